@@ -1,0 +1,1 @@
+"""The campaign as the user wrote it: frozen models, no I/O."""
