@@ -69,6 +69,10 @@ class Workflow(Section):
     """The name under which the class is registered."""
 
     name: str = Field("", description="Name of the workflow; the table's name.", exclude=True)
+    path: tuple[str, ...] = Field((), description="Keys of the workflow's table.", exclude=True)
+    variant: tuple[tuple[str, str], ...] = Field(
+        (), description="Names and values of the matrix that this one was made for.", exclude=True
+    )
     executable: str = Field("", description="Program that a job runs.")
     subcommand: str = Field("", description="First argument of the program.")
     enabled: bool = Field(True, description="false leaves the workflow out of the campaign.")
