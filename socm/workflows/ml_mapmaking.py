@@ -1,0 +1,230 @@
+"""Maximum-likelihood maps with ``so-site-pipeline make-ml-map``."""
+
+from __future__ import annotations
+
+import posixpath
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from socm.core.jobs import JobSpec, RuleSpec
+from socm.core.fields import CampaignPath, OptionValue, ProgramOptions
+from socm.core.models import Workflow
+
+MAKE_ML_MAP_OPTIONS: Mapping[str, bool] = {
+    "comps": True,
+    "wafers": True,
+    "ots": True,
+    "bands": True,
+    "context": True,
+    "tods": True,
+    "ntod": True,
+    "nmat": True,
+    "max-dets": True,
+    "site": True,
+    "verbose": False,
+    "quiet": False,
+    "center-at": True,
+    "window": True,
+    "inject": True,
+    "nocal": False,
+    "nmat-dir": True,
+    "nmat-mode": True,
+    "downsample": True,
+    "downgrade": True,
+    "maxiter": True,
+    "interpol": True,
+    "tiled": True,
+    "srcsamp": True,
+    "unit": True,
+    "iunit": True,
+    "maxcut": True,
+    "no-sidelobe": False,
+    "sun-mask": True,
+    "moon-mask": True,
+    "hits": False,
+    "cut-type": True,
+}
+"""Options of make-ml-map (sotodlib 0.6.24) and whether each takes a value."""
+
+EMPTY_PREPROCESS_CONFIG = "workflow/configs/preprocess.yaml"
+
+
+def comma_list(value: Any) -> Any:
+    """Return a list as the comma separated text that the mapmaker takes; anything else unchanged."""
+    if isinstance(value, list | tuple):
+        return ",".join(str(item) for item in value)
+    return value
+
+
+class MLMapmaking(Workflow):
+    """Makes one maximum-likelihood map of the selected observations."""
+
+    kind: ClassVar[str] = "ml-mapmaking"
+
+    executable: str = Field("so-site-pipeline", description="Program that a job runs.")
+    subcommand: str = Field("make-ml-map", description="First argument of the program.")
+    context: CampaignPath = Field(description="Context file: observation databases and metadata.")
+    area: CampaignPath = Field(description="FITS file whose geometry is that of the map.")
+    output_dir: CampaignPath = Field(description="Folder of the results.")
+    query: str = Field(
+        "1",
+        description="Observations to map: the text of a SQL WHERE clause over the observation database, "
+        "or a file of observation ids.",
+    )
+    preprocess_config: CampaignPath | None = Field(
+        None, description="Preprocessing configuration; by default one with an empty process_pipe."
+    )
+    bands: str | None = Field(None, description="Bands to map, comma separated.")
+    wafer: str | None = Field(None, description="Wafers to map, comma separated.")
+    tube: str | None = Field(None, description="Optics tubes to map, comma separated.")
+    comps: str = Field("TQU", description="Components of the map.")
+    maxiter: str = Field("500", description="Most conjugate gradient steps, one number a pass, comma separated.")
+    downsample: str = Field("1", description="Factor to downsample by, one number a pass, comma separated.")
+    interpol: str | None = Field(None, description="Pointing interpolation, one a pass, comma separated.")
+    tiled: int = Field(1, ge=0, le=1, description="1 for tiled maps, 0 for untiled ones.")
+    site: str = Field("so_lat", description="Site of the telescope, as the mapmaker names it.")
+    nmat: str | None = Field(None, description="Noise model: corr or uncorr.")
+    unit: str | None = Field(None, description="Unit of the map.")
+    nocal: bool = Field(False, description="Leave out the calibration cuts; useful for simulations.")
+    no_sidelobe: bool = Field(False, description="Leave out the sun and moon sidelobe cuts.")
+    min_coverage: float | None = Field(
+        None, ge=0, le=1, description="Least part of its observations a map must use; by default the campaign's."
+    )
+    options: dict[str, OptionValue] = Field(
+        {}, description="Any other option of make-ml-map; bare flags are booleans."
+    )
+    allow_unknown_options: bool = Field(False, description="true passes options on that make-ml-map may not know.")
+
+    program_options: ClassVar[ProgramOptions | None] = ProgramOptions("make-ml-map", MAKE_ML_MAP_OPTIONS)
+
+    input_fields: ClassVar[tuple[str, ...]] = ("context", "area", "preprocess_config")
+    """The fields that name files which must be there."""
+
+    @property
+    def variant_folder(self) -> str:
+        """The folder of this member of the matrix, empty without a matrix."""
+        return "/".join(value for _, value in self.variant)
+
+    @property
+    def passes(self) -> int:
+        """How many passes the mapmaker makes: the longest of its lists, one value a pass."""
+        lists = (self.maxiter, self.downsample, self.interpol or "")
+        return max(len(values.split(",")) for values in lists)
+
+    @property
+    def preprocess_path(self) -> str:
+        """Where the mapmaker finds its preprocessing configuration."""
+        return self.preprocess_config or EMPTY_PREPROCESS_CONFIG
+
+    def generated_files(self) -> dict[str, str]:
+        """Return the files that the compile writes for this workflow's jobs: path to text."""
+        return {} if self.preprocess_config else {EMPTY_PREPROCESS_CONFIG: "process_pipe: []\n"}
+
+    def map_outputs(self, folder: str) -> dict[str, str]:
+        """Return what a map job makes in `folder`: the map, inverse variance, hits and coverage."""
+        return {
+            "map": posixpath.join(folder, f"pass{self.passes}_sky_map.fits"),
+            "ivar": posixpath.join(folder, "sky_div.fits"),
+            "hits": posixpath.join(folder, "sky_hits.fits"),
+            "coverage": posixpath.join(folder, "coverage.json"),
+        }
+
+    def map_job(
+        self,
+        name: str,
+        folder: str,
+        query_file: str,
+        observations: Sequence[str],
+        wafers: str | None = None,
+        tubes: str | None = None,
+    ) -> JobSpec:
+        """Return the job that maps `observations` into `folder`."""
+        arguments = self.get_arguments(query=query_file, output_dir=folder, wafer=wafers, tube=tubes)
+        command = f"{self.get_command()} {arguments}"
+        return JobSpec(
+            name=name,
+            command=command,
+            inputs={
+                "query": query_file,
+                "context": self.context,
+                "area": self.area,
+                "preprocess_config": self.preprocess_path,
+            },
+            outputs=self.map_outputs(folder),
+            observations=tuple(observations),
+            min_coverage=self.min_coverage,
+        )
+
+    def rules(self, observations: Sequence[str]) -> tuple[RuleSpec, ...]:
+        """Return the one rule of this workflow: a map of all selected observations."""
+        job_name = self.variant_folder
+        folder = posixpath.join(self.output_dir, job_name)
+        query_file = posixpath.join("workflow/queries", self.name, f"{job_name or 'all'}.txt")
+        job = self.map_job(job_name, folder, query_file, observations)
+        return (
+            RuleSpec(
+                name=self.name,
+                workflow=self.name,
+                body="mapmaker",
+                description=f"Map of {len(observations)} observations.",
+                jobs=(job,),
+                resources=self.resources,
+                environment=self.environment,
+                files=self.generated_files(),
+                after=self.depends_on,
+            ),
+        )
+
+    def get_arguments(self, **kwargs: Any) -> str:
+        """Return the mapmaker's arguments as shell text.
+
+        Takes ``query`` (a file of ids or query text), ``output_dir``, and the detector selection
+        ``wafer`` and ``tube``, which stand for the fields of the same name where they are given.
+        """
+        positional = [
+            kwargs.get("query") or self.query,
+            self.area,
+            kwargs.get("output_dir") or self.output_dir,
+            self.preprocess_path,
+        ]
+        values = {
+            "context": self.context,
+            "bands": self.bands,
+            "wafers": kwargs.get("wafer") or self.wafer,
+            "ots": kwargs.get("tube") or self.tube,
+            "comps": self.comps,
+            "maxiter": self.maxiter,
+            "downsample": self.downsample if self.downsample != "1" else None,
+            "interpol": self.interpol,
+            "tiled": str(self.tiled),
+            "site": self.site,
+            "nmat": self.nmat,
+            "unit": self.unit,
+        }
+        words = [shlex.quote(word if not word.startswith("-") else f"./{word}") for word in positional]
+        words += [f"--{name}={shlex.quote(value)}" for name, value in values.items() if value is not None]
+        words += ["--nocal"] if self.nocal else []
+        words += ["--no-sidelobe"] if self.no_sidelobe else []
+        # At this level the mapmaker names every detector set that it skips.
+        words += ["--hits", "-v"]
+        words += option_words(self.options)
+        return " ".join(words)
+
+
+def option_words(options: Mapping[str, OptionValue]) -> list[str]:
+    """Return a program's options as shell words, sorted by name.
+
+    true becomes a bare flag, false leaves the flag out, a list is joined with commas.
+    """
+    words = []
+    for name, value in sorted(options.items()):
+        flag = shlex.quote(f"--{name}")
+        if isinstance(value, bool):
+            words += [flag] if value else []
+        else:
+            text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+            words.append(f"{flag}={shlex.quote(text)}")
+    return words

@@ -1,0 +1,116 @@
+"""Null tests: maps of splits of the data, and the half differences between them."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from socm.core.jobs import JobSpec, RuleSpec
+from socm.core.models import Environment, Resources, Workflow
+from socm.core.null_tests import SplitOptions
+from socm.splits import TestSplits
+from socm.workflows.ml_mapmaking import MLMapmaking
+
+HALF_DIFFERENCE_RESOURCES = Resources(ranks=1, threads=1, memory=4000, runtime="30m")
+
+
+class NullTest(MLMapmaking, SplitOptions):
+    """Splits the observations, maps every split, and compares the maps."""
+
+    kind: ClassVar[str] = "null-test"
+
+    analysis: dict[str, Any] = Field({}, description="How the null maps are judged.")
+
+    @property
+    def test(self) -> str:
+        """The null test's own name: the last key of its table."""
+        return str(self.path[-1]) if self.path else self.name
+
+    def split_rules(
+        self, splits: TestSplits, observations: Sequence[str], min_coverage: float, seed: int
+    ) -> tuple[RuleSpec, ...]:
+        """Return the rule that maps each split and the rule that differences the maps."""
+        base = posixpath.join(self.output_dir, self.variant_folder)
+        maps = tuple(
+            self.map_job(
+                name=posixpath.join(self.variant_folder, split.name),
+                folder=posixpath.join(base, split.name),
+                query_file=posixpath.join(
+                    "workflow/splits", self.name, self.variant_folder, f"{split.name}.txt"
+                ),
+                observations=[observations[index] for index in split.indices],
+                wafers=",".join(split.wafers) or None,
+                tubes=",".join(split.tubes) or None,
+            )
+            for split in splits.splits
+        )
+        return (
+            RuleSpec(
+                name=self.name,
+                workflow=self.name,
+                body="mapmaker",
+                description=f"Maps of the splits of {self.test}.",
+                jobs=maps,
+                resources=self.resources,
+                environment=self.environment,
+                files=self.generated_files(),
+                after=self.depends_on,
+            ),
+            self._half_differences(splits, maps, base, seed, min_coverage),
+        )
+
+    def _half_differences(
+        self, splits: TestSplits, maps: Sequence[JobSpec], base: str, seed: int, min_coverage: float
+    ) -> RuleSpec:
+        spec_file = posixpath.join("workflow/nulls", self.name, self.variant_folder, f"{self.test}.json")
+        folder = posixpath.join(base, self.test)
+        groups: dict[str, list[Mapping[str, Any]]] = {}
+        for split, job in zip(splits.splits, maps, strict=True):
+            groups.setdefault(split.group, []).append(
+                {"name": split.name, **job.outputs, "asked": len(job.observations or ())}
+            )
+        spec = {
+            "test": self.test,
+            "seed": seed,
+            "min_coverage": min_coverage if self.min_coverage is None else self.min_coverage,
+            "groups": [{"name": name, "splits": members} for name, members in groups.items()],
+            "analysis": self.analysis,
+        }
+        return RuleSpec(
+            name=f"{self.name}-null-maps",
+            workflow=self.name,
+            body="null_maps",
+            description=f"Half differences of {self.test}.",
+            jobs=(
+                JobSpec(
+                    name=self.variant_folder,
+                    command=f"{spec_file} {folder}",
+                    inputs={
+                        "spec": spec_file,
+                        "map": tuple(job.outputs["map"] for job in maps),
+                        "ivar": tuple(job.outputs["ivar"] for job in maps),
+                        "hits": tuple(job.outputs["hits"] for job in maps),
+                        "coverage": tuple(job.outputs["coverage"] for job in maps),
+                    },
+                    outputs={"summary": posixpath.join(folder, "summary.json")},
+                ),
+            ),
+            resources=HALF_DIFFERENCE_RESOURCES,
+            environment=Environment(),
+            files={spec_file: json.dumps(spec, indent=1) + "\n"},
+        )
+
+
+class MLNullTests(NullTest):
+    """Holds null tests: each of its tables is one, and inherits what it doesn't say itself."""
+
+    kind: ClassVar[str] = "ml-null-tests"
+
+    @classmethod
+    def child_kind(cls, name: str, table: Mapping[str, Any]) -> type[Workflow] | None:  # noqa: ARG003
+        """Return the kind of a table under this one: every one is a null test."""
+        return NullTest
