@@ -1,0 +1,58 @@
+"""The cluster of the tests is a real one: it schedules, limits, kills and accounts."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from cluster import ACCOUNT, SlurmCluster
+
+pytestmark = pytest.mark.slurm
+
+
+def submit(slurm: SlurmCluster, script: str, *options: str) -> str:
+    """Submit a script and return its job id."""
+    said = slurm.run(
+        "sbatch", "--parsable", f"--account={ACCOUNT}", "--output=/dev/null", *options, "--wrap", script
+    )
+    return said.stdout.strip()
+
+
+def test_a_job_on_two_nodes_runs_and_is_accounted(slurm, tmp_path):
+    job = slurm.run(
+        *("sbatch", "--parsable", "--wait", f"--account={ACCOUNT}", "--qos=short", "--nodes=2", "--ntasks=2"),
+        *(f"--output={tmp_path}/job.log", "--wrap", "srun printenv SLURMD_NODENAME"),
+    ).stdout.strip()
+    assert sorted((tmp_path / "job.log").read_text().split()) == ["n1", "n2"]
+    said = slurm.run("sacct", "-X", "-n", "-P", f"--jobs={job}", "--format=State,QOS,Account,NNodes").stdout
+    assert said.strip() == f"COMPLETED|short|{ACCOUNT}|2"
+
+
+def test_a_job_over_every_limit_is_refused(slurm):
+    refused = slurm.run("sbatch", f"--account={ACCOUNT}", "--time=3-00:00:00", "--wrap", "true", check=False)
+    assert refused.returncode == 1
+    assert "time limit" in refused.stderr.lower()
+    unknown = slurm.run("sbatch", "--account=nobody", "--wrap", "true", check=False)
+    assert "Invalid account" in unknown.stderr
+
+
+def test_more_jobs_than_a_qos_runs_at_once_wait(slurm):
+    for _ in range(3):
+        submit(slurm, "sleep 30", "--qos=test", "--time=5")
+    states: list[str] = []
+    for _ in range(50):
+        states = sorted(line.split()[1] for line in slurm.queue())
+        if states == ["PENDING", "RUNNING", "RUNNING"]:
+            break
+        time.sleep(0.1)
+    assert states == ["PENDING", "RUNNING", "RUNNING"]
+
+
+def test_a_job_over_its_memory_is_killed(slurm):
+    job = slurm.run(
+        *("sbatch", "--parsable", "--wait", f"--account={ACCOUNT}", "--mem=50", "--output=/dev/null"),
+        *("--wrap", "python3 -c 'import time; kept = bytearray(200 * 1024 * 1024); time.sleep(60)'"),
+        check=False,
+    ).stdout.strip()
+    state = slurm.run("sacct", "-X", "-n", "-P", f"--jobs={job}", "--format=State").stdout.strip()
+    assert state in {"FAILED", "OUT_OF_MEMORY", "CANCELLED"}
