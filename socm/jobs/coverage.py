@@ -1,0 +1,107 @@
+"""Which observations the mapmaker really used, read from its log.
+
+``so-site-pipeline make-ml-map`` (sotodlib 0.6.24) leaves out a detector set that it can't read or
+calibrate, says so at debug level only and exits 0. A detector set is one wafer and band of an
+observation; the log calls it ``obs_id:wafer:band``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+_PROCESSING = re.compile(r"\bProcessing (\S+:\S+:\S+)")
+_ADDED = re.compile(r"\bDatacount: (\S+:\S+:\S+) added (\d+) (\d+)")
+_SKIPPED = re.compile(r"\bSkipped (\S+:\S+:\S+) \((.*)\)")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+NEVER_TRIED = "the mapmaker found no data of it for these wafers and bands"
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What a map holds of what it was asked to hold.
+
+    `asked` and `used` count observations, used ones having at least one detector set in the map;
+    `fraction` is the mean over the observations of the part of their detector sets that was used.
+    `skipped` maps an observation or a detector set to the reason why it was left out.
+    """
+
+    asked: int
+    used: int
+    detector_sets_asked: int
+    detector_sets_used: int
+    samples: int
+    fraction: float
+    skipped: Mapping[str, str]
+
+    def as_json(self, minimum: float) -> dict[str, Any]:
+        """Return what ``coverage.json`` holds."""
+        return {
+            "asked": self.asked,
+            "used": self.used,
+            "detector_sets_asked": self.detector_sets_asked,
+            "detector_sets_used": self.detector_sets_used,
+            "samples": self.samples,
+            "fraction": round(self.fraction, 6),
+            "minimum": minimum,
+            "skipped": [{"observation": name, "reason": why} for name, why in self.skipped.items()],
+        }
+
+
+def read_coverage(observations: Sequence[str], log: Iterable[str]) -> Coverage:
+    """Return the coverage of a map of `observations` from the lines of the mapmaker's log.
+
+    Of several passes the last one counts: a detector set that it left out isn't in the result.
+    """
+    tried: dict[str, None] = {}
+    added: dict[str, int] = {}
+    reasons: dict[str, str] = {}
+    for raw in log:
+        line = _COLOUR.sub("", raw)
+        if match := _PROCESSING.search(line):
+            tried[match[1]] = None
+            added.pop(match[1], None)
+        elif match := _ADDED.search(line):
+            added[match[1]] = int(match[2]) * int(match[3])
+        elif match := _SKIPPED.search(line):
+            tried[match[1]] = None
+            if match[2] != "Cut in previous pass" or match[1] not in reasons:
+                reasons[match[1]] = match[2]
+    sets_of: dict[str, list[str]] = {observation: [] for observation in observations}
+    for name in tried:
+        sets_of.setdefault(name.split(":")[0], []).append(name)
+    parts = []
+    skipped: dict[str, str] = {}
+    for observation in sorted(observations):
+        sets = sets_of[observation]
+        parts.append(sum(name in added for name in sets) / len(sets) if sets else 0.0)
+        if not sets:
+            skipped[observation] = NEVER_TRIED
+        skipped |= {
+            name: reasons.get(name, "no reason in the log") for name in sorted(sets) if name not in added
+        }
+    return Coverage(
+        asked=len(observations),
+        used=sum(part > 0 for part in parts),
+        detector_sets_asked=sum(len(sets_of[observation]) for observation in observations),
+        detector_sets_used=len(added),
+        samples=sum(added.values()),
+        fraction=sum(parts) / len(parts) if parts else 0.0,
+        skipped=skipped,
+    )
+
+
+def coverage_message(title: str, coverage: Coverage, minimum: float, most_lines: int = 20) -> str:
+    """Return what is said of a map that used too little, reason by reason."""
+    lines = [
+        f"socm: {title}: the map used {coverage.used} of {coverage.asked} observations "
+        f"({coverage.detector_sets_used} of {coverage.detector_sets_asked} detector sets), "
+        f"{coverage.fraction:.1%} of what was asked, below min_coverage = {minimum:g}. Left out:"
+    ]
+    lines += [f"  {name}: {why}" for name, why in list(coverage.skipped.items())[:most_lines]]
+    if len(coverage.skipped) > most_lines:
+        lines.append(f"  and {len(coverage.skipped) - most_lines} more, in coverage.json")
+    lines.append("  Mend the data, take the observations out of the query, or lower min_coverage.")
+    return "\n".join(lines)

@@ -1,0 +1,57 @@
+"""The whole workspace as text: path to content, in a fixed order."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import posixpath
+from collections.abc import Mapping, Sequence
+
+from socm import __version__
+from socm.graph import Plan
+from socm.render.snakefile import name_constraints, render_rule, render_snakefile, render_table
+
+MANIFEST = "workflow/manifest.json"
+
+
+def query_file_text(observations: Sequence[str]) -> str:
+    """Return a query file: one observation id a line, sorted."""
+    return "".join(f"{observation}\n" for observation in sorted(observations))
+
+
+def render_workspace(
+    plan: Plan, *, campaign: str, sources: Mapping[str, str], extra_files: Mapping[str, str]
+) -> dict[str, bytes]:
+    """Return every file of the workspace, path to content; the manifest lists the others.
+
+    `sources` are digests of the files that the campaign was compiled from; `extra_files` are
+    further texts that other rooms made (profiles, the observations' manifest).
+    """
+    null_tests = [
+        {"test": rule.spec.workflow, "spec": str(job.inputs["spec"]), "output_dir": posixpath.dirname(job.outputs["summary"])}
+        for rule, job in plan.jobs()
+        if rule.spec.body == "null_maps"
+    ]
+    constraints = name_constraints(plan.rules)
+    texts: dict[str, str] = {
+        "workflow/Snakefile": render_snakefile(
+            campaign, plan.rules, [test["output_dir"] for test in null_tests]
+        )
+    }
+    for rule in plan.rules:
+        texts[f"workflow/rules/{rule.name}.smk"] = render_rule(rule, constraints[rule.name])
+        texts[f"workflow/jobs/{rule.name}.json"] = render_table(rule)
+    for _, job in plan.jobs():
+        if job.observations is not None:
+            texts[str(job.inputs["query"])] = query_file_text(job.observations)
+    texts |= plan.files()
+    texts |= extra_files
+    contents = {path: texts[path].encode() for path in sorted(texts)}
+    manifest = {
+        "socm": __version__,
+        "campaign": campaign,
+        "sources": dict(sorted(sources.items())),
+        "null_tests": null_tests,
+        "files": {path: hashlib.sha256(content).hexdigest() for path, content in contents.items()},
+    }
+    return {**contents, MANIFEST: (json.dumps(manifest, indent=1) + "\n").encode()}
