@@ -1,0 +1,142 @@
+"""The context file says where the observation database is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from socm.diagnostics import Diagnostic, DiagnosticError, Place
+
+SITE_FILE_VARIABLE = "SOTODLIB_SITECONFIG"
+USER_FILE_VARIABLE = "SOTODLIB_USERCONFIG"
+MAX_DEPTH = 20
+MAX_SUBSTITUTIONS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """A context file with its site and user files merged and its tags put in.
+
+    ``obsdb`` is absolute or relative as the context's own path is; ``values`` holds every other
+    key, tags substituted.
+    """
+
+    path: Path
+    obsdb: Path
+    values: Mapping[str, Any]
+    files: tuple[Path, ...]
+    """Every file that was read, in the order of merging."""
+
+
+def read_context(path: Path) -> Context:
+    """Return the context in `path`, merged and substituted as sotodlib.core.Context does it.
+
+    The site file ($SOTODLIB_SITECONFIG, else site.yaml in the current folder) comes first, then the
+    user's ($SOTODLIB_USERCONFIG, else ~/.sotodlib.yaml), then the context: later values win, ``tags``
+    are merged, ``metadata`` is appended. Raises DiagnosticError: context-not-found,
+    context-unreadable, context-without-obsdb, context-tag.
+    """
+    if not path.is_file():
+        raise DiagnosticError(
+            Diagnostic("context-not-found", f"the context file {path} does not exist")
+            if not path.exists()
+            else Diagnostic("context-not-found", f"the context {path} is no file")
+        )
+    optional = (
+        Path(os.environ.get(SITE_FILE_VARIABLE) or "site.yaml"),
+        Path(os.environ.get(USER_FILE_VARIABLE) or Path.home() / ".sotodlib.yaml"),
+    )
+    files = (*(file for file in optional if file.is_file()), path)
+    values: dict[str, Any] = {}
+    for file in files:
+        _merge(values, _read_yaml(file))
+    tags = values.setdefault("tags", {}) or {}
+    if not isinstance(tags, dict):
+        raise DiagnosticError(Diagnostic("context-unreadable", f"`tags` of {path} is not a map of names"))
+    values = _substitute(values, dict(tags), path, MAX_DEPTH)
+    obsdb = values.get("obsdb")
+    if not isinstance(obsdb, str) or not obsdb:
+        raise DiagnosticError(
+            Diagnostic(
+                "context-without-obsdb",
+                f"the context file {path} names no observation database (`obsdb:`)",
+                notes=(f"its keys: {', '.join(sorted(map(str, values)))}",),
+            )
+        )
+    return Context(path=path, obsdb=path.parent / obsdb, values=values, files=files)
+
+
+def _read_yaml(file: Path) -> dict[str, Any]:
+    try:
+        values = yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 -- a SafeLoader
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = Place(str(file), mark.line + 1, mark.column + 1) if mark else Place(str(file))
+        problem = getattr(error, "problem", None) or str(error)
+        raise DiagnosticError(
+            Diagnostic("context-unreadable", f"{file} is not YAML: {problem}", place=place)
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise DiagnosticError(
+            Diagnostic("context-unreadable", f"{file} can't be read: {error}", place=Place(str(file)))
+        ) from error
+    if not isinstance(values, dict):
+        raise DiagnosticError(
+            Diagnostic(
+                "context-unreadable", f"{file} is not a map of keys to values", place=Place(str(file), 1, 1)
+            )
+        )
+    return values
+
+
+_Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def _merge(values: dict[str, Any], update: Mapping[str, Any]) -> None:
+    for key, value in update.items():
+        if key == "metadata" and isinstance(values.get(key), list) and isinstance(value, list):
+            values[key] = values[key] + value
+        elif key == "tags" and isinstance(values.get(key), dict) and isinstance(value, dict):
+            values[key] = {**values[key], **value}
+        else:
+            values[key] = value
+
+
+def _substitute(value: Any, tags: Mapping[str, Any], path: Path, depth: int) -> Any:
+    """Put the tags into every string below `value`, again and again until nothing changes."""
+    if depth == 0:
+        raise DiagnosticError(Diagnostic("context-tag", f"the values of {path} are nested too deeply"))
+    if isinstance(value, str):
+        return _substitute_text(value, tags, path)
+    if isinstance(value, list):
+        return [_substitute(part, tags, path, depth) for part in value]
+    if isinstance(value, dict):
+        return {key: _substitute(part, tags, path, depth - 1) for key, part in value.items()}
+    return value
+
+
+def _substitute_text(text: str, tags: Mapping[str, Any], path: Path) -> str:
+    for _ in range(MAX_SUBSTITUTIONS):
+        try:
+            changed = text.format(**tags)
+        except KeyError as error:
+            raise DiagnosticError(
+                Diagnostic(
+                    "context-tag",
+                    f"{path} uses the tag {error.args[0]!r}, which is not under `tags:`",
+                    notes=(f"its tags: {', '.join(sorted(tags)) or 'none'}",),
+                )
+            ) from error
+        except (ValueError, IndexError, AttributeError) as error:
+            raise DiagnosticError(
+                Diagnostic("context-tag", f"the tags in {text!r} of {path} can't be put in: {error}")
+            ) from error
+        if changed == text:
+            return text
+        text = changed
+    raise DiagnosticError(Diagnostic("context-tag", f"the tags of {path} refer to each other in a circle"))

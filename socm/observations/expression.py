@@ -1,0 +1,107 @@
+"""A query is one SQL expression over the observations: nothing else, and it changes nothing."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from socm.diagnostics import Diagnostic, DiagnosticError
+
+_TOKEN = re.compile(
+    r"""
+    '(?:[^']|'')*'        # text
+    | `(?:[^`]|``)*`      # a quoted name
+    | \[[^\]]*\]          # a quoted name, in brackets
+    | --[^\n]*            # a comment to the end of the line
+    | /\*.*?\*/           # a comment
+    | (?P<mark>[();'`\[])
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_RANDOM_FUNCTIONS = frozenset({"random", "randomblob", "load_extension", "writefile", "readfile", "edit"})
+_ALLOWED = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ})
+
+
+def normalise_query(query: str) -> str:
+    """Return the expression of a query as it is run: double quotes become single ones, nothing is all.
+
+    Raises DiagnosticError (query-syntax) where the text is more than one expression.
+    """
+    text = query.strip().replace('"', "'") or "1"
+    depth = 0
+    for token in _TOKEN.finditer(text):
+        mark = token["mark"]
+        if mark == "(":
+            depth += 1
+        elif mark == ")":
+            depth -= 1
+        elif mark == ";":
+            raise query_error(query, "a `;` ends the expression; a query is one condition on observations")
+        elif mark:
+            raise query_error(query, f"a {mark} is opened and never closed")
+        if depth < 0:
+            raise query_error(query, "a parenthesis is closed that was never opened")
+    if depth > 0:
+        raise query_error(query, "a parenthesis is opened and never closed")
+    return text
+
+
+def query_error(
+    query: str, why: str, *, hint: str | None = None, notes: tuple[str, ...] = ()
+) -> DiagnosticError:
+    """Return the error of a query that can't be run."""
+    return DiagnosticError(
+        Diagnostic(
+            "query-syntax",
+            f"the query {shortened(query)} can't be run: {why}",
+            key=(),
+            hint=hint,
+            notes=notes,
+        )
+    )
+
+
+def shortened(text: str, length: int = 160) -> str:
+    """Return the text in quotes, cut where it is too long to print."""
+    return f"`{text}`" if len(text) <= length else f"`{text[: length - 1]}…`"
+
+
+def open_read_only(obsdb: Path) -> sqlite3.Connection:
+    """Return a connection that can read the database and do nothing else.
+
+    Raises DiagnosticError (obsdb-unreadable).
+    """
+    if not obsdb.is_file():
+        raise unreadable(obsdb, "it does not exist" if not obsdb.exists() else "it is no file")
+    try:
+        connection = sqlite3.connect(f"{obsdb.resolve().as_uri()}?mode=ro", uri=True)
+        connection.execute("PRAGMA query_only = ON")
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA cache_size = -65536")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.Error as error:
+        raise unreadable(obsdb, str(error)) from error
+    return connection
+
+
+def allow_reading_only(connection: sqlite3.Connection) -> None:
+    """Refuse every statement but a plain SELECT from now on, and functions that draw numbers."""
+    connection.set_authorizer(_authorise)
+
+
+def unreadable(obsdb: Path, why: str) -> DiagnosticError:
+    """Return the error of a database that can't be read."""
+    hint = "something else writes to it; try again" if "locked" in why or "busy" in why else None
+    return DiagnosticError(
+        Diagnostic("obsdb-unreadable", f"the observation database {obsdb} can't be read: {why}", hint=hint)
+    )
+
+
+def _authorise(action: int, _first: str | None, second: str | None, *_: Any) -> int:
+    if action in _ALLOWED:
+        return sqlite3.SQLITE_OK
+    if action == sqlite3.SQLITE_FUNCTION and (second or "").lower() not in _RANDOM_FUNCTIONS:
+        return sqlite3.SQLITE_OK
+    return sqlite3.SQLITE_DENY

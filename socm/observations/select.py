@@ -1,0 +1,316 @@
+"""Context and query → a table of observations, by one read of the needed columns."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sqlite3
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from socm.diagnostics import Diagnostic, DiagnosticError, nearest_name
+from socm.observations.context import Context
+from socm.observations.derive import SOURCES, derive_columns, with_sources
+from socm.observations.expression import (
+    allow_reading_only,
+    normalise_query,
+    open_read_only,
+    query_error,
+    shortened,
+    unreadable,
+)
+from socm.observations.table import Column, ObservationTable, float_or_text
+
+ROWS_PER_FETCH = 20_000
+IDS_PER_STATEMENT = 900
+WHOLE_OBSERVATION = ("", "_all")
+_FILE_NAME = re.compile(r"[^\s'\"=<>()]+\.[A-Za-z]\w*|[^\s'\"=<>()]*/[^\s'\"=<>()]*")
+_DATABASE_AT_FAULT = (
+    "locked",
+    "malformed",
+    "not a database",
+    "disk I/O",
+    "unable to open",
+    "decode to UTF-8",
+)
+_NO_COLUMN = re.compile(r"no such column: (.+)")
+
+
+def select_observations(
+    context: Context, query: str, *, base: Path, columns: Collection[str] | None = None
+) -> ObservationTable:
+    """Return the observations that `query` selects, sorted by obs_id.
+
+    `query` is the text of an SQL condition on the table ``obs``, or the name of a file (relative to
+    `base`) with an ``obs_id`` or ``obs_id:wafer:band`` a line. `columns` names the columns to read
+    (None: all); those the database lacks are left out, and can be derived (`socm.observations.derive`).
+
+    Raises DiagnosticError: obsdb-unreadable, query-syntax, unknown-column, query-file-not-found,
+    query-file-syntax, unknown-observation, query-selects-nothing.
+    """
+    file = _query_file(query, base)
+    asked = _read_id_file(file) if file else None
+    text = "" if asked is not None else normalise_query(query)
+    with contextlib.closing(open_read_only(context.obsdb)) as connection:
+        database = _Database(connection, context.obsdb)
+        table = database.read(query, text, asked, columns)
+    if not len(table):
+        everything = database.row_count
+        raise DiagnosticError(
+            Diagnostic(
+                "query-selects-nothing",
+                f"the query {shortened(query)} selects none of the {everything:,} observations"
+                if everything
+                else f"the observation database {context.obsdb} holds no observations",
+                key=(),
+            )
+        )
+    return table
+
+
+class _Database:
+    """The table ``obs`` of an open database: its columns, its keys, and how rows are fetched."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self.connection = connection
+        self.path = path
+        try:
+            info = connection.execute("PRAGMA table_info('obs')").fetchall()
+            if not info:
+                raise unreadable(path, "it has no table `obs`")
+            self.row_count: int = connection.execute("SELECT count(*) FROM obs").fetchone()[0]
+        except sqlite3.Error as error:
+            raise unreadable(path, str(error)) from error
+        allow_reading_only(connection)
+        self.columns = tuple(str(row[1]) for row in info)
+        self.keys = tuple(name for _, name in sorted((row[5], str(row[1])) for row in info if row[5]))
+        if "obs_id" not in self.columns:
+            raise unreadable(path, "its table `obs` has no column `obs_id`")
+
+    def read(
+        self, query: str, text: str, asked: dict[str, tuple[str, ...]] | None, columns: Collection[str] | None
+    ) -> ObservationTable:
+        wanted = {*self.columns, *SOURCES} if columns is None else {*columns}
+        needed = with_sources(wanted) | {"obs_id", *self.keys}
+        names = [name for name in self.columns if name in needed]
+        rows = self._rows(names, query, text) if asked is None else self._rows_of_ids(names, list(asked))
+        found = _columns_of(names, rows)
+        parts = dict(asked) if asked else {}
+        if asked is not None:
+            self._check_all_found(found["obs_id"], asked, query)
+        found = _sorted_by_id(found)
+        if len(self.keys) > 1:
+            found, parts = _one_row_an_observation(found, self.keys, parts)
+        derived = derive_columns(found, wanted)
+        parts = {obs_id: lines for obs_id, lines in parts.items() if lines != (obs_id,)}
+        if parts and "wafer_slots_list" in found:
+            found["wafer_slots_list"] = _wafers_of_parts(found["obs_id"], found["wafer_slots_list"], parts)
+        kept = {name: values for name, values in found.items() if name in wanted or name == "obs_id"}
+        for values in kept.values():
+            values.flags.writeable = False
+        return ObservationTable(kept, self.columns, derived, parts)
+
+    def _rows(self, names: Sequence[str], query: str, text: str) -> Iterable[list[tuple[Any, ...]]]:
+        statement = f"SELECT {_quoted(names)} FROM obs WHERE ({text}\n) AND obs_id IS NOT NULL"  # noqa: S608
+        try:
+            cursor = self.connection.execute(statement)
+            while rows := cursor.fetchmany(ROWS_PER_FETCH):
+                yield rows
+        except sqlite3.DatabaseError as error:
+            raise self._explained(query, error) from error
+
+    def _rows_of_ids(self, names: Sequence[str], ids: Sequence[str]) -> Iterable[list[tuple[Any, ...]]]:
+        try:
+            for first in range(0, len(ids), IDS_PER_STATEMENT):
+                some = ids[first : first + IDS_PER_STATEMENT]
+                marks = ",".join("?" * len(some))
+                yield self.connection.execute(
+                    f"SELECT {_quoted(names)} FROM obs WHERE obs_id IN ({marks})",  # noqa: S608
+                    some,
+                ).fetchall()
+        except sqlite3.Error as error:
+            raise unreadable(self.path, str(error)) from error
+
+    def _explained(self, query: str, error: sqlite3.DatabaseError) -> DiagnosticError:
+        text = str(error)
+        if "not authorized" in text or "prohibited" in text:
+            return query_error(query, f"{text}; a query reads the observations and does nothing else")
+        if any(sign in text for sign in _DATABASE_AT_FAULT):
+            return unreadable(self.path, text)
+        missing = _NO_COLUMN.fullmatch(text)
+        if not missing:
+            return query_error(query, text)
+        name = missing[1].strip("`[]'\"")
+        nearest = nearest_name(name, self.columns)
+        hint = f"did you mean `{nearest}`?" if nearest else None
+        if self._is_tag(name):
+            condition = f"obs_id in (select obs_id from tags where tag = '{name}')"  # noqa: S608 -- a hint
+            hint = f"`{name}` is a tag; write {condition}"
+        return DiagnosticError(
+            Diagnostic(
+                "unknown-column",
+                f"the query {shortened(query)} asks for `{name}`, "
+                "which is no column of the observation database",
+                key=(),
+                hint=hint,
+                notes=(f"columns: {', '.join(sorted(self.columns))}",),
+            )
+        )
+
+    def _is_tag(self, name: str) -> bool:
+        try:
+            return bool(
+                self.connection.execute("SELECT 1 FROM tags WHERE tag = ? LIMIT 1", (name,)).fetchone()
+            )
+        except sqlite3.Error:
+            return False
+
+    def _check_all_found(self, found: Column, asked: dict[str, tuple[str, ...]], query: str) -> None:
+        missing = sorted(set(asked).difference(found.tolist()))
+        if missing:
+            shown = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
+            raise DiagnosticError(
+                Diagnostic(
+                    "unknown-observation",
+                    f"{len(missing):,} of the {len(asked):,} observations in {query} "
+                    f"are not in the observation database {self.path}: {shown}",
+                    key=(),
+                )
+            )
+
+
+def _query_file(query: str, base: Path) -> Path | None:
+    name = query.removeprefix("file://")
+    text = name.strip()
+    try:
+        path = base / Path(text).expanduser()
+        if text and path.is_file():
+            return path
+        is_folder = bool(text) and path.is_dir()
+    except (OSError, ValueError, RuntimeError):
+        return None
+    if name != query or is_folder or _FILE_NAME.fullmatch(text):
+        what = "is a folder" if is_folder else "does not exist"
+        raise DiagnosticError(
+            Diagnostic(
+                "query-file-not-found",
+                f"the query file {text} {what}",
+                key=(),
+                hint="a query is a file of observation ids, or a condition such as \"type = 'obs'\"",
+            )
+        )
+    return None
+
+
+def _read_id_file(file: Path) -> dict[str, tuple[str, ...]]:
+    """Return obs_id → the lines that ask for it: itself, or obs_id:wafer:band."""
+    asked: dict[str, list[str]] = {}
+    problems = []
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DiagnosticError(
+            Diagnostic("query-file-syntax", f"the query file {file} can't be read: {error}", key=())
+        ) from error
+    for number, line in enumerate(text.splitlines(), 1):
+        words = line.split()
+        if not words or words[0].startswith("#"):
+            continue
+        name = words[0]
+        if name.count(":") not in (0, 2):
+            problems.append(f"line {number}: {name}")
+            continue
+        asked.setdefault(name.split(":")[0], []).append(name)
+    if problems:
+        raise DiagnosticError(
+            Diagnostic(
+                "query-file-syntax",
+                f"{len(problems):,} lines of the query file {file.name} "
+                "are neither obs_id nor obs_id:wafer:band",
+                key=(),
+                notes=tuple(problems[:5]),
+            )
+        )
+    # an observation that is asked for as a whole needs none of its parts
+    return {
+        obs_id: (obs_id,) if obs_id in lines else tuple(sorted(set(lines))) for obs_id, lines in asked.items()
+    }
+
+
+def _columns_of(names: Sequence[str], fetched: Iterable[list[tuple[Any, ...]]]) -> dict[str, Column]:
+    batches: list[list[Column]] = [[] for _ in names]
+    for rows in fetched:
+        for column, values in zip(batches, zip(*rows, strict=True), strict=True):
+            column.append(float_or_text(values))
+    return {name: _joined(column, name == "obs_id") for name, column in zip(names, batches, strict=True)}
+
+
+def _joined(batches: list[Column], always_text: bool) -> Column:
+    if not batches:
+        return np.empty(0, dtype=object if always_text else np.float64)
+    if len({batch.dtype for batch in batches}) == 1 and not (always_text and batches[0].dtype != object):
+        return np.concatenate(batches)
+    # batches without any text among others with: NaN is "", numbers are what they read as
+    return np.concatenate([batch if batch.dtype == object else _numbers_as_text(batch) for batch in batches])
+
+
+def _numbers_as_text(values: Column) -> Column:
+    column = np.empty(len(values), dtype=object)
+    column[:] = ["" if v != v else str(int(v)) if v == int(v) else repr(v) for v in values.tolist()]
+    return column
+
+
+def _sorted_by_id(columns: dict[str, Column]) -> dict[str, Column]:
+    ids = columns["obs_id"].tolist()
+    order = np.array(sorted(range(len(ids)), key=ids.__getitem__), dtype=np.intp)
+    if (np.diff(order) == 1).all():
+        return columns
+    return {name: values[order] for name, values in columns.items()}
+
+
+def _one_row_an_observation(
+    columns: dict[str, Column], keys: tuple[str, ...], asked: dict[str, tuple[str, ...]]
+) -> tuple[dict[str, Column], dict[str, tuple[str, ...]]]:
+    """Collapse the rows of a database that has one a wafer and band.
+
+    An observation's values are those of its row for the whole of it (``_all``), else of its first
+    wafer and band; without a row for the whole, only the selected wafers and bands are its parts.
+    """
+    wafer, band = columns.get("wafer_slot"), columns.get("bandpass")
+    rows_of: dict[str, list[int]] = {}
+    for index, obs_id in enumerate(columns["obs_id"].tolist()):
+        rows_of.setdefault(obs_id, []).append(index)
+    chosen, parts = [], dict(asked)
+    for obs_id, rows in rows_of.items():
+        names = sorted(
+            (*((wafer[row],) if wafer is not None else ()), *((band[row],) if band is not None else ()), row)
+            for row in rows
+        )
+        whole = [name[-1] for name in names if all(part in WHOLE_OBSERVATION for part in name[:-1])]
+        chosen.append(whole[0] if whole else names[0][-1])
+        if (
+            not whole
+            and obs_id not in asked
+            and wafer is not None
+            and band is not None
+            and "wafer_slot" in keys
+        ):
+            parts[obs_id] = tuple(f"{obs_id}:{name[0]}:{name[1]}" for name in names)
+    order = np.array(chosen, dtype=np.intp)
+    return {name: values[order] for name, values in columns.items()}, parts
+
+
+def _wafers_of_parts(ids: Column, wafers: Column, parts: dict[str, tuple[str, ...]]) -> Column:
+    changed = wafers.astype(object)
+    for index, obs_id in enumerate(ids.tolist()):
+        lines = parts.get(obs_id)
+        if lines:
+            changed[index] = ",".join(sorted({line.split(":")[1] for line in lines}))
+    return changed
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join('"' + name.replace('"', '""') + '"' for name in names)
