@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from socm.core.jobs import JobSpec, RuleSpec
-from socm.core.fields import CampaignPath, OptionValue, ProgramOptions
+from socm.core.fields import CampaignPath, CommaText, OptionValue, ProgramOptions
 from socm.core.models import Workflow
 
 MAKE_ML_MAP_OPTIONS: Mapping[str, bool] = {
@@ -49,14 +49,25 @@ MAKE_ML_MAP_OPTIONS: Mapping[str, bool] = {
 }
 """Options of make-ml-map (sotodlib 0.6.24) and whether each takes a value."""
 
+OPTIONS_WITH_KEYS: Mapping[str, str] = {
+    "comps": "comps",
+    "wafers": "wafer",
+    "ots": "tube",
+    "bands": "bands",
+    "context": "context",
+    "nmat": "nmat",
+    "site": "site",
+    "nocal": "nocal",
+    "no-sidelobe": "no_sidelobe",
+    "downsample": "downsample",
+    "maxiter": "maxiter",
+    "interpol": "interpol",
+    "tiled": "tiled",
+    "unit": "unit",
+}
+"""Options that have a key of their own in the campaign file."""
+
 EMPTY_PREPROCESS_CONFIG = "workflow/configs/preprocess.yaml"
-
-
-def comma_list(value: Any) -> Any:
-    """Return a list as the comma separated text that the mapmaker takes; anything else unchanged."""
-    if isinstance(value, list | tuple):
-        return ",".join(str(item) for item in value)
-    return value
 
 
 class MLMapmaking(Workflow):
@@ -77,13 +88,13 @@ class MLMapmaking(Workflow):
     preprocess_config: CampaignPath | None = Field(
         None, description="Preprocessing configuration; by default one with an empty process_pipe."
     )
-    bands: str | None = Field(None, description="Bands to map, comma separated.")
-    wafer: str | None = Field(None, description="Wafers to map, comma separated.")
-    tube: str | None = Field(None, description="Optics tubes to map, comma separated.")
+    bands: CommaText | None = Field(None, description="Bands to map, comma separated.")
+    wafer: CommaText | None = Field(None, description="Wafers to map, comma separated.")
+    tube: CommaText | None = Field(None, description="Optics tubes to map, comma separated.")
     comps: str = Field("TQU", description="Components of the map.")
-    maxiter: str = Field("500", description="Most conjugate gradient steps, one number a pass, comma separated.")
-    downsample: str = Field("1", description="Factor to downsample by, one number a pass, comma separated.")
-    interpol: str | None = Field(None, description="Pointing interpolation, one a pass, comma separated.")
+    maxiter: CommaText = Field("500", description="Most conjugate gradient steps, one number a pass, comma separated.")
+    downsample: CommaText = Field("1", description="Factor to downsample by, one number a pass, comma separated.")
+    interpol: CommaText | None = Field(None, description="Pointing interpolation, one a pass, comma separated.")
     tiled: int = Field(1, ge=0, le=1, description="1 for tiled maps, 0 for untiled ones.")
     site: str = Field("so_lat", description="Site of the telescope, as the mapmaker names it.")
     nmat: str | None = Field(None, description="Noise model: corr or uncorr.")
@@ -98,15 +109,12 @@ class MLMapmaking(Workflow):
     )
     allow_unknown_options: bool = Field(False, description="true passes options on that make-ml-map may not know.")
 
-    program_options: ClassVar[ProgramOptions | None] = ProgramOptions("make-ml-map", MAKE_ML_MAP_OPTIONS)
+    program_options: ClassVar[ProgramOptions | None] = ProgramOptions(
+        "make-ml-map", MAKE_ML_MAP_OPTIONS, keys=OPTIONS_WITH_KEYS
+    )
 
     input_fields: ClassVar[tuple[str, ...]] = ("context", "area", "preprocess_config")
     """The fields that name files which must be there."""
-
-    @property
-    def variant_folder(self) -> str:
-        """The folder of this member of the matrix, empty without a matrix."""
-        return "/".join(value for _, value in self.variant)
 
     @property
     def passes(self) -> int:
@@ -138,6 +146,7 @@ class MLMapmaking(Workflow):
         folder: str,
         query_file: str,
         observations: Sequence[str],
+        min_coverage: float,
         wafers: str | None = None,
         tubes: str | None = None,
     ) -> JobSpec:
@@ -155,15 +164,15 @@ class MLMapmaking(Workflow):
             },
             outputs=self.map_outputs(folder),
             observations=tuple(observations),
-            min_coverage=self.min_coverage,
+            min_coverage=min_coverage if self.min_coverage is None else self.min_coverage,
         )
 
-    def rules(self, observations: Sequence[str]) -> tuple[RuleSpec, ...]:
+    def map_rules(self, observations: Sequence[str], min_coverage: float) -> tuple[RuleSpec, ...]:
         """Return the one rule of this workflow: a map of all selected observations."""
         job_name = self.variant_folder
         folder = posixpath.join(self.output_dir, job_name)
         query_file = posixpath.join("workflow/queries", self.name, f"{job_name or 'all'}.txt")
-        job = self.map_job(job_name, folder, query_file, observations)
+        job = self.map_job(job_name, folder, query_file, observations, min_coverage)
         return (
             RuleSpec(
                 name=self.name,

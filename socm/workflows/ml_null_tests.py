@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import posixpath
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -12,7 +12,7 @@ from pydantic import Field
 from socm.core.jobs import JobSpec, RuleSpec
 from socm.core.models import Environment, Resources, Workflow
 from socm.core.null_tests import SplitOptions
-from socm.splits import TestSplits
+from socm.splits import Split, TestSplits
 from socm.workflows.ml_mapmaking import MLMapmaking
 
 HALF_DIFFERENCE_RESOURCES = Resources(ranks=1, threads=1, memory=4000, runtime="30m")
@@ -31,9 +31,12 @@ class NullTest(MLMapmaking, SplitOptions):
         return str(self.path[-1]) if self.path else self.name
 
     def split_rules(
-        self, splits: TestSplits, observations: Sequence[str], min_coverage: float, seed: int
+        self, splits: TestSplits, lines: Callable[[Split], Sequence[str]], min_coverage: float, seed: int
     ) -> tuple[RuleSpec, ...]:
-        """Return the rule that maps each split and the rule that differences the maps."""
+        """Return the rule that maps each split and the rule that differences the maps.
+
+        `lines` gives the lines of a split's query file.
+        """
         base = posixpath.join(self.output_dir, self.variant_folder)
         maps = tuple(
             self.map_job(
@@ -42,7 +45,8 @@ class NullTest(MLMapmaking, SplitOptions):
                 query_file=posixpath.join(
                     "workflow/splits", self.name, self.variant_folder, f"{split.name}.txt"
                 ),
-                observations=[observations[index] for index in split.indices],
+                observations=lines(split),
+                min_coverage=min_coverage,
                 wafers=",".join(split.wafers) or None,
                 tubes=",".join(split.tubes) or None,
             )

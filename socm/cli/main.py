@@ -1,0 +1,78 @@
+"""The command `socm`: its subcommands, loaded when called, and its exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+
+import click
+
+from socm import __version__
+from socm.cli.printing import report
+from socm.diagnostics import DiagnosticError
+
+USERS_MISTAKE = 2
+OUR_MISTAKE = 1
+INTERRUPTED = 130
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "compile": ("socm.cli.compile:compile_command", "Write the workflow of a campaign file."),
+    "simulate": ("socm.simulate.command:simulate", "Write a small observation set that the mapmaker reads."),
+}
+"""Subcommands: where each one is, and its line in the help. A test holds the lines to the commands."""
+
+
+class _Commands(click.Group):
+    """Imports a subcommand only when it is called, so that `socm` starts quickly."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[cmd_name][0].split(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="socm")
+def cli() -> None:
+    """Compile a map-making campaign into a Snakemake workflow, and judge its null maps.
+
+    \b
+    socm compile campaign.toml      writes workflow/Snakefile beside the campaign file
+    snakemake --profile local       runs it here; --profile slurm runs it on the cluster
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 a bug in socm, 2 a mistake that the user can mend."""
+    try:
+        code = cli.main(arguments, prog_name="socm", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(USERS_MISTAKE)
+    except (click.Abort, KeyboardInterrupt):
+        sys.stderr.write("socm: interrupted\n")
+        sys.exit(INTERRUPTED)
+    except DiagnosticError as error:
+        report(error.diagnostics)
+        sys.exit(USERS_MISTAKE)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(OUR_MISTAKE)
+    except Exception:  # noqa: BLE001 -- whatever is left is ours
+        traceback.print_exc()
+        sys.stderr.write(f"\nThis is a bug in socm {__version__}: please report it with the lines above.\n")
+        sys.exit(OUR_MISTAKE)

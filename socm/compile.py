@@ -1,0 +1,303 @@
+"""The storyboard of a compile: load → select → split → plan → render → write.
+
+Each phase takes what the one before it made. The phases before the write read files and change
+none, so that `check`, `diff` and `splits` are the same story, stopped earlier.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import posixpath
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from socm.clusters import Cluster, JobResources, fit, load_cluster
+from socm.config import LoadedCampaign, load_campaign
+from socm.core.jobs import RuleSpec
+from socm.core.models import Workflow
+from socm.core.references import Reference
+from socm.diagnostics import Collector, Diagnostic, DiagnosticError, KeyPath
+from socm.graph import Plan, check_plan, make_plan
+from socm.observations import ObservationTable, read_context, select_observations
+from socm.render import Written, render_workspace, write_workspace
+from socm.render.profiles import render_profiles
+from socm.splits import Split, TestSplits, columns_needed, null_test, split_observations
+from socm.workflows import MLMapmaking, MLNullTests, NullTest, registered_workflows
+from socm.workflows.detectors import with_detectors
+from socm.workflows.requirements import check_programs
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The observations of one workflow, and for a null test how they are split."""
+
+    workflow: MLMapmaking
+    observations: ObservationTable
+    splits: TestSplits | None = None
+
+    def lines(self, split: Split | None = None) -> list[str]:
+        """Return the lines of the query file of a split, or of the whole selection."""
+        return self.observations.lines(None if split is None else split.indices)
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A campaign compiled in memory: everything a write needs, and nothing written."""
+
+    loaded: LoadedCampaign
+    workspace: Path
+    selections: tuple[Selection, ...]
+    plan: Plan
+    contents: Mapping[str, bytes]
+    diagnostics: tuple[Diagnostic, ...] = field(default=())
+
+
+def compile_campaign(file: Path, output: Path | None = None) -> Compiled:
+    """Compile a campaign file in memory; `output` is the workspace, by default the file's folder.
+
+    Raises DiagnosticError with every problem of the phase that failed, each at its place.
+    """
+    loaded = load_campaign(file, registered_workflows)
+    problems = Collector(list(loaded.diagnostics))
+    try:
+        workspace = output if output is not None else file.parent
+        cluster = _load_cluster(loaded, file.parent, problems)
+        selections, specs = _plan_workflows(loaded, file.parent, problems)
+        problems.raise_if_errors()
+        plan = _fit_to_cluster(specs, cluster, problems)
+        problems.extend(check_plan(plan, exists=lambda path: (file.parent / path).exists()))
+        problems.raise_if_errors()
+    except DiagnosticError as error:
+        raise DiagnosticError(loaded.document.locate(problem) for problem in error.diagnostics) from None
+    contents = render_workspace(
+        plan,
+        campaign=loaded.campaign.name,
+        sources={file.name: hashlib.sha256(file.read_bytes()).hexdigest()},
+        extra_files={
+            **render_profiles(loaded.campaign, cluster, plan),
+            **_manifest_of_observations(selections),
+        },
+    )
+    located = tuple(loaded.document.locate(problem) for problem in problems.diagnostics)
+    return Compiled(loaded, workspace, selections, plan, contents, located)
+
+
+def write(compiled: Compiled) -> Written:
+    """Write what was compiled; files that already are as they should be stay untouched."""
+    return write_workspace(compiled.workspace, compiled.contents)
+
+
+def _load_cluster(loaded: LoadedCampaign, base: Path, problems: Collector) -> Cluster | None:
+    with problems.at(("campaign", "resource")):
+        return load_cluster(loaded.campaign.resource, base)
+    return None
+
+
+def _plan_workflows(
+    loaded: LoadedCampaign, base: Path, problems: Collector
+) -> tuple[tuple[Selection, ...], list[tuple[RuleSpec, KeyPath]]]:
+    """Select, split and plan each workflow after those it refers to; a failed one stops its readers."""
+    campaign = loaded.campaign
+    reader = _Reader(base, campaign.workflows)
+    selections: list[Selection] = []
+    planned: dict[str, list[RuleSpec]] = {}
+    failed: set[str] = set()
+    for workflow in _in_order(campaign.workflows, problems):
+        before = len(problems.diagnostics)
+        if failed.intersection(workflow.dependencies):
+            failed.add(workflow.name)
+            continue
+        with problems.at(workflow.path):
+            ready = _resolved(workflow, planned)
+            specs: Sequence[RuleSpec]
+            if isinstance(ready, MLMapmaking):
+                problems.extend(d.under(workflow.path) for d in check_programs(ready))
+                selection = reader.select(ready, campaign.seed)
+                selections.append(selection)
+                specs = _rules_of_maps(selection, campaign.min_coverage, campaign.seed)
+                problems.extend(
+                    d.under(workflow.path) for d in (selection.splits.warnings if selection.splits else ())
+                )
+            else:
+                specs = ready.rules()
+            planned.setdefault(workflow.name, []).extend(specs)
+        if any(d.severity == "error" for d in problems.diagnostics[before:]):
+            failed.add(workflow.name)
+    file_order = {workflow.name: number for number, workflow in enumerate(campaign.workflows)}
+    paths: dict[str, KeyPath] = {workflow.name: workflow.path for workflow in campaign.workflows}
+    names = sorted(planned, key=file_order.__getitem__)
+    selections.sort(key=lambda selection: file_order[selection.workflow.name])
+    return tuple(selections), [(spec, paths[name]) for name in names for spec in planned[name]]
+
+
+def _in_order(workflows: Sequence[Workflow], problems: Collector) -> Iterator[Workflow]:
+    """Yield workflows after those they depend on, otherwise in the order of the file."""
+    by_name: dict[str, list[Workflow]] = {}
+    for workflow in workflows:
+        by_name.setdefault(workflow.name, []).append(workflow)
+    graph = {
+        name: [other for workflow in members for other in workflow.dependencies if other in by_name]
+        for name, members in by_name.items()
+    }
+    try:
+        order = list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        cycle = list(reversed(error.args[1]))
+        problems.add(
+            Diagnostic(
+                code="dependency-cycle",
+                message=f"workflows wait for each other: {' → '.join(cycle)}",
+                key=by_name[cycle[0]][0].path,
+                hint="take one of them out of a depends_on or a reference",
+            )
+        )
+        problems.raise_if_errors()
+    for name in order:
+        yield from by_name[name]
+
+
+def _resolved(workflow: Workflow, planned: Mapping[str, Sequence[RuleSpec]]) -> Workflow:
+    """Return the workflow with its references replaced by fields and outputs of the others."""
+
+    def value_of(reference: Reference) -> str | tuple[str, ...]:
+        found = [
+            job.outputs[reference.attribute]
+            for spec in planned.get(reference.workflow, ())
+            for job in spec.jobs
+            if reference.attribute in job.outputs
+        ]
+        if not found:
+            raise DiagnosticError(
+                Diagnostic("unknown-reference", f"`{reference}` names nothing that this campaign makes")
+            )
+        return found[0] if len(found) == 1 else tuple(found)
+
+    try:
+        return workflow.resolved(value_of)
+    except ValidationError as error:
+        raise DiagnosticError(
+            Diagnostic("bad-reference", f"a reference gives a list where one value is wanted: {error.errors()[0]['msg']}")
+        ) from None
+
+
+class _Reader:
+    """Reads the observations of workflows, each context and query once."""
+
+    def __init__(self, base: Path, workflows: Sequence[Workflow]) -> None:
+        self.base = base
+        self.columns: dict[tuple[str, str], set[str]] = {}
+        self.tables: dict[tuple[str, str], ObservationTable] = {}
+        for workflow in workflows:
+            if isinstance(workflow, MLMapmaking):
+                self.columns.setdefault((workflow.context, workflow.query), set()).update(_columns(workflow))
+
+    def select(self, workflow: MLMapmaking, seed: int) -> Selection:
+        """Return the workflow's observations, split if it is a null test."""
+        problems = Collector()
+        self._check_files(workflow, problems)
+        problems.raise_if_errors()
+        table = with_detectors(self._table(workflow), workflow.wafer, workflow.tube)
+        if not isinstance(workflow, NullTest):
+            return Selection(workflow, table)
+        splits = split_observations(
+            table.columns, null_test(workflow.test, workflow), workflow, seed=seed, site=workflow.site
+        )
+        return Selection(workflow, table, splits)
+
+    def _check_files(self, workflow: MLMapmaking, problems: Collector) -> None:
+        for name in workflow.input_fields:
+            path = getattr(workflow, name)
+            if path is None:
+                continue
+            found = self.base / path
+            if not found.exists():
+                message = f"the {name} file {path} does not exist"
+            elif found.is_dir():
+                message = f"the {name} file {path} is a folder"
+            elif not os.access(found, os.R_OK):
+                message = f"the {name} file {path} can't be read: permission denied"
+            elif found.stat().st_size == 0:
+                message = f"the {name} file {path} is empty"
+            else:
+                continue
+            problems.add(
+                Diagnostic(
+                    code="missing-file",
+                    message=message,
+                    key=(name,),
+                    hint=None if posixpath.isabs(path) else f"paths are relative to the campaign file, in {self.base}/",
+                )
+            )
+
+    def _table(self, workflow: MLMapmaking) -> ObservationTable:
+        key = (workflow.context, workflow.query)
+        if key not in self.tables:
+            problems = Collector()
+            with problems.at(("context",)):
+                context = read_context(self.base / workflow.context)
+            problems.raise_if_errors()
+            wanted = self.columns.get(key, set()) | _columns(workflow)
+            with problems.at(("query",)):
+                self.tables[key] = select_observations(
+                    context, workflow.query, base=self.base, columns=sorted(wanted)
+                )
+            problems.raise_if_errors()
+        return self.tables[key]
+
+
+def _columns(workflow: MLMapmaking) -> set[str]:
+    needed = {"obs_id", "start_time", "wafer_slots_list", "tube_slot"}
+    if isinstance(workflow, NullTest):
+        needed |= set(columns_needed(null_test(workflow.test, workflow), workflow))
+    return needed
+
+
+def _rules_of_maps(selection: Selection, min_coverage: float, seed: int) -> tuple[RuleSpec, ...]:
+    workflow = selection.workflow
+    if isinstance(workflow, NullTest) and selection.splits is not None:
+        return workflow.split_rules(selection.splits, selection.lines, min_coverage, seed)
+    return workflow.map_rules(selection.lines(), min_coverage)
+
+
+def _fit_to_cluster(
+    specs: Sequence[tuple[RuleSpec, KeyPath]], cluster: Cluster | None, problems: Collector
+) -> Plan:
+    if cluster is None:
+        raise DiagnosticError(problems.diagnostics)
+    refused: set[KeyPath] = set()
+
+    def fit_rule(spec: RuleSpec, key: KeyPath) -> JobResources | None:
+        with problems.at(() if key in refused else (*key, "resources")):
+            return fit(spec.resources, cluster)
+        refused.add(key)
+        return None
+
+    fitted = {spec.name: fit_rule(spec, key) for spec, key in specs}
+    problems.raise_if_errors()
+    return make_plan(specs, lambda spec, _: _given(fitted[spec.name]))
+
+
+def _given(resources: JobResources | None) -> JobResources:
+    assert resources is not None  # noqa: S101 -- raise_if_errors has stopped before
+    return resources
+
+
+def _manifest_of_observations(selections: Sequence[Selection]) -> dict[str, str]:
+    from socm.splits import manifest_tsv
+
+    tests = [selection for selection in selections if selection.splits is not None]
+    return {
+        posixpath.join("workflow/splits", s.workflow.name, s.workflow.variant_folder, "manifest.tsv"): manifest_tsv(
+            s.splits, s.observations.obs_id
+        )
+        for s in tests
+        if s.splits is not None
+    }
+
+
+__all__ = ["Compiled", "MLNullTests", "Selection", "compile_campaign", "write"]

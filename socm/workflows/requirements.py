@@ -1,0 +1,54 @@
+"""Whether the program of a workflow can run here at all, as far as that can be seen before it does."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from socm.core.models import Workflow
+from socm.diagnostics import Diagnostic, Severity
+
+_ASK_FOR_MPI = "import mpi4py; mpi4py.rc.initialize = False; from mpi4py import MPI"
+
+
+def check_programs(workflow: Workflow) -> Iterator[Diagnostic]:
+    """Yield what is known to keep the workflow's program from running in the present environment.
+
+    A workflow that brings an environment of its own is not looked at: its programs are elsewhere.
+    """
+    environment = workflow.environment
+    if environment.conda or environment.modules or environment.container or environment.setup:
+        return
+    program = shutil.which(workflow.executable)
+    if program is None:
+        yield Diagnostic(
+            code="program-not-found",
+            message=f"`{workflow.executable}` is not on the PATH of this machine",
+            severity=Severity.WARNING,
+            hint="its jobs will need it where they run: pip install 'socm[mapmaking]', or name a conda "
+            "environment or modules in .environment",
+        )
+    elif workflow.executable == "so-site-pipeline" and (why := _mpi_missing(program)):
+        yield Diagnostic(
+            code="mpi-missing",
+            message=f"the mapmaker reads all data and then dies without MPI: {why}",
+            hint="pip install mpi4py mpich beside it",
+        )
+
+
+@cache
+def _mpi_missing(program: str) -> str | None:
+    """Return why the Python of `program` can't use MPI, or None if it can or can't be asked."""
+    with Path(program).open("rb") as file:
+        first = file.readline(4096).decode(errors="replace").strip()
+    python = first.removeprefix("#!").split()
+    if not first.startswith("#!") or "python" not in first:
+        return None
+    asked = subprocess.run([*python, "-c", _ASK_FOR_MPI], capture_output=True, text=True, check=False)
+    if asked.returncode == 0:
+        return None
+    lines = asked.stderr.strip().splitlines() or ["mpi4py does not load"]
+    return lines[-1]
