@@ -1,0 +1,47 @@
+# What a contributor types. `make help` lists it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+EXAMPLE := examples/first-light
+
+.PHONY: help demo demo-clean test lint docs bench validate clean
+.DEFAULT_GOAL := help
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+# One environment for everything: the marks say which extras are in it.
+$(VENV)/.demo: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "socm needs Python 3.11 or newer; say PYTHON=python3.11 make …")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[analysis,mapmaking,diagnostics]'
+	touch $@
+
+$(VENV)/.test: $(VENV)/.demo
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	touch $@
+
+demo: $(VENV)/.demo  ## simulate a sky, compile a campaign, map it with the real mapmaker, difference the splits
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh $(EXAMPLE)/run.sh
+
+demo-clean:  ## remove what the demo made
+	rm -rf $(EXAMPLE)/data $(EXAMPLE)/workflow $(EXAMPLE)/slurm $(EXAMPLE)/local $(EXAMPLE)/results \
+	  $(EXAMPLE)/logs $(EXAMPLE)/benchmarks $(EXAMPLE)/.snakemake
+
+test: $(VENV)/.test  ## run every test; those whose real part is missing skip with the reason
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest $(PYTEST_OPTIONS)
+
+lint: $(VENV)/.test  ## style, types and walls
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.test  ## print the ratios that docs/performance.md explains
+	@for benchmark in benchmarks/bench_*.py; do echo "== $$benchmark"; PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python $$benchmark || exit 1; done
+
+validate: $(VENV)/.test  ## judge 1,000 simulated campaigns; the figures of docs/validation.md
+	$(BIN)/python benchmarks/validate_nulls.py
+
+clean: demo-clean  ## remove everything that isn't in git, the environment too
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

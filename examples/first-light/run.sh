@@ -1,0 +1,20 @@
+#!/bin/sh
+# The demo: three commands, each of which you can type yourself.
+set -eu
+cd "$(dirname "$0")"
+
+step() { printf '\n$ %s\n' "$*"; "$@"; }
+
+step socm simulate data
+step socm compile campaign.toml
+step snakemake --profile local
+
+cat <<'TEXT'
+
+Look at:
+  results/all/pass1_sky_map.fits                  the map of all observations
+  results/null/mission-tests/, wafer-tests/       half differences: d_*.fits, pictures: *.png
+  results/null/*/summary.json                     the numbers of the tables above
+  workflow/Snakefile, workflow/rules/*.smk        the workflow that made them
+  workflow/splits/*/*.txt                         which observation went to which split
+TEXT
