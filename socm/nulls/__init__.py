@@ -1,1 +1,1 @@
-"""The nulls room."""
+"""From null maps to a verdict: half differences, spectra, PTEs, as pure functions and as a job."""

@@ -1,0 +1,58 @@
+"""Runs one null test inside a job, or (`table DIR...`) prints the tables of several."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from socm.diagnostics import DiagnosticError
+from socm.nulls.inputs import read_test
+
+
+@click.command("python -m socm.nulls")
+@click.argument("specification", type=click.Path(path_type=Path))
+@click.argument("output_dir", type=click.Path(path_type=Path))
+def run_command(specification: Path, output_dir: Path) -> None:
+    """Analyse the null test that SPECIFICATION (JSON) describes, into OUTPUT_DIR."""
+    from socm.nulls.job import run_test
+
+    summary = run_test(read_test(specification), output_dir)
+    click.echo(f"{summary['test']}: {len(summary['differences'])} half differences in {output_dir}")
+
+
+@click.command("python -m socm.nulls table")
+@click.argument("output_dirs", type=click.Path(path_type=Path), nargs=-1, required=True)
+def table_command(output_dirs: tuple[Path, ...]) -> None:
+    """Print the tables of the null tests in OUTPUT_DIRS."""
+    from socm.nulls.table import make_difference_table, make_split_table, read_summaries
+
+    summaries = read_summaries(output_dirs)
+    console = Console()
+    console.print(make_split_table(summaries))
+    console.print(make_difference_table(summaries))
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit status: 0, or 2 with every problem on stderr."""
+    given = sys.argv[1:] if arguments is None else arguments
+    wants_table = given[:1] == ["table"]
+    try:
+        (table_command if wants_table else run_command)(given[1:] if wants_table else given)
+    except DiagnosticError as error:
+        for diagnostic in error.diagnostics:
+            click.echo(f"{diagnostic.severity}[{diagnostic.code}]: {diagnostic.message}", err=True)
+            for note in diagnostic.notes:
+                click.echo(f"  {note}", err=True)
+            if diagnostic.hint:
+                click.echo(f"  hint: {diagnostic.hint}", err=True)
+        return 2
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run())

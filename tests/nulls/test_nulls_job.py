@@ -1,0 +1,180 @@
+"""The job of a null test, run as Snakemake runs it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pixell")
+pytest.importorskip("matplotlib")
+
+Write = Callable[..., Path]
+
+
+def run_job(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "socm.nulls", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def read_map(path: str | Path) -> np.ndarray:
+    from astropy.io import fits
+
+    return np.array(fits.getdata(path), dtype=float)
+
+
+def test_two_groups_make_half_differences_of_the_expected_rms(write_test: Write) -> None:
+    sky = 1000 * np.sin(np.arange(64) / 5) * np.ones((3, 64, 1))
+    specification = write_test({"rising": 2, "setting": 2}, sky=sky)
+    result = run_job(specification, "out")
+    assert result.returncode == 0, result.stderr
+    summary = json.loads(Path("out/summary.json").read_text())
+    assert [row["file"] for row in summary["differences"]] == [
+        "d_rising-setting_1.fits",
+        "d_rising-setting_2.fits",
+    ]
+    first = summary["differences"][0]
+    assert (first["plus"], first["minus"]) == (["rising_split_1"], ["setting_split_1"])
+    for row in summary["differences"]:
+        assert (Path("out") / row["picture"]).read_bytes().startswith(b"\x89PNG")
+        for component in "TQU":
+            assert row["rms"][component]["ratio"] == pytest.approx(1, abs=0.05)
+    maps = [read_map(f"results/{side}_split_1/pass1_sky_map.fits") for side in ("rising", "setting")]
+    written = read_map("out/d_rising-setting_1.fits")
+    inside = written[0] != 0
+    assert 0.5 < inside.mean() < 1
+    np.testing.assert_allclose(written[:, inside], ((maps[0] - maps[1]) / 2)[:, inside], rtol=1e-5, atol=1e-4)
+
+
+def test_a_systematic_in_one_group_raises_its_rms(write_test: Write) -> None:
+    ground = 30 * np.cos(np.arange(64) / 8)[:, None] * np.ones((3, 1, 64))
+    result = run_job(write_test({"rising": 2, "setting": 2}, systematic={"rising": ground}), "out")
+    assert result.returncode == 0, result.stderr
+    summary = json.loads(Path("out/summary.json").read_text())
+    assert all(row["rms"]["T"]["ratio"] > 1.3 for row in summary["differences"])
+
+
+def test_one_group_makes_disjoint_contrasts(write_test: Write) -> None:
+    result = run_job(write_test({"all": 4}, name="mission-tests"), "out")
+    assert result.returncode == 0, result.stderr
+    rows = json.loads(Path("out/summary.json").read_text())["differences"]
+    assert [row["comparison"] for row in rows] == ["13-24"] * 2 + ["12-34"] * 2 + ["14-23"] * 2
+    for first, second in zip(rows[::2], rows[1::2], strict=True):
+        used = first["plus"] + first["minus"] + second["plus"] + second["minus"]
+        assert sorted(used) == [f"all_split_{number}" for number in range(1, 5)]
+
+
+def test_the_table_names_splits_and_differences(write_test: Write) -> None:
+    few = {"ws0_split_2": {"used": 6, "fraction": 0.5}}
+    assert run_job(write_test({"ws0": 2, "ws1": 2, "ws2": 2}, coverage=few), "out").returncode == 0
+    result = run_job("table", "out")
+    assert result.returncode == 0, result.stderr
+    assert "ws1-rest #2" in result.stdout
+    assert "6 (too few)" in result.stdout
+    assert "409,600" not in result.stdout
+    assert "384,000" in result.stdout
+
+
+def test_untiled_diagonal_weights_give_the_same_maps(write_test: Write) -> None:
+    assert run_job(write_test({"all": 2}), "tiled").returncode == 0
+    assert run_job(write_test({"all": 2}, untiled_ivar=True), "untiled").returncode == 0
+    for name in ("d_1-2_1.fits", "d_1-2_1.png", "summary.json"):
+        assert (Path("tiled") / name).read_bytes() == (Path("untiled") / name).read_bytes()
+
+
+def damage(path: Path, change: Callable[[np.ndarray], np.ndarray], **extra: str) -> None:
+    from astropy.io import fits
+
+    with fits.open(path) as hdus:
+        header, values = hdus[0].header, np.array(hdus[0].data)
+    header.update(extra)
+    fits.writeto(path, change(values), header, overwrite=True)
+
+
+def put_nan(values: np.ndarray) -> np.ndarray:
+    values[..., 30:32, 30:32] = np.nan
+    return values
+
+
+def keep_left(values: np.ndarray) -> np.ndarray:
+    values[..., :40] = 0
+    return values
+
+
+def keep_right(values: np.ndarray) -> np.ndarray:
+    values[..., 24:] = 0
+    return values
+
+
+A, B = "results/a_split_1", "results/b_split_1"
+
+
+@pytest.mark.parametrize(
+    ("prepare", "code", "named"),
+    [
+        (lambda: damage(Path(B, "pass1_sky_map.fits"), put_nan), "map-not-finite", B),
+        (lambda: damage(Path(B, "pass1_sky_map.fits"), lambda m: m[..., :60, :]), "different-geometry", B),
+        (lambda: damage(Path(B, "pass1_sky_map.fits"), lambda m: m, BUNIT="K"), "different-unit", B),
+        (lambda: damage(Path(B, "sky_div.fits"), lambda m: m * 0), "zero-weights", B),
+        (lambda: Path(B, "sky_div.fits").unlink(), "missing-map", B),
+        (lambda: Path(B, "sky_div.fits").write_text("no map"), "unreadable-map", B),
+        (
+            lambda: (damage(Path(A, "sky_div.fits"), keep_left), damage(Path(B, "sky_div.fits"), keep_right)),
+            "no-common-support",
+            B,
+        ),
+    ],
+    ids=["nan", "shape", "unit", "zero-weights", "missing", "unreadable", "no-support"],
+)
+def test_bad_maps_are_one_error_naming_the_file(
+    write_test: Write, prepare: Callable[[], None], code: str, named: str
+) -> None:
+    specification = write_test({"a": 2, "b": 2})
+    prepare()
+    result = run_job(specification, "out")
+    assert result.returncode == 2
+    assert f"error[{code}]" in result.stderr
+    assert named in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not Path("out/summary.json").exists()
+
+
+def test_another_projection_is_refused(write_test: Write) -> None:
+    from pixell import enmap
+
+    specification = write_test({"a": 1, "b": 1})
+    shape, wcs = enmap.geometry(np.radians([[-8, 8], [8, -8]]), res=np.radians(0.25), proj="cea")
+    path = Path(B, "pass1_sky_map.fits")
+    enmap.write_map(str(path), enmap.zeros((3, *shape), wcs))
+    result = run_job(specification, "out")
+    assert result.returncode == 2
+    assert "different-geometry" in result.stderr
+    assert str(path) in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("groups", "code"),
+    [
+        ({"a": 2, "b": 1}, "unequal-splits"),
+        ({"all": 6}, "splits-not-power-of-two"),
+        ({"a": 1}, "too-few-splits"),
+    ],
+)
+def test_splits_that_cannot_be_differenced_are_refused(
+    write_test: Write, groups: dict[str, int], code: str
+) -> None:
+    result = run_job(write_test(groups), "out")
+    assert result.returncode == 2
+    assert code in result.stderr
+
+
+def test_unknown_and_wrong_options_are_told_together(write_test: Write) -> None:
+    result = run_job(write_test({"a": 2, "b": 2}, analysis={"simulation": 5, "covariance": "guess"}), "out")
+    assert result.returncode == 2
+    assert "Did you mean 'simulations'?" in result.stderr
+    assert "covariance" in result.stderr
