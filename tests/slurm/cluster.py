@@ -315,7 +315,8 @@ LogFile={self.folder / "log" / "dbd.log"}
         host = short_hostname()
         node_lines = "\n".join(
             f"NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={self.ports[node]}"
-            f" CPUs={CPUS_PER_NODE} RealMemory={MEM_MB_PER_NODE} Feature={'big' if node == 'n4' else 'small'} State=UNKNOWN"
+            f" CPUs={CPUS_PER_NODE} RealMemory={MEM_MB_PER_NODE}"
+            f" Feature={'big' if node == 'n4' else 'small'} State=UNKNOWN"
             for node in self.nodes
         )
         text = f"""\

@@ -1,0 +1,320 @@
+"""What a job gets on a cluster: nodes, tasks, memory, and the smallest QoS that holds it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from socm.clusters.model import Cluster, Qos
+from socm.core.models import Resources
+from socm.diagnostics import Collector, Diagnostic, nearest_name
+
+
+@dataclass(frozen=True, slots=True)
+class JobResources:
+    """What one job asks of Slurm. Memory is that of each node, as sbatch counts it."""
+
+    nodes: int
+    tasks: int
+    tasks_per_node: int
+    cpus_per_task: int
+    mem_mb: int
+    runtime_minutes: int
+    mem_mb_limit: int
+    """The most that `mem_mb` may grow to; `mem_mb` itself where growing gains nothing."""
+    runtime_minutes_limit: int
+    launcher: str
+    """What stands in front of the program; empty for one rank."""
+    qos: str | None = None
+    partition: str | None = None
+    account: str | None = None
+    constraint: str | None = None
+    gpus: int | None = None
+    extra: str | None = None
+    """Further sbatch options."""
+
+    @property
+    def cores(self) -> int:
+        """Cores of all tasks."""
+        return self.tasks * self.cpus_per_task
+
+
+def fit(request: Resources, cluster: Cluster, jobs: int = 1) -> JobResources:
+    """Return what each of `jobs` jobs with this request gets on the cluster.
+
+    Ranks are packed on as few nodes as their cores and memory allow. Of the QoS that hold a job,
+    the one with the shortest walltime is taken that also runs all `jobs` at once; if none does,
+    the one that runs most. Raises DiagnosticError with every limit that the request breaks.
+    """
+    problems = Collector()
+    nodes = _nodes(request, cluster, problems)
+    _check_walltime(request, cluster, problems)
+    qos = _choose_qos(request, cluster, nodes, jobs, problems)
+    problems.raise_if_errors()
+    ranks_per_node = math.ceil(request.ranks / nodes)
+    mem_mb = _mem_mb_of_node(request, nodes)
+    runtime_limits = [
+        limit for limit in (qos and qos.max_walltime_minutes, cluster.max_walltime_minutes) if limit
+    ]
+    return JobResources(
+        nodes=nodes,
+        tasks=request.ranks,
+        tasks_per_node=ranks_per_node,
+        cpus_per_task=request.threads,
+        mem_mb=mem_mb,
+        runtime_minutes=request.runtime,
+        mem_mb_limit=cluster.mem_mb_per_node or mem_mb,
+        runtime_minutes_limit=min(runtime_limits, default=request.runtime),
+        launcher=cluster.launcher.format(
+            ranks=request.ranks, ranks_per_node=ranks_per_node, threads=request.threads, nodes=nodes
+        )
+        if request.ranks > 1
+        else "",
+        qos=qos.name if qos else request.qos,
+        partition=request.partition or cluster.partition,
+        account=request.account or cluster.account,
+        constraint=request.constraint,
+        gpus=request.gpus,
+        extra=_extra(request, nodes, ranks_per_node),
+    )
+
+
+def _extra(request: Resources, nodes: int, ranks_per_node: int) -> str | None:
+    # Slurm fills the first node and leaves the rest to the last; memory is reckoned on an even spread.
+    spread = [f"--ntasks-per-node={ranks_per_node}"] if nodes > 1 else []
+    return " ".join([*spread, *([request.extra] if request.extra else [])]) or None
+
+
+def _mem_mb_of_node(request: Resources, nodes: int) -> int:
+    """Return the memory of the fullest node when ranks are spread evenly."""
+    return math.ceil(request.memory * math.ceil(request.ranks / nodes) / request.ranks)
+
+
+def _nodes(request: Resources, cluster: Cluster, problems: Collector) -> int:
+    """Return on how many nodes the request fits; 1 if it does not fit, with the arithmetic in `problems`."""
+    ranks, threads, node_cores, node_mem_mb = (
+        request.ranks,
+        request.threads,
+        cluster.cores_per_node,
+        cluster.mem_mb_per_node,
+    )
+    by_cores = by_memory = 1
+    if cluster.scheduler == "local":
+        node_cores = None  # Snakemake gives a job as many of its threads as there are cores
+    if node_cores is not None:
+        if threads > node_cores:
+            problems.add(
+                Diagnostic(
+                    "too-many-threads",
+                    f"{threads} threads of one rank need one node, "
+                    f"and a node of {cluster.name} has {node_cores} cores",
+                    key=("threads",),
+                    hint="a program with MPI spreads over nodes: more ranks of fewer threads",
+                )
+            )
+        else:
+            by_cores = math.ceil(ranks / (node_cores // threads))
+    if node_mem_mb is not None:
+        ranks_that_fit = int(node_mem_mb * ranks // request.memory)
+        if ranks_that_fit < 1:
+            problems.add(_too_much_memory(request, cluster, node_mem_mb))
+        else:
+            by_memory = math.ceil(ranks / ranks_that_fit)
+    if problems.has_errors:
+        return 1
+    least = max(by_cores, by_memory)
+    nodes = 1 if cluster.scheduler == "local" and least == 1 else request.nodes or least
+    arithmetic = _arithmetic(request, cluster, by_cores, by_memory)
+    if nodes < least:
+        problems.add(
+            Diagnostic(
+                "too-few-nodes",
+                f"{nodes} node{'s' if nodes > 1 else ''} can't hold this job, it takes {least}",
+                key=("nodes",),
+                hint=f"nodes = {least}, or leave it out",
+                notes=arithmetic,
+            )
+        )
+    elif nodes > ranks:
+        problems.add(
+            Diagnostic(
+                "too-many-nodes",
+                f"{nodes} nodes for {ranks} rank{'s' if ranks > 1 else ''}: {nodes - ranks} would be idle",
+                key=("nodes",),
+                hint=f"ranks = {nodes} gives each node one",
+            )
+        )
+    if cluster.nodes is not None and max(nodes, least) > cluster.nodes:
+        problems.add(
+            Diagnostic(
+                "too-many-nodes",
+                f"this job takes {max(nodes, least):,} nodes, and {cluster.name} has {cluster.nodes:,}"
+                + (" for this campaign" if cluster.scheduler == "slurm" else ""),
+                key=("nodes",) if request.nodes else ("ranks",),
+                notes=arithmetic,
+            )
+        )
+    return nodes
+
+
+def _too_much_memory(request: Resources, cluster: Cluster, node_mem_mb: int) -> Diagnostic:
+    least_ranks = math.ceil(request.memory / node_mem_mb)
+    each = f"{math.ceil(request.memory / request.ranks):,} MB"
+    if request.ranks == 1:
+        message = (
+            f"a job of one rank runs on one node: {each}, and a node of {cluster.name} has {node_mem_mb:,} MB"
+        )
+    else:
+        message = (
+            f"each rank needs {request.memory:,} MB / {request.ranks} ranks = {each}, "
+            f"and a node of {cluster.name} has {node_mem_mb:,} MB"
+        )
+    return Diagnostic(
+        "too-much-memory",
+        message,
+        key=("memory",),
+        hint=f"a program with MPI takes it from ranks = {least_ranks} on, one a node",
+    )
+
+
+def _arithmetic(request: Resources, cluster: Cluster, by_cores: int, by_memory: int) -> tuple[str, ...]:
+    lines = []
+    if cluster.cores_per_node is not None:
+        per_node = cluster.cores_per_node // request.threads
+        lines.append(
+            f"cores: {request.ranks} ranks of {request.threads} threads, {per_node} ranks on a node of "
+            f"{cluster.cores_per_node} cores → {by_cores} nodes"
+        )
+    if cluster.mem_mb_per_node is not None:
+        lines.append(
+            f"memory: {request.memory:,} MB for {request.ranks} ranks, "
+            f"{cluster.mem_mb_per_node * request.ranks // request.memory:,} ranks on a node of "
+            f"{cluster.mem_mb_per_node:,} MB → {by_memory} nodes"
+        )
+    return tuple(lines)
+
+
+def _check_walltime(request: Resources, cluster: Cluster, problems: Collector) -> None:
+    limit = cluster.max_walltime_minutes
+    if limit is not None and request.runtime > limit:
+        problems.add(
+            Diagnostic(
+                "too-long",
+                f"a job of {duration(request.runtime)} is longer than {cluster.name} takes: {duration(limit)}",
+                key=("runtime",),
+            )
+        )
+
+
+def _choose_qos(
+    request: Resources, cluster: Cluster, nodes: int, jobs: int, problems: Collector
+) -> Qos | None:
+    if not cluster.qos:
+        return None
+    if request.qos is not None:
+        return _named_qos(request, cluster, nodes, problems)
+    batch = [qos for qos in cluster.qos if not qos.interactive]
+    fitting = [qos for qos in batch if not _broken_limits(request, nodes, qos)]
+    if not fitting:
+        problems.add(_no_qos(request, cluster, nodes, batch))
+        return None
+    smallest_first = sorted(fitting, key=lambda qos: (qos.max_walltime_minutes, qos.max_cores or math.inf))
+    for qos in smallest_first:
+        if qos.max_jobs is None or qos.max_jobs >= jobs:
+            return qos
+    return max(smallest_first, key=lambda qos: qos.max_jobs or math.inf)
+
+
+def _named_qos(request: Resources, cluster: Cluster, nodes: int, problems: Collector) -> Qos | None:
+    names = [qos.name for qos in cluster.qos]
+    if request.qos not in names:
+        nearest = nearest_name(str(request.qos), names)
+        problems.add(
+            Diagnostic(
+                "unknown-qos",
+                f"{cluster.name} has no QoS `{request.qos}`",
+                key=("qos",),
+                hint=f"did you mean `{nearest}`?" if nearest else None,
+                notes=qos_table(cluster.qos),
+            )
+        )
+        return None
+    qos = cluster.qos[names.index(str(request.qos))]
+    for key, broken in _broken_limits(request, nodes, qos).items():
+        problems.add(
+            Diagnostic(
+                "no-qos", f"the QoS `{qos.name}` takes {broken}", key=(key,), notes=qos_table(cluster.qos)
+            )
+        )
+    return qos
+
+
+def _broken_limits(request: Resources, nodes: int, qos: Qos) -> dict[str, str]:
+    """Return the limits of a QoS that a job breaks: key of the request → what is allowed and asked."""
+    broken = {}
+    cores = request.ranks * request.threads
+    if request.runtime > qos.max_walltime_minutes:
+        broken["runtime"] = (
+            f"jobs of at most {duration(qos.max_walltime_minutes)}, "
+            f"and this one asks for {duration(request.runtime)}"
+        )
+    if qos.max_cores is not None and cores > qos.max_cores:
+        broken["ranks"] = (
+            f"jobs of at most {qos.max_cores:,} cores, and {request.ranks} ranks × {request.threads} threads "
+            f"are {cores:,}"
+        )
+    if qos.max_nodes is not None and nodes > qos.max_nodes:
+        broken["nodes"] = f"jobs of at most {qos.max_nodes:,} nodes, and this one takes {nodes:,}"
+    return broken
+
+
+def _no_qos(request: Resources, cluster: Cluster, nodes: int, batch: list[Qos]) -> Diagnostic:
+    cores = request.ranks * request.threads
+    asked = f"{duration(request.runtime)} on {cores:,} core{'s' if cores > 1 else ''}"
+    broken = [_broken_limits(request, nodes, qos) for qos in batch]
+    if batch and all("runtime" in limits for limits in broken):
+        key = "runtime"
+        longest = max(qos.max_walltime_minutes for qos in batch)
+        why = f"the longest run time is {duration(longest)}"
+    elif batch and all("ranks" in limits for limits in broken):
+        key = "ranks"
+        why = f"the most cores are {max(qos.max_cores or 0 for qos in batch):,}"
+    else:
+        key = "runtime"
+        why = "none has both the time and the cores"
+    return Diagnostic(
+        "no-qos",
+        f"no QoS of {cluster.name} takes a job of {asked}: {why}",
+        key=(key,),
+        notes=qos_table(cluster.qos),
+    )
+
+
+def qos_table(qos: Iterable[Qos]) -> tuple[str, ...]:
+    """Return a table of QoS, a line each, with a header."""
+    rows = [("QoS", "run time", "jobs", "cores")]
+    rows += [
+        (
+            one.name,
+            duration(one.max_walltime_minutes),
+            f"{one.max_jobs:,}" if one.max_jobs else "–",
+            (f"{one.max_cores:,}" if one.max_cores else "–") + (" (only by name)" if one.interactive else ""),
+        )
+        for one in qos
+    ]
+    name_width, *widths = (max(len(row[column]) for row in rows) for column in range(3))
+    return tuple(
+        f"{row[0]:<{name_width}}  {row[1]:>{widths[0]}}  {row[2]:>{widths[1]}}  {row[3]}" for row in rows
+    )
+
+
+def duration(minutes: int) -> str:
+    """Return a duration as people write it: 45 min, 5 h, 1 h 30 min, 3 d."""
+    days, rest = divmod(minutes, 1440)
+    hours, left = divmod(rest, 60)
+    if days >= 3 and not left:
+        parts = [(days, "d"), (hours, "h")]
+    else:
+        parts = [(days * 24 + hours, "h"), (left, "min")]
+    return " ".join(f"{amount} {unit}" for amount, unit in parts if amount) or "0 min"

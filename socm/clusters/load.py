@@ -1,0 +1,105 @@
+"""Finds and reads the file of a cluster."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from socm.clusters.model import Cluster, Qos
+from socm.clusters.shipped import shipped_folder
+from socm.config.document import Document
+from socm.config.reading import read_document
+from socm.diagnostics import Diagnostic, DiagnosticError, KeyPath, nearest_name
+
+_HINT = (
+    '`socm cluster detect` writes a file for the cluster you are on; resource = "./mycluster.toml" takes it'
+)
+
+
+def user_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the folder in which a user keeps cluster files of their own."""
+    config = environ.get("XDG_CONFIG_HOME") or str(Path("~/.config").expanduser())
+    return Path(config, "socm", "clusters")
+
+
+def cluster_files() -> dict[str, Path]:
+    """Return the file of every cluster known by name; the user's own come before those that ship."""
+    folders = (shipped_folder("profiles") / "clusters", user_folder())
+    return {file.stem: file for folder in folders for file in sorted(folder.glob("*.toml"))}
+
+
+def cluster_names() -> tuple[str, ...]:
+    """Return the names of all clusters that need no path, sorted."""
+    return tuple(sorted(cluster_files()))
+
+
+def load_cluster(resource: str, base: Path) -> Cluster:
+    """Return the cluster that a campaign's `resource` names.
+
+    A name is looked for in the user's folder, then among those that ship; what ends with .toml or
+    holds a slash is a file, relative to `base`. Raises DiagnosticError: `unknown-cluster`, what
+    reading a document raises, and `bad-cluster` at each wrong key of the file.
+    """
+    path = resource.removeprefix("file://")
+    if path.endswith(".toml") or "/" in path:
+        return read_cluster(base / Path(path).expanduser())
+    files = cluster_files()
+    if path not in files:
+        nearest = nearest_name(path, list(files))
+        raise DiagnosticError(
+            Diagnostic(
+                "unknown-cluster",
+                f"there is no cluster `{resource}`",
+                hint=f"did you mean `{nearest}`?" if nearest else _HINT,
+                notes=(f"clusters: {', '.join(sorted(files))}",),
+            )
+        )
+    return read_cluster(files[path])
+
+
+def read_cluster(file: Path) -> Cluster:
+    """Return the cluster that a file describes; raises DiagnosticError with places in that file."""
+    document = read_document(file)
+    data = dict(document.data)
+    data.setdefault("name", file.stem)
+    tables = data.pop("qos", {})
+    if isinstance(tables, Mapping):
+        tables = [
+            {"name": name, **table} if isinstance(table, Mapping) else table for name, table in tables.items()
+        ]
+    try:
+        return Cluster.model_validate({**data, "qos": tables})
+    except ValidationError as error:
+        names = list(document.data.get("qos", {}))
+        raise DiagnosticError(
+            _located(document, _document_key(problem["loc"], names), problem) for problem in error.errors()
+        ) from None
+
+
+def _document_key(location: tuple[int | str, ...], qos_names: list[str]) -> KeyPath:
+    """Return a validation error's place as keys of the file, where QoS are tables, not a list."""
+    if len(location) > 1 and location[0] == "qos" and isinstance(location[1], int):
+        return ("qos", qos_names[location[1]], *location[2:])
+    return location
+
+
+def _located(document: Document, key: KeyPath, problem: Any) -> Diagnostic:
+    message = problem["msg"].removeprefix("Value error, ")
+    hint = None
+    if problem["type"] == "missing":
+        message = "this key is missing"
+    elif problem["type"] == "extra_forbidden":
+        model = Qos if key[0] == "qos" else Cluster
+        nearest = nearest_name(
+            str(key[-1]), [field.alias or name for name, field in model.model_fields.items()]
+        )
+        message = "a cluster file has no such key"
+        hint = f"did you mean `{nearest}`?" if nearest else None
+    text = f"{'.'.join(map(str, key))}: {message}" if key else message
+    located = document.locate(Diagnostic("bad-cluster", text, key=key, hint=hint))
+    return replace(located, key=None)

@@ -1,0 +1,78 @@
+"""A cluster as its file describes it."""
+
+from __future__ import annotations
+
+import string
+from typing import Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from socm.core.models import ClusterSize, MemoryMb, RuntimeMinutes, Section
+
+LAUNCHER_FIELDS = ("ranks", "ranks_per_node", "threads", "nodes")
+
+
+class Qos(Section):
+    """A quality of service: the limits that Slurm holds a user's jobs to."""
+
+    name: str = ""
+    max_walltime_minutes: RuntimeMinutes = Field(alias="walltime", description="Longest run time of a job.")
+    max_jobs: int | None = Field(None, alias="jobs", ge=1, description="Jobs of a user that run at once.")
+    max_submitted: int | None = Field(
+        None, alias="submitted", ge=1, description="Jobs of a user in the queue, waiting ones included."
+    )
+    max_cores: int | None = Field(None, alias="cores", ge=1, description="Cores of a user's running jobs.")
+    max_nodes: int | None = Field(None, alias="nodes", ge=1, description="Nodes of one job.")
+    interactive: bool = Field(
+        False, description="true if batch jobs get it only when it is asked for by name."
+    )
+
+
+class Cluster(Section):
+    """A cluster: nodes of one kind, the QoS that jobs may ask for, and how MPI programs are started.
+
+    Numbers that are None are not known, and nothing is held against them.
+    """
+
+    name: str
+    scheduler: Literal["slurm", "local"] = "slurm"
+    nodes: int | None = Field(None, ge=1, description="Nodes of the cluster.")
+    cores_per_node: int | None = Field(None, ge=1, description="Cores of a node.")
+    mem_mb_per_node: MemoryMb | None = Field(
+        None, alias="memory_per_node", description="Memory that jobs get of a node; a bare number is MB."
+    )
+    max_walltime_minutes: RuntimeMinutes | None = Field(
+        None, alias="walltime", description="Longest run time of a job, whatever its QoS."
+    )
+    partition: str | None = Field(None, description="Partition of every job that names none.")
+    account: str | None = Field(None, description="Account of every job that names none.")
+    launcher: str = Field(description="Command in front of an MPI program.")
+    modules: tuple[str, ...] = Field((), description="Modules that every job loads first.")
+    qos: tuple[Qos, ...] = Field((), description="QoS of the cluster.")
+
+    @field_validator("launcher")
+    @classmethod
+    def _has_known_fields(cls, launcher: str) -> str:
+        names = [name for _, name, _, _ in string.Formatter().parse(launcher) if name is not None]
+        for name in names:
+            if name not in LAUNCHER_FIELDS:
+                known = ", ".join(f"{{{field}}}" for field in LAUNCHER_FIELDS)
+                raise ValueError(f"{{{name}}} is none of the fields of a launcher: {known}")
+        return launcher
+
+    @model_validator(mode="after")
+    def _has_different_qos(self) -> Self:
+        names = [qos.name for qos in self.qos]
+        if len(set(names)) < len(names):
+            raise ValueError("two QoS have one name")
+        return self
+
+    @property
+    def cores(self) -> int | None:
+        """Cores of all nodes."""
+        return None if self.nodes is None or self.cores_per_node is None else self.nodes * self.cores_per_node
+
+    def of_size(self, size: ClusterSize) -> Cluster:
+        """Return the part of the cluster that a campaign may take."""
+        changes = {"nodes": size.nodes, "cores_per_node": size.cores_per_node}
+        return self.model_copy(update={name: value for name, value in changes.items() if value is not None})
