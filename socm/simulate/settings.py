@@ -1,0 +1,145 @@
+"""What a simulation is asked for, and what it says when that can't be had."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from socm.diagnostics import Collector, Diagnostic, DiagnosticError, nearest_name
+
+DEFAULT_OBSERVATIONS = 48
+DEFAULT_DAYS_PER_OBSERVATION = 1.5
+MIN_DETECTORS = 50
+"""The mapmaker leaves out a wafer and band with fewer detectors."""
+
+
+class SystematicKind(StrEnum):
+    """An error that the simulator can put into the data, seen by one null test."""
+
+    WAFER_GAIN = "wafer-gain"
+    GROUND_PICKUP = "ground-pickup"
+    LATE_SOURCE = "late-source"
+
+
+SYSTEMATICS: dict[SystematicKind, str] = {
+    SystematicKind.WAFER_GAIN: "the gain of wafer ws1 is wrong by this fraction (wafer tests)",
+    SystematicKind.GROUND_PICKUP: "az-synchronous pickup of this rms in uK, in rising scans (direction tests)",
+    SystematicKind.LATE_SOURCE: "a source of this peak in uK, in the second half of the days (mission tests)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Systematic:
+    """One systematic error: its kind and its amplitude (a fraction, or uK: see `SYSTEMATICS`)."""
+
+    kind: SystematicKind
+    amplitude: float
+
+    @classmethod
+    def parse(cls, text: str) -> Systematic:
+        """Return the systematic that ``NAME:AMPLITUDE`` stands for.
+
+        Raises DiagnosticError for an unknown name or an amplitude that is no number.
+        """
+        name, _, amplitude = text.partition(":")
+        known = [kind.value for kind in SystematicKind]
+        if name not in known:
+            nearest = nearest_name(name, known)
+            raise DiagnosticError(
+                Diagnostic(
+                    code="unknown-systematic",
+                    message=f"there is no systematic called {name!r}",
+                    hint=f"did you mean {nearest!r}?" if nearest else f"there are {', '.join(known)}",
+                )
+            )
+        try:
+            value = float(amplitude)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            raise DiagnosticError(
+                Diagnostic(
+                    code="bad-systematic",
+                    message=f"the amplitude of {text!r} is not a number",
+                    hint=f"write {name}:AMPLITUDE; {SYSTEMATICS[SystematicKind(name)]}",
+                )
+            )
+        return cls(SystematicKind(name), value)
+
+
+@dataclass(frozen=True, slots=True)
+class SimulationSettings:
+    """What to simulate.
+
+    `noise_uk_sqrt_s` is the white noise of one detector in uK·sqrt(s), in thermodynamic temperature
+    like the sky. Where `observations` or `days` is None it follows from the other at the cadence of
+    the directory, one observation every 1.5 days in a new one; with both None a directory that
+    exists stays as it is.
+    """
+
+    observations: int | None = None
+    days: float | None = None
+    sample_rate_hz: float = 8.0
+    duration_s: float = 300.0
+    detectors: int = 52
+    noise_uk_sqrt_s: float = 300.0
+    seed: int = 0
+    start: str = "2025-02-14"
+    systematics: tuple[Systematic, ...] = ()
+
+    def __post_init__(self) -> None:
+        problems = Collector()
+
+        def require(holds: bool, message: str, hint: str) -> None:
+            if not holds:
+                problems.add(Diagnostic(code="bad-simulation-setting", message=message, hint=hint))
+
+        require(
+            self.observations is None or self.observations >= 1,
+            f"{self.observations} observations can't be simulated",
+            "ask for at least 1",
+        )
+        require(
+            self.days is None or self.days > 0, f"{self.days} days hold no observation", "ask for more than 0"
+        )
+        require(
+            self.detectors >= MIN_DETECTORS,
+            f"{self.detectors} detectors a wafer and band are too few",
+            f"the mapmaker leaves out a wafer and band with fewer than {MIN_DETECTORS}",
+        )
+        require(
+            self.sample_rate_hz >= 1,
+            f"a sample rate of {self.sample_rate_hz:g} Hz is too low",
+            "1 Hz or more",
+        )
+        require(
+            60 <= self.duration_s <= 3600,
+            f"an observation can't last {self.duration_s:g} s",
+            "between 60 s and 3600 s",
+        )
+        require(self.noise_uk_sqrt_s >= 0, "the noise is negative", "give it in uK·sqrt(s), 0 or more")
+        require(self.seed >= 0, "the seed is negative", "0 or more")
+        try:
+            datetime.fromisoformat(self.start)
+        except ValueError:
+            require(False, f"{self.start!r} is not a date", "write it as 2025-02-14 (UTC)")
+        kinds = [systematic.kind for systematic in self.systematics]
+        require(len(kinds) == len(set(kinds)), "a systematic is given twice", "give each name once")
+        problems.raise_if_errors()
+
+    @property
+    def start_unix_s(self) -> float:
+        """The time at which the first day begins, unix s."""
+        moment = datetime.fromisoformat(self.start)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+    @property
+    def samples(self) -> int:
+        """The number of samples of one observation."""
+        return round(self.sample_rate_hz * self.duration_s)
+
+    def amplitude(self, kind: SystematicKind) -> float:
+        """Return the amplitude of one systematic, 0 where it was not asked for."""
+        return next((s.amplitude for s in self.systematics if s.kind is kind), 0.0)
