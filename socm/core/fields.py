@@ -1,29 +1,176 @@
-"""Kinds of field that workflows share: paths, options of a program."""
+"""Kinds of field that workflows share: paths, lists in one text, options of a program."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated
+import posixpath
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator, ValidationInfo
+
+from socm.core.invalid import invalid
+from socm.core.references import references_in
+from socm.diagnostics import Diagnostic, nearest_name
+
+_VARIABLE = re.compile(
+    r"(?P<kept>\$\$\{[A-Za-z0-9_-]+\.[A-Za-z0-9_.-]+\})|\$(?:(?P<dollar>\$)|\{(?P<braced>\w+)\}|(?P<name>[A-Za-z_]\w*))"
+)
+_LONGEST_COMPONENT_BYTES = 255
+_LONGEST_PATH_BYTES = 4000
 
 
-def campaign_path(text: str) -> str:
-    """Return a path without its ``file://``; what else it may hold is resolved when the file is read."""
-    return text.removeprefix("file://")
+@dataclass(frozen=True, slots=True)
+class PathContext:
+    """What the paths of a campaign may speak of: environment variables and home folders.
+
+    It is the pydantic validation context when a campaign is read. Without it ``~`` and ``$VAR``
+    stay as they are.
+    """
+
+    environ: Mapping[str, str]
+    expand_user: Callable[[str], str]
+
+
+def campaign_path(text: str, info: ValidationInfo) -> str:
+    """Return a path in its plain form: without ``file://``, ``~``, ``$VAR`` and needless parts.
+
+    A relative path stays relative. A path that holds a reference is made plain when the reference
+    is resolved. Raises `bad-path` for what no shared file system takes, and `unset-variable`.
+    """
+    path = text.removeprefix("file://")
+    if isinstance(info.context, PathContext):
+        path = _expanded(path, info.context)
+    check_path(path)
+    return path if references_in(path) else plain_path(path)
+
+
+def plain_path(path: str) -> str:
+    """Return a path without needless parts; one that begins with a hyphen gets ``./`` in front."""
+    path = posixpath.normpath(path)
+    if path.startswith("//"):
+        path = path[1:]
+    return f"./{path}" if path.startswith("-") else path
+
+
+def check_path(path: str) -> None:
+    """Raise `bad-path` if a path is empty, holds control characters or is too long."""
+    if not path.strip():
+        raise invalid("bad-path", "a path is empty")
+    if any(ord(character) < 32 or ord(character) == 127 for character in path):
+        raise invalid("bad-path", f"the path {path!r} holds a control character")
+    sizes = [len(component.encode("utf-8", "replace")) for component in path.split("/")]
+    if max(sizes) > _LONGEST_COMPONENT_BYTES or sum(sizes) + len(sizes) > _LONGEST_PATH_BYTES:
+        raise invalid("bad-path", f"the path {path[:40]!r}… is longer than file systems allow")
+
+
+def _expanded(path: str, context: PathContext) -> str:
+    if path.startswith("~"):
+        expanded = context.expand_user(path)
+        if expanded == path:
+            raise invalid("bad-path", f"{path!r} names a home folder that does not exist")
+        path = expanded
+
+    def value_of(match: re.Match[str]) -> str:
+        if match["kept"]:
+            return match[0]
+        if match["dollar"]:
+            return "$"
+        name = match["braced"] or match["name"]
+        if name not in context.environ:
+            raise invalid(
+                "unset-variable",
+                f"the environment variable `{name}` is not set",
+                "a `$` that is part of the name is written `$$`",
+            )
+        return context.environ[name]
+
+    return _VARIABLE.sub(value_of, path)
 
 
 CampaignPath = Annotated[str, AfterValidator(campaign_path)]
-"""A path as the campaign file writes it: relative to that file, absolute, or with ``file://``."""
+"""A path as the campaign file writes it: relative to that file, absolute, file://, ~ or $VAR."""
 
-OptionValue = bool | int | float | str | tuple[str | int | float, ...]
+
+def comma_text(value: Any) -> Any:
+    """Return a list or a number as the comma separated text that programs take."""
+    if isinstance(value, list | tuple) and value and all(_is_word(entry) for entry in value):
+        return ",".join(map(str, value))
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _is_word(value: Any) -> bool:
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
+
+
+CommaText = Annotated[str, BeforeValidator(comma_text)]
+"""A text that a program reads as a comma separated list; a list or a number is understood too."""
+
+
+def option_value(value: Any) -> Any:
+    """Return the value of a program's option, its lists as tuples; raises `wrong-type` for others."""
+    if isinstance(value, list | tuple) and all(_is_word(entry) for entry in value):
+        return tuple(value)
+    if isinstance(value, str | int | float):
+        return value
+    raise invalid("wrong-type", "an option is true or false, a number, a text or a list of these")
+
+
+OptionValue = Annotated[Any, BeforeValidator(option_value)]
 """The value of a program's option: true is a bare flag, a list is joined with commas."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProgramOptions:
-    """The options that a program knows: each name, and whether it takes a value."""
+    """The options that a program knows: each name, and whether it takes a value.
+
+    `keys` maps an option that the workflow sets itself to the workflow's own key for it.
+    """
 
     program: str
     takes_value: Mapping[str, bool]
+    keys: Mapping[str, str] = field(default_factory=dict)
+
+    def spelling(self, name: str) -> str:
+        """Return how the program spells an option, whose ``-`` and ``_`` are written either way."""
+        if name in self.takes_value:
+            return name
+        plain = {option.replace("-", "_"): option for option in self.takes_value}
+        return plain.get(name.replace("-", "_"), name)
+
+    def problems(self, options: Mapping[str, Any], allow_unknown: bool = False) -> list[Diagnostic]:
+        """Return what is wrong with the options; keys are counted from the workflow's table."""
+        return [
+            diagnostic
+            for name, value in options.items()
+            for diagnostic in self._problems_of(name, value, allow_unknown)
+        ]
+
+    def _problems_of(self, name: str, value: Any, allow_unknown: bool) -> list[Diagnostic]:
+        key = ("options", name)
+        if name in self.keys:
+            own = self.keys[name]
+            message = f"option `{name}` of {self.program} has its own key in the workflow's table"
+            return [Diagnostic("option-has-key", message, key=key, point_at="key", hint=f"write `{own} = …`")]
+        if name not in self.takes_value:
+            if allow_unknown:
+                return []
+            nearest = nearest_name(name, list(self.takes_value))
+            return [
+                Diagnostic(
+                    "unknown-option",
+                    f"{self.program} has no option `{name}`",
+                    key=key,
+                    point_at="key",
+                    hint=f"did you mean `{nearest}`?" if nearest else None,
+                    notes=("`allow_unknown_options = true` passes it on unchecked",),
+                )
+            ]
+        if self.takes_value[name] and isinstance(value, bool):
+            message = f"option `{name}` of {self.program} takes a value, not true or false"
+            return [Diagnostic("wrong-type", message, key=key)]
+        if not self.takes_value[name] and not isinstance(value, bool):
+            message = f"option `{name}` of {self.program} is a flag and takes no value"
+            return [Diagnostic("wrong-type", message, key=key, hint="write true or false")]
+        return []

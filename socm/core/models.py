@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
 
+from socm.core.fields import CampaignPath, ProgramOptions
+from socm.core.invalid import invalid
+from socm.core.references import Reference, Resolve, map_texts, references_in, substitute, texts_in
 from socm.core.units import memory_mb, runtime_minutes
+from socm.diagnostics import Diagnostic, KeyPath
 
 MemoryMb = Annotated[int, BeforeValidator(memory_mb)]
 RuntimeMinutes = Annotated[int, BeforeValidator(runtime_minutes)]
@@ -50,12 +55,36 @@ class Environment(Section):
     conda: str | None = Field(None, description="Conda environment: a YAML file, a name or a prefix.")
     modules: tuple[str, ...] = Field((), description="Environment modules to load, in order.")
     container: str | None = Field(None, description="Container image.")
-    setup: str | None = Field(None, description="Shell file to source before the program starts.")
+    setup: CampaignPath | None = Field(None, description="Shell file to source before the program starts.")
     variables: dict[str, str] = Field({}, description="Variables whose names collide with these keys.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _write_variables_as_text(cls, data: Any) -> Any:
+        """Turn the numbers among the variables into text, and refuse what has no plain text."""
+        if not isinstance(data, dict):
+            return data
+        fields = cls.model_fields
+        changed = {k: v if k in fields else _variable_text(k, v) for k, v in data.items()}
+        if isinstance(variables := data.get("variables"), dict):
+            changed["variables"] = {k: _variable_text(k, v) for k, v in variables.items()}
+        return changed
 
     def all_variables(self) -> dict[str, str]:
         """Return every environment variable, sorted by name."""
-        return dict(sorted({**{k: str(v) for k, v in (self.model_extra or {}).items()}, **self.variables}.items()))
+        return dict(sorted({**(self.model_extra or {}), **self.variables}.items()))
+
+
+def _variable_text(name: str, value: Any) -> Any:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, bool):
+        raise invalid(
+            "wrong-type", f"the variable `{name}` is a text", 'write "1", "true" or what the program reads'
+        )
+    if not isinstance(value, str) and name not in {"conda"}:
+        raise invalid("wrong-type", f"the variable `{name}` is a text or a number")
+    return value
 
 
 class Workflow(Section):
@@ -68,8 +97,19 @@ class Workflow(Section):
     kind: ClassVar[str] = ""
     """The name under which the class is registered."""
 
+    child_names: ClassVar[tuple[str, ...]] = ()
+    """Names of sub-tables that are workflows of their own, for messages and the schema."""
+
+    program_options: ClassVar[ProgramOptions | None] = None
+    """What the program of a workflow with a field `options` takes there."""
+
     name: str = Field("", description="Name of the workflow; the table's name.", exclude=True)
     path: tuple[str, ...] = Field((), description="Keys of the workflow's table.", exclude=True)
+    belongs_to: tuple[str, ...] = Field(
+        (),
+        description="Names of the tables above, each of which stands for all workflows in it.",
+        exclude=True,
+    )
     variant: tuple[tuple[str, str], ...] = Field(
         (), description="Names and values of the matrix that this one was made for.", exclude=True
     )
@@ -80,6 +120,68 @@ class Workflow(Section):
     resources: Resources = Field(Resources(), description="What one job asks of the cluster.")
     environment: Environment = Field(Environment(), description="Variables, conda, modules, container.")
 
+    @classmethod
+    def child_kind(cls, name: str, table: Mapping[str, Any]) -> type[Workflow] | None:  # noqa: ARG003
+        """Return the class of a sub-table that is a workflow of its own, or None if it is none.
+
+        A kind that overrides this makes no job itself: its table is what its children inherit.
+        """
+        return None
+
+    @classmethod
+    def takes_children(cls) -> bool:
+        """Return whether sub-tables of this kind are workflows of their own."""
+        return cls.child_kind.__func__ is not Workflow.child_kind.__func__  # type: ignore[attr-defined]
+
+    @property
+    def variant_folder(self) -> str:
+        """The folder of this variant below output_dir: its values of the matrix; empty without one."""
+        return "/".join(value for _, value in self.variant)
+
+    def problems(self) -> Iterable[Diagnostic]:
+        """Return what is wrong with the workflow as a whole; keys are counted from its table.
+
+        A subclass says here what no field can say alone; by default there is nothing.
+        """
+        return ()
+
+    def references(self) -> tuple[tuple[KeyPath, Reference], ...]:
+        """Return each reference to another workflow, with its key counted from the table."""
+        return tuple(
+            (key, reference)
+            for name in self.settable_fields()
+            if name != "depends_on"
+            for key, text in texts_in(getattr(self, name), (name,))
+            for reference in references_in(text)
+        )
+
+    @property
+    def dependencies(self) -> tuple[str, ...]:
+        """Names of the workflows that this one waits for or refers to, each once, sorted."""
+        return tuple(sorted({*self.depends_on, *(reference.workflow for _, reference in self.references())}))
+
+    def resolved(self, resolve: Resolve) -> Self:
+        """Return the workflow with every reference replaced by its value.
+
+        A list where one text is wanted raises pydantic's ValidationError.
+        """
+        changes: dict[str, Any] = {}
+        for name in self.settable_fields():
+            before = getattr(self, name)
+            if not any("${" in text for _, text in texts_in(before)):
+                continue
+            after = map_texts(before, lambda text: substitute(text, resolve))
+            if not isinstance(after, BaseModel):
+                info = type(self).model_fields[name]
+                after = TypeAdapter(Annotated[info.annotation, *info.metadata]).validate_python(after)
+            changes[name] = after
+        return self.model_copy(update=changes)
+
+    @classmethod
+    def settable_fields(cls) -> tuple[str, ...]:
+        """Return the fields that a campaign file may set."""
+        return tuple(name for name in cls.model_fields if name not in INTERNAL_FIELDS)
+
     def get_command(self, **kwargs: Any) -> str:  # noqa: ARG002 -- part of the documented signature
         """Return the command of a job, as shell text."""
         return f"{self.executable} {self.subcommand}".strip()
@@ -87,6 +189,10 @@ class Workflow(Section):
     def get_arguments(self, **kwargs: Any) -> str:  # noqa: ARG002 -- part of the documented signature
         """Return the arguments of a job's command, as shell text."""
         return ""
+
+
+INTERNAL_FIELDS = ("name", "path", "belongs_to", "variant")
+"""Fields of a workflow that reading the campaign sets; no key of the file does."""
 
 
 class ClusterSize(Section):
@@ -105,4 +211,15 @@ class Campaign(Section):
     resource: str = Field("local", description="Cluster: a name or a cluster file.")
     resources: ClusterSize = Field(ClusterSize(), description="How much of the cluster to use.")
     plugins: tuple[str, ...] = Field((), description="Modules or files with workflows of your own.")
+    deadline: RuntimeMinutes | None = Field(None, description="Not used; the older tool's time limit.")
     workflows: tuple[Workflow, ...] = Field((), description="The workflows, in the order of the file.")
+    disabled: tuple[Workflow, ...] = Field((), description="The workflows with enabled = false.")
+
+    def named(self, name: str) -> tuple[Workflow, ...]:
+        """Return the workflows of that name, or of the table of that name: all variants, in order."""
+        return tuple(w for w in self.workflows if name == w.name or name in w.belongs_to)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the workflows, each once, in the order of the file."""
+        return tuple(dict.fromkeys(workflow.name for workflow in self.workflows))

@@ -1,5 +1,6 @@
 """What went wrong, where in the user's files, and what to do about it."""
 
+from socm.diagnostics.explanations import explain, explained_codes
 from socm.diagnostics.model import (
     Collector,
     Diagnostic,
@@ -9,5 +10,20 @@ from socm.diagnostics.model import (
     Severity,
     nearest_name,
 )
+from socm.diagnostics.printing import format_diagnostics, format_json, format_summary, wants_colour
 
-__all__ = ["Collector", "Diagnostic", "DiagnosticError", "KeyPath", "Place", "Severity", "nearest_name"]
+__all__ = [
+    "Collector",
+    "Diagnostic",
+    "DiagnosticError",
+    "KeyPath",
+    "Place",
+    "Severity",
+    "explain",
+    "explained_codes",
+    "format_diagnostics",
+    "format_json",
+    "format_summary",
+    "nearest_name",
+    "wants_colour",
+]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Literal
 
 KeyPath = tuple[str | int, ...]
 """The path of keys to a value in the user's document: ``("campaign", "ml-mapmaking", "query")``."""
@@ -35,7 +36,8 @@ class Diagnostic:
     """One problem: what happened, where, and what to do.
 
     A room that doesn't know the text of the user's document names the ``key`` it speaks of; the
-    document that was read turns keys into places (`socm.config.Document.locate`).
+    document that was read turns keys into places (`socm.config.Document.locate`). `point_at` says
+    whether the key or its value is wrong; a table is pointed at by its header in either case.
     """
 
     code: str
@@ -43,6 +45,7 @@ class Diagnostic:
     severity: Severity = Severity.ERROR
     place: Place | None = None
     key: KeyPath | None = None
+    point_at: Literal["key", "value"] = "value"
     hint: str | None = None
     notes: tuple[str, ...] = ()
 

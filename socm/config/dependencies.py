@@ -1,0 +1,156 @@
+"""What workflows say of each other: `depends_on` and `${…}`, checked and brought to plain names."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from socm.config.layers import plain
+from socm.core.models import Workflow
+from socm.core.references import Reference, map_texts, references_in, rename_references, texts_in
+from socm.diagnostics import Collector, Diagnostic, KeyPath, Severity, nearest_name
+
+
+@dataclass(frozen=True)
+class Names:
+    """Every name that a workflow can be called by, and the names it stands for."""
+
+    meaning: Mapping[str, str]
+    members: Mapping[str, tuple[str, ...]]
+
+    def find(self, name: str, path: KeyPath) -> str | None:
+        """Return the full name of what a table calls `name`, looked for from the table outwards."""
+        called = plain(name).replace(".", "_")
+        for depth in range(len(path) - 1, 0, -1):
+            scope = [plain(str(part)) for part in path[1:depth]]
+            found = self.meaning.get("_".join([*scope, called]))
+            if found is not None:
+                return found
+        return self.meaning.get(called)
+
+
+def collect_names(tables: Iterable[tuple[str, KeyPath, Sequence[str]]], others: Iterable[str] = ()) -> Names:
+    """Return the names of workflows, given as (name, path, names of the tables above).
+
+    `others` are names that count as known though there is no workflow: tables that are wrong.
+    """
+    meaning: dict[str, str] = {plain(name): name for name in others}
+    members: dict[str, dict[str, None]] = {}
+    for name, path, above in tables:
+        for known in (*above, name):
+            meaning[plain(known)] = known
+            members.setdefault(known, {})[name] = None
+        meaning.setdefault("_".join(plain(str(part)) for part in path[1:]), name)
+    return Names(meaning, {name: tuple(found) for name, found in members.items()})
+
+
+def check_names(values: Mapping[str, Any], path: KeyPath, names: Names) -> list[Diagnostic]:
+    """Return a diagnostic for each name in a workflow's values that no workflow has.
+
+    Keys are counted from the workflow's table.
+    """
+    problems = []
+    depends_on = values.get("depends_on")
+    for index, wanted in enumerate(depends_on if isinstance(depends_on, list) else []):
+        if isinstance(wanted, str) and names.find(wanted, path) is None:
+            problems.append(_unknown(f"`{wanted}`", wanted, ("depends_on", index), names))
+    for key, text in texts_in(values):
+        problems += [
+            _unknown(f"`{reference}`", reference.workflow, key, names)
+            for reference in references_in(text)
+            if key[0] != "depends_on" and names.find(reference.workflow, path) is None
+        ]
+    return problems
+
+
+def join_workflows(workflows: Sequence[Workflow], names: Names, problems: Collector) -> tuple[Workflow, ...]:
+    """Return the workflows with the full names of those they depend on and refer to.
+
+    Tells of workflows that depend on themselves, of circles, and of dependencies on disabled ones,
+    which are left out.
+    """
+    enabled = {workflow.name for workflow in workflows if workflow.enabled}
+    joined = tuple(_join(workflow, names, enabled, problems) for workflow in workflows)
+    _tell_circles(joined, names, problems)
+    return joined
+
+
+def _join(workflow: Workflow, names: Names, enabled: Container[str], problems: Collector) -> Workflow:
+    kept: dict[str, None] = {}
+    for index, wanted in enumerate(workflow.depends_on):
+        found = names.find(wanted, workflow.path)
+        waiting = [name for name in names.members.get(found or "", ()) if name in enabled]
+        if found in names.members and not waiting and workflow.enabled:
+            message = f"`{wanted}` is not enabled, so nothing waits for it"
+            key = (*workflow.path, "depends_on", index)
+            problems.add(Diagnostic("disabled-dependency", message, severity=Severity.WARNING, key=key))
+        kept |= dict.fromkeys(waiting)
+
+    def full_name(reference: Reference) -> Reference:
+        found = names.find(reference.workflow, workflow.path)
+        return Reference(found or reference.workflow, reference.attribute)
+
+    fields = {str(key[0]) for key, _ in workflow.references()}
+    renamed = {
+        name: map_texts(getattr(workflow, name), lambda text: rename_references(text, full_name))
+        for name in sorted(fields)
+    }
+    return workflow.model_copy(update={**renamed, "depends_on": tuple(kept)})
+
+
+def _unknown(shown: str, wanted: str, key: KeyPath, names: Names) -> Diagnostic:
+    known = sorted(names.members)
+    nearest = nearest_name(wanted, known)
+    return Diagnostic(
+        "unknown-reference",
+        f"{shown} names no workflow of this campaign",
+        key=key,
+        hint=f"did you mean `{nearest}`?" if nearest else None,
+        notes=(f"workflows: {', '.join(known)}",) if known and not nearest else (),
+    )
+
+
+def _tell_circles(workflows: Sequence[Workflow], names: Names, problems: Collector) -> None:
+    """Tell of each circle once, with all its members, at the first of them in the file."""
+    edges: dict[str, dict[str, KeyPath]] = {}
+    for workflow in workflows:
+        found = edges.setdefault(workflow.name, {})
+        for other, key in _edges(workflow, names):
+            found.setdefault(other, key)
+    done: set[str] = set()
+    for start in edges:
+        circle = _circle_from(start, edges, done)
+        if circle:
+            key = edges[circle[0]][circle[1]]
+            if len(circle) == 2:
+                message = f"`{circle[0]}` depends on itself"
+            else:
+                message = "workflows depend on each other in a circle: " + " → ".join(circle)
+            problems.add(Diagnostic("dependency-cycle", message, key=key))
+            done.update(circle)
+
+
+def _edges(workflow: Workflow, names: Names) -> Iterable[tuple[str, KeyPath]]:
+    for name in workflow.depends_on:
+        yield name, (*workflow.path, "depends_on")
+    for key, reference in workflow.references():
+        for name in names.members.get(reference.workflow, ()):
+            yield name, workflow.path + key
+
+
+def _circle_from(start: str, edges: Mapping[str, Mapping[str, KeyPath]], done: set[str]) -> list[str] | None:
+    """Return the names of a circle that can be reached from `start`, its first name again at the end."""
+    path: list[str] = []
+    stack: list[tuple[str, int]] = [(start, 0)]
+    while stack:
+        name, depth = stack.pop()
+        del path[depth:]
+        if name in path:
+            circle = path[path.index(name) :]
+            return [*circle, name]
+        if name in done:
+            continue
+        path.append(name)
+        stack.extend((other, len(path)) for other in reversed(list(edges.get(name, {}))))
+    return None

@@ -1,0 +1,146 @@
+"""The user's document: its text, its values, and where each key of it is written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Literal
+
+from socm.config.places import KeyPlace, find_places
+from socm.diagnostics import Diagnostic, KeyPath, Place
+
+
+@dataclass(frozen=True)
+class Document:
+    """A campaign file that was read.
+
+    `file` is what messages call it. `written` says for a key that a table has without writing it
+    (inherited, or from the matrix) where the value was written; `tables` are those of workflows.
+    """
+
+    file: str
+    text: str
+    data: Mapping[str, Any]
+    written: Mapping[KeyPath, KeyPath] = field(default_factory=dict)
+    tables: tuple[KeyPath, ...] = ()
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """The text by file, as printing diagnostics wants it."""
+        return {self.file: self.text}
+
+    @cached_property
+    def places(self) -> dict[KeyPath, KeyPlace]:
+        """The place of each key of the document; empty without the `diagnostics` extra."""
+        return find_places(self.text)
+
+    @cached_property
+    def _plain_places(self) -> dict[KeyPath, KeyPath]:
+        return {plain_path(path): path for path in reversed(self.places)}
+
+    def find(self, key: KeyPath) -> KeyPath | None:
+        """Return the path of a key as it is spelt in the document, or None if it isn't there."""
+        return key if key in self.places else self._plain_places.get(plain_path(key))
+
+    def place(self, key: KeyPath, of: Literal["key", "value", "table"] = "value") -> Place:
+        """Return where a key, its value or the table around it is written.
+
+        Without such a key, the place of the nearest table above it; a table's value is its header.
+        """
+        if of == "table":
+            key = key[:-1]
+        while key:
+            found = self.find(key)
+            if found is not None:
+                break
+            key, of = key[:-1], "table"
+        else:
+            return Place(self.file, 1, 1) if self.places else Place(self.file)
+        place = self.places[found]
+        span = place.key if of == "key" or (of == "table" and not place.is_table) else place.value
+        return Place(self.file, span.line, span.column, span.length)
+
+    def locate(self, diagnostic: Diagnostic) -> Diagnostic:
+        """Return a diagnostic with its place filled in from its key.
+
+        A value that a table only inherits is shown where it was written, with a note that says
+        which table inherits it.
+        """
+        if diagnostic.place is not None or diagnostic.key is None:
+            return diagnostic
+        key, notes = diagnostic.key, diagnostic.notes
+        origin = self.origin(key)
+        if origin != key:
+            owner = self.owner(key)
+            if origin[: len(owner)] != owner:
+                notes = (*notes, f"inherited by {table_name(owner)}")
+            key = origin
+        return replace(diagnostic, place=self.place(key, diagnostic.point_at), key=key, notes=notes)
+
+    def locate_all(self, diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+        """Return diagnostics with their places, in the order of the file.
+
+        One problem that several tables inherit is told once and names them all.
+        """
+        merged: dict[tuple[Any, ...], Diagnostic] = {}
+        for diagnostic in map(self.locate, diagnostics):
+            own = tuple(note for note in diagnostic.notes if not note.startswith("inherited by "))
+            same = (diagnostic.severity, diagnostic.code, diagnostic.message, diagnostic.place, own)
+            if same in merged:
+                heirs = [note for note in diagnostic.notes if note not in merged[same].notes]
+                diagnostic = replace(merged[same], notes=(*merged[same].notes, *heirs))
+            merged[same] = diagnostic
+        return tuple(sorted((join_heirs(d) for d in merged.values()), key=_file_order))
+
+    def origin(self, key: KeyPath) -> KeyPath:
+        """Return where the value of a key was written: the key itself unless it is inherited."""
+        plain = plain_path(key)
+        for length in range(len(plain), 0, -1):
+            if plain[:length] in self._plain_written:
+                return self._plain_written[plain[:length]] + key[length:]
+        return key
+
+    def owner(self, key: KeyPath) -> KeyPath:
+        """Return the workflow's table that a key belongs to; the table around it if there is none."""
+        plain = plain_path(key)
+        lengths = [len(table) for table in self.tables if plain_path(table) == plain[: len(table)]]
+        return key[: max(lengths)] if lengths else key[:-1]
+
+    @cached_property
+    def _plain_written(self) -> dict[KeyPath, KeyPath]:
+        return {plain_path(key): origin for key, origin in self.written.items()}
+
+
+def join_heirs(diagnostic: Diagnostic) -> Diagnostic:
+    """Return a diagnostic whose notes about inheriting are one note."""
+    heirs = [
+        note.removeprefix("inherited by ") for note in diagnostic.notes if note.startswith("inherited by ")
+    ]
+    if len(heirs) < 2:
+        return diagnostic
+    others = tuple(note for note in diagnostic.notes if not note.startswith("inherited by "))
+    return replace(diagnostic, notes=(*others, "inherited by " + ", ".join(heirs)))
+
+
+def table_name(path: KeyPath) -> str:
+    """Return a table's header as the user would write it: ``[campaign.ml-mapmaking]``."""
+    return "[" + ".".join(_key_text(part) for part in path) + "]"
+
+
+def _key_text(part: str | int) -> str:
+    text = str(part)
+    return text if re.fullmatch(r"[A-Za-z0-9_-]+", text) else '"' + text.replace('"', '\\"') + '"'
+
+
+def plain_path(key: KeyPath) -> KeyPath:
+    """Return a path of keys in which hyphens and underscores are the same."""
+    return tuple(part.replace("-", "_") if isinstance(part, str) else part for part in key)
+
+
+def _file_order(diagnostic: Diagnostic) -> tuple[str, int, int]:
+    place = diagnostic.place
+    if place is None:
+        return ("", 0, 0)
+    return (place.file, place.line or 0, place.column or 0)

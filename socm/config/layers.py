@@ -1,0 +1,137 @@
+"""Inheritance: the tables that a workflow's values come from, the nearest last."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel
+
+from socm.core.fields import ProgramOptions
+from socm.core.models import Section
+from socm.diagnostics import Collector, Diagnostic, KeyPath
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A table that gives values to a workflow, and its path in the document."""
+
+    table: Mapping[str, Any]
+    path: KeyPath
+
+
+@dataclass
+class Merged:
+    """The values of a table after inheriting, and where each was written."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    origins: dict[KeyPath, KeyPath] = field(default_factory=dict)
+
+    def origin(self, key: KeyPath, table: KeyPath) -> KeyPath:
+        """Return where a key was written; for one that wasn't, where it would be in `table`."""
+        for length in range(len(key), 0, -1):
+            if key[:length] in self.origins:
+                return self.origins[key[:length]] + key[length:]
+        return table + key
+
+
+def plain(key: str) -> str:
+    """Return a key in the spelling that the models use: hyphens and underscores are the same."""
+    return key.replace("-", "_")
+
+
+def merge_layers(
+    layers: Sequence[Layer], model: type[BaseModel] | None, options: ProgramOptions | None = None
+) -> Merged:
+    """Return what the layers say together: nearer ones win, tables are merged key by key.
+
+    `model` tells which keys may be spelt with ``-`` or ``_``; without one they are taken as they
+    are. `options` gives the program's own spelling of what stands in the table ``options``.
+    """
+    merged = Merged()
+    for name, found in _by_name(layers, model).items():
+        tables = _tables_on_top(found)
+        if tables:
+            inner = merge_layers(tables, section_class(model, name), None)
+            if name == "options" and options:
+                inner = _spelt(inner, options)
+            merged.values[name] = inner.values
+            merged.origins[(name,)] = tables[-1].path
+            merged.origins |= {(name, *key): origin for key, origin in inner.origins.items()}
+        else:
+            value, path = found[-1]
+            merged.values[name] = value
+            merged.origins[(name,)] = path
+    return merged
+
+
+def _by_name(layers: Sequence[Layer], model: type[BaseModel] | None) -> dict[str, list[tuple[Any, KeyPath]]]:
+    by_name: dict[str, list[tuple[Any, KeyPath]]] = {}
+    for layer in layers:
+        for key, value in layer.table.items():
+            by_name.setdefault(field_name(key, model), []).append((value, (*layer.path, key)))
+    return by_name
+
+
+def _tables_on_top(found: Sequence[tuple[Any, KeyPath]]) -> list[Layer]:
+    """Return the tables of one name that are merged: those nearer than any value that is no table."""
+    tables: list[Layer] = []
+    for value, path in reversed(found):
+        if not isinstance(value, Mapping):
+            break
+        tables.insert(0, Layer(value, path))
+    return tables
+
+
+def _spelt(merged: Merged, options: ProgramOptions) -> Merged:
+    spelling = {name: options.spelling(name) for name in merged.values}
+    return Merged(
+        {spelling[name]: value for name, value in merged.values.items()},
+        {(spelling[str(key[0])], *key[1:]): origin for key, origin in merged.origins.items()},
+    )
+
+
+def field_name(key: str, model: type[BaseModel] | None) -> str:
+    """Return the field that a key means, or the key itself where it is none."""
+    return plain(key) if model is not None and plain(key) in model.model_fields else key
+
+
+def section_class(model: type[BaseModel] | None, name: str) -> type[BaseModel] | None:
+    """Return the class of a field that is a table of the language; None for free tables."""
+    if model is None or name not in model.model_fields:
+        return None
+    classes = [c for c in _classes_in(model.model_fields[name].annotation) if issubclass(c, BaseModel)]
+    return classes[0] if len(classes) == 1 else None
+
+
+def _classes_in(annotation: Any) -> Iterator[type]:
+    origin = get_origin(annotation)
+    if origin in {Union, types.UnionType}:
+        for argument in get_args(annotation):
+            yield from _classes_in(argument)
+    elif origin is Annotated:
+        yield from _classes_in(get_args(annotation)[0])
+    elif isinstance(annotation, type):
+        yield annotation
+
+
+def check_spellings(
+    table: Mapping[str, Any], path: KeyPath, model: type[BaseModel], problems: Collector
+) -> None:
+    """Tell of keys that a table has twice, once with hyphens and once with underscores."""
+    seen: dict[str, str] = {}
+    for key, value in table.items():
+        name = field_name(key, model)
+        if name in seen:
+            message = f"`{key}` and `{seen[name]}` are the same key"
+            problems.add(
+                Diagnostic(
+                    "duplicate-key", message, key=(*path, key), point_at="key", hint="keep one of them"
+                )
+            )
+        seen[name] = key
+        inner = section_class(model, name)
+        if inner is not None and issubclass(inner, Section) and isinstance(value, Mapping):
+            check_spellings(value, (*path, key), inner, problems)

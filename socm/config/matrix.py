@@ -1,0 +1,190 @@
+"""`[campaign.<name>.matrix]`: one variant of a workflow for each combination of values."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from socm.config.layers import Merged
+from socm.config.problems import describe
+from socm.diagnostics import Collector, Diagnostic, KeyPath, nearest_name
+
+LONGEST_VALUE_BYTES = 200
+MOST_VARIANTS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One combination: its names and values as text, the values themselves, and their places."""
+
+    names: tuple[tuple[str, str], ...]
+    values: Mapping[str, Any]
+    origins: Mapping[str, KeyPath]
+
+
+WITHOUT_MATRIX = (Variant((), {}, {}),)
+
+
+def make_variants(
+    matrix: Merged,
+    known: Sequence[str],
+    table: KeyPath,
+    problems: Collector,
+    fixed: Mapping[str, Any],
+) -> tuple[Variant, ...]:
+    """Return the variants of a matrix, in the order of its keys; problems are keyed in the document.
+
+    `fixed` are keys of an inherited matrix that the workflow gives one value instead; an exclusion
+    that names another value of such a key says nothing about this workflow.
+    """
+
+    def origin(*key: str | int) -> KeyPath:
+        return matrix.origin(("matrix", *key), table)
+
+    lists: Mapping[str, Any] = matrix.values.get("matrix", {})
+    if not isinstance(lists, Mapping):
+        message = "`matrix` is a table of lists"
+        problems.add(
+            Diagnostic("wrong-type", message, key=origin(), hint='write `bands = ["f090", "f150"]` in it')
+        )
+        return WITHOUT_MATRIX
+    axes: dict[str, list[tuple[str, Any, KeyPath]]] = {}
+    for name, values in lists.items():
+        if name == "exclude":
+            continue
+        if name not in known:
+            nearest = nearest_name(name, list(known))
+            problems.add(
+                Diagnostic(
+                    "unknown-key",
+                    f"unknown key `{name}` in the matrix",
+                    key=origin(name),
+                    point_at="key",
+                    hint=f"did you mean `{nearest}`?" if nearest else "a matrix varies keys of the workflow",
+                )
+            )
+        elif not isinstance(values, list) or not values:
+            message = f"`{name}` in a matrix is a list of values, not {describe(values) if values != [] else 'an empty one'}"
+            problems.add(Diagnostic("wrong-type", message, key=origin(name)))
+        else:
+            axes[name] = _axis(name, values, origin(name), problems)
+    combinations = _combinations(axes)
+    excluded = _exclusions(lists.get("exclude", []), axes, fixed, origin("exclude"), problems)
+    kept = [c for c in combinations if not any(_matches(c, exclusion) for exclusion in excluded)]
+    for index, exclusion in enumerate(excluded):
+        if exclusion and not any(_matches(c, exclusion) for c in combinations):
+            message = "this exclusion fits no combination of the matrix"
+            problems.add(Diagnostic("matrix-exclude", message, key=origin("exclude", index)))
+    if combinations and not kept:
+        problems.add(
+            Diagnostic("matrix-exclude", "the matrix excludes every combination", key=origin("exclude"))
+        )
+    if len(kept) > MOST_VARIANTS:
+        problems.add(
+            Diagnostic(
+                "matrix-size",
+                f"the matrix has {len(kept)} combinations, more than {MOST_VARIANTS}",
+                key=origin(),
+            )
+        )
+        kept = kept[:1]
+    return tuple(
+        Variant(
+            names=tuple((name, text) for name, (text, _, _) in combination.items()),
+            values={name: value for name, (_, value, _) in combination.items()},
+            origins={name: path for name, (_, _, path) in combination.items()},
+        )
+        for combination in kept
+    )
+
+
+Combination = dict[str, tuple[str, Any, KeyPath]]
+
+
+def _combinations(axes: Mapping[str, Sequence[tuple[str, Any, KeyPath]]]) -> list[Combination]:
+    if not axes:
+        return []
+    product = itertools.islice(itertools.product(*axes.values()), 10 * MOST_VARIANTS)
+    return [dict(zip(axes, values, strict=True)) for values in product]
+
+
+def _matches(combination: Combination, exclusion: Mapping[str, str]) -> bool:
+    return bool(exclusion) and all(combination[name][0] == text for name, text in exclusion.items())
+
+
+def _axis(
+    name: str, values: Sequence[Any], path: KeyPath, problems: Collector
+) -> list[tuple[str, Any, KeyPath]]:
+    axis: list[tuple[str, Any, KeyPath]] = []
+    for index, value in enumerate(values):
+        key = (*path, index)
+        if isinstance(value, dict | list) or not isinstance(value, str | int | float):
+            message = (
+                f"a value of `{name}` in a matrix is a text, a number or true or false, not {describe(value)}"
+            )
+            problems.add(Diagnostic("wrong-type", message, key=key))
+            continue
+        text = value_text(value)
+        reason = _why_no_folder(text)
+        if reason:
+            message = f"{describe(value)} can't name a folder of results: it {reason}"
+            problems.add(Diagnostic("bad-name", message, key=key))
+        elif text in {known for known, _, _ in axis}:
+            problems.add(Diagnostic("duplicate-value", f"{describe(value)} is twice in `{name}`", key=key))
+        else:
+            axis.append((text, value, key))
+    return axis
+
+
+def value_text(value: Any) -> str:
+    """Return a value of the matrix as it stands in names of jobs and folders."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _why_no_folder(text: str) -> str | None:
+    if not text.strip():
+        return "is empty"
+    if text in {".", ".."} or "/" in text:
+        return "is a path"
+    if any(ord(character) < 32 or ord(character) == 127 for character in text):
+        return "holds a control character"
+    if text.startswith("-"):
+        return "begins with a hyphen"
+    if len(text.encode("utf-8", "replace")) > LONGEST_VALUE_BYTES:
+        return "is too long"
+    return None
+
+
+def _exclusions(
+    entries: Any,
+    axes: Mapping[str, Sequence[Any]],
+    fixed: Mapping[str, Any],
+    path: KeyPath,
+    problems: Collector,
+) -> list[dict[str, str]]:
+    if not isinstance(entries, list):
+        message = f"`exclude` is a list of tables, not {describe(entries)}"
+        problems.add(Diagnostic("wrong-type", message, key=path, hint='write `exclude = [{bands = "f090"}]`'))
+        return []
+    exclusions: list[dict[str, str]] = []
+    for index, entry in enumerate(entries):
+        exclusion: dict[str, str] = {}
+        if not isinstance(entry, Mapping):
+            message = f'an exclusion is a table such as {{bands = "f090"}}, not {describe(entry)}'
+            problems.add(Diagnostic("wrong-type", message, key=(*path, index)))
+        else:
+            for name, value in entry.items():
+                plain_name = name.replace("-", "_")
+                if plain_name in fixed:
+                    if value_text(value) != value_text(fixed[plain_name]):
+                        exclusion.clear()
+                        break
+                elif plain_name not in axes:
+                    message = f"`{name}` is not in the matrix"
+                    problems.add(Diagnostic("unknown-key", message, key=(*path, index, name), point_at="key"))
+                else:
+                    exclusion[plain_name] = value_text(value)
+        exclusions.append(exclusion)
+    return exclusions

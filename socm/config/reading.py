@@ -1,0 +1,151 @@
+"""Reads a campaign file: bytes, encoding, TOML, each with its own way to go wrong."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import tomli
+
+from socm.config.document import Document
+from socm.diagnostics import Diagnostic, DiagnosticError, Place, nearest_name
+
+LARGEST_FILE_BYTES = 20_000_000
+_PLACE_IN_MESSAGE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+
+
+class UnreadableError(DiagnosticError):
+    """Says why a file could not be read, with as much of its text as there is for the excerpt."""
+
+    def __init__(self, diagnostic: Diagnostic, text: str = "") -> None:
+        super().__init__(diagnostic)
+        place = diagnostic.place
+        self.sources = {place.file: text} if place and text else {}
+
+
+def read_document(path: Path) -> Document:
+    """Return the document in a TOML file; raises DiagnosticError where it can't be read."""
+    file = str(path)
+    text = _decode(_read_bytes(path, file), file)
+    try:
+        data = tomli.loads(text)
+    except tomli.TOMLDecodeError as error:
+        raise UnreadableError(_syntax_problem(error, text, file), text) from None
+    except (RecursionError, ValueError) as error:
+        # A nesting or a number beyond what Python takes: TOML sets no limit, so tomli doesn't either.
+        what = "nested too deeply" if isinstance(error, RecursionError) else f"not readable: {error}"
+        raise DiagnosticError(
+            Diagnostic("toml-syntax", f"the document is {what}", place=Place(file))
+        ) from None
+    if not data:
+        message = "the file is empty" if not text.strip() else "the file holds nothing but comments"
+        raise DiagnosticError(
+            Diagnostic(
+                "empty-file", message, place=Place(file), hint="`socm init` writes a campaign to start from"
+            )
+        )
+    return Document(file=file, text=text, data=data)
+
+
+def _read_bytes(path: Path, file: str) -> bytes:
+    def problem(code: str, message: str, hint: str | None = None) -> DiagnosticError:
+        return DiagnosticError(Diagnostic(code, message, place=Place(file), hint=hint))
+
+    try:
+        if path.is_dir():
+            found = sorted(entry.name for entry in path.glob("*.toml"))
+            hint = f"did you mean `{path / found[0]}`?" if found else None
+            raise problem("not-a-file", "this is a directory, not a campaign file", hint)
+        if not path.exists():
+            raise problem("no-such-file", "there is no such file", _near_file(path))
+        if not path.is_file():
+            raise problem("not-a-file", "this is not a regular file")
+        if path.stat().st_size > LARGEST_FILE_BYTES:
+            raise problem("not-a-file", "this file is too large to be a campaign")
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise problem("unreadable-file", f"the file can't be read: {reason}") from None
+
+
+def _near_file(path: Path) -> str | None:
+    folder = path.parent
+    names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+    nearest = nearest_name(path.name, names)
+    if nearest:
+        return f"did you mean `{folder / nearest}`?"
+    return None if folder.is_dir() else f"there is no folder `{folder}`"
+
+
+def _decode(content: bytes, file: str) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+            message, line, column = "the file is UTF-16, not UTF-8", 1, 1
+        else:
+            before = content[: error.start].decode("utf-8-sig", "replace")
+            line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+            message = f"byte 0x{content[error.start]:02x} is not UTF-8"
+        raise UnreadableError(
+            Diagnostic(
+                "wrong-encoding",
+                message,
+                place=Place(file, line, column),
+                hint="save the file as UTF-8",
+            ),
+            content.decode("utf-8-sig", "replace"),
+        ) from None
+
+
+def _syntax_problem(error: tomli.TOMLDecodeError, text: str, file: str) -> Diagnostic:
+    message: str = getattr(error, "msg", None) or str(error)
+    line: int | None = getattr(error, "lineno", None)
+    column: int | None = getattr(error, "colno", None)
+    found = _PLACE_IN_MESSAGE.search(str(error))
+    if found:
+        message = _PLACE_IN_MESSAGE.sub("", str(error))
+        line, column = (int(found[1]), int(found[2])) if found[1] else _end_of(text)
+    elif line is None:
+        line, column = _end_of(text)
+    lines = text.split("\n")
+    row = lines[line - 1] if line <= len(lines) else ""
+    return Diagnostic(
+        "toml-syntax",
+        message[:1].lower() + message[1:],
+        place=Place(file, line, column),
+        hint=_syntax_hint(message, row.strip()),
+    )
+
+
+def _end_of(text: str) -> tuple[int, int]:
+    lines = text.rstrip().split("\n")
+    return len(lines), len(lines[-1].rstrip("\r")) + 1
+
+
+def _syntax_hint(message: str, row: str) -> str | None:
+    """Return what most likely went wrong on a row that isn't TOML."""
+    value = row.partition("=")[2].strip()
+    if re.match(r"(True|False|None|null|yes|no|on|off)\b", value):
+        return "TOML writes true and false in lower case, and leaves out what has no value"
+    if "Invalid value" in message or "Expected newline" in message:
+        if re.match(r"[A-Za-z/~.$]", value):
+            return "a text needs quotes"
+        if re.match(r"\d", value):
+            return "a number with a unit needs quotes"
+    if "Expected '='" in message and re.match(r"[\w-]+\s*:", row):
+        return "TOML writes `key = value`, with `=`"
+    if "escape" in message:
+        return "a backslash in a text is written `\\\\`, or put the text in single quotes"
+    if "overwrite" in message or "twice" in message or "already" in message:
+        return "a key or a table may be written once"
+    return None
+
+
+def table_of(document: Document, *keys: str) -> dict[str, Any]:
+    """Return a table of the document, empty if there is none of that name."""
+    value: Any = document.data
+    for key in keys:
+        value = value.get(key, {}) if isinstance(value, dict) else {}
+    return value if isinstance(value, dict) else {}
