@@ -1,0 +1,82 @@
+"""Chunks of time go to splits: for ever the same ones, whatever else is observed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Integers = NDArray[np.int64]
+Assignment = Literal["random", "interleave"]
+
+KEY_BYTES = 8
+
+
+def chunks_of_time(times: NDArray[np.float64], chunk_seconds: float) -> Integers:
+    """Return the number of the chunk each time (unix s) lies in, counted from 1970-01-01 UTC."""
+    return np.floor(times / chunk_seconds).astype(np.int64)
+
+
+def chunks_of_count(
+    times: NDArray[np.float64], ids: Sequence[str], chunk_size: int, placed: NDArray[np.bool_]
+) -> Integers:
+    """Return the number of the chunk of `chunk_size` observations each is counted into, from 0.
+
+    Those `placed` before count first, then the others in the order of time (ties: of id), so that a
+    later observation fills up the last chunk.
+    """
+    order = sorted(range(len(ids)), key=lambda row: (not placed[row], times[row], ids[row]))
+    chunks = np.empty(len(ids), dtype=np.int64)
+    chunks[order] = np.arange(len(ids)) // chunk_size
+    return chunks
+
+
+def splits_of_chunks(
+    chunks: Integers, nsplits: int, *, test: str, seed: int, assignment: Assignment
+) -> Integers:
+    """Return the split (0 to nsplits − 1) of each chunk number.
+
+    Chunks go in blocks of `nsplits`; within a block each goes to another split: in turn
+    (interleave), or by a permutation drawn from (seed, test, block) (random).
+    """
+    blocks, positions = np.divmod(chunks, nsplits)
+    if assignment == "interleave" or nsplits == 1:
+        return positions
+    if not len(blocks):
+        return positions
+    first = int(blocks.min())
+    present = np.flatnonzero(np.bincount(blocks - first)) if _is_dense(blocks) else None
+    if present is None:
+        values, rows = np.unique(blocks, return_inverse=True)
+        table = np.array([permutation(seed, test, int(block), nsplits) for block in values])
+        return np.asarray(table[rows, positions], dtype=np.int64)
+    table = np.zeros((int(present[-1]) + 1, nsplits), dtype=np.int64)
+    for block in present.tolist():
+        table[block] = permutation(seed, test, first + block, nsplits)
+    split: Integers = table[blocks - first, positions]
+    return split
+
+
+def _is_dense(blocks: Integers) -> bool:
+    return int(blocks.max()) - int(blocks.min()) < 4 * len(blocks) + 1000
+
+
+def permutation(seed: int, test: str, block: int, size: int) -> list[int]:
+    """Return a permutation of range(size) that (seed, test, block) alone decide, on every machine.
+
+    Every position draws 8 bytes of SHAKE-256; their order is the permutation.
+    """
+    text = f"{seed}\n{test}\n{block}".encode()
+    drawn = hashlib.shake_256(text).digest(KEY_BYTES * size)
+    keys = [drawn[KEY_BYTES * position : KEY_BYTES * (position + 1)] for position in range(size)]
+    return sorted(range(size), key=lambda position: (keys[position], position))
+
+
+def previous_splits(ids: Sequence[str], previous: Mapping[str, int] | None) -> Integers:
+    """Return the split (from 0) in which each observation was placed before; −1 where it was not."""
+    if not previous:
+        return np.full(len(ids), -1, dtype=np.int64)
+    return np.array([previous.get(obs_id, 0) - 1 for obs_id in ids], dtype=np.int64)

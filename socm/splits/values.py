@@ -1,0 +1,144 @@
+"""What decides: the value of each observation, the groups it makes, and what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from socm.core.null_tests import SplitOptions
+from socm.diagnostics import Diagnostic, DiagnosticError, Severity, nearest_name
+from socm.splits.null_tests import NullTest
+from socm.splits.sites import Site
+
+Column = NDArray[Any]
+Mask = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One side of a test: the rows that belong to it and the detectors its maps use (() = all)."""
+
+    name: str
+    members: Mask
+    wafers: tuple[str, ...] = ()
+    tubes: tuple[str, ...] = ()
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a rule says of every observation, in the order of the selection."""
+
+    value: Column
+    """The deciding value: float64 (NaN where missing) or str."""
+    missing: Mask
+    groups: tuple[Group, ...]
+    threshold: Floats | None = None
+    crossing: Mask | None = None
+    warnings: tuple[Diagnostic, ...] = ()
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The columns of the selected observations and all that a rule may ask about them."""
+
+    columns: Mapping[str, Column]
+    test: NullTest
+    options: SplitOptions
+    available: Collection[str] = ()
+    default_site: Site | str | None = None
+    previous_threshold: float | None = None
+    tubes: tuple[str, ...] = ()
+    wafers: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.columns["obs_id"])
+
+    def has(self, name: str) -> bool:
+        """Whether the column is there, with something in it."""
+        return name in self.columns
+
+    def numbers(self, *alternatives: str) -> Floats:
+        """Return the first of the columns that is there, as float64 with NaN where it is missing.
+
+        Raises DiagnosticError: missing-column, column-not-numeric.
+        """
+        values = self._column(*alternatives)
+        name = next(name for name in alternatives if name in self.columns)
+        if values.dtype == object:
+            if not any(values):
+                return np.full(len(values), np.nan)
+            example = next(value for value in values if value)
+            raise DiagnosticError(
+                Diagnostic(
+                    "column-not-numeric",
+                    f"{self.test.section} compares numbers, but `{name}` holds text, such as {example!r}",
+                    key=self.column_key(),
+                )
+            )
+        finite: Floats = np.where(np.isfinite(values), values, np.nan)
+        return finite
+
+    def text(self, *alternatives: str) -> Column:
+        """Return the first of the columns that is there, as str with "" where it is missing.
+
+        Raises DiagnosticError: missing-column.
+        """
+        values = self._column(*alternatives)
+        if values.dtype == object:
+            return values
+        text = np.empty(len(values), dtype=object)
+        text[:] = ["" if value != value else f"{value:.12g}" for value in values.tolist()]
+        return text
+
+    def column_key(self) -> tuple[str, ...]:
+        """Return the key of the user's table that named the column, () where none did."""
+        if self.options.split_by is not None:
+            return ("split_by",)
+        return ("categories",) if self.options.categories is not None else ()
+
+    def _column(self, *alternatives: str) -> Column:
+        for name in alternatives:
+            if name in self.columns:
+                return self.columns[name]
+        raise DiagnosticError(missing_column(self, alternatives))
+
+
+def missing_column(selection: Selection, alternatives: tuple[str, ...]) -> Diagnostic:
+    """Return the error of a test whose column the observation database lacks."""
+    there = sorted({*selection.available, *selection.columns})
+    wanted = " nor ".join(f"`{name}`" for name in alternatives)
+    nearest = nearest_name(alternatives[0], there)
+    has = "has neither" if len(alternatives) > 1 else "has no"
+    return Diagnostic(
+        "missing-column",
+        f"{selection.test.section} needs the column {wanted}, which the observations don't have"
+        if len(alternatives) == 1
+        else f"{selection.test.section} needs a column that the observations don't have: "
+        f"the database {has} {wanted}",
+        key=selection.column_key(),
+        hint=f"did you mean `{nearest}`?" if nearest else None,
+        notes=(f"columns: {', '.join(there)}",),
+    )
+
+
+def factorise(values: Column) -> tuple[list[str], NDArray[np.int64]]:
+    """Return the distinct texts in order of appearance, and the number of each row's."""
+    codes: dict[str, int] = {}
+    rows = np.fromiter(
+        (codes.setdefault(value, len(codes)) for value in values), dtype=np.int64, count=len(values)
+    )
+    return list(codes), rows
+
+
+def warning(code: str, message: str, **more: Any) -> Diagnostic:
+    """Return a warning with the key of the test's own table."""
+    return Diagnostic(code, message, severity=Severity.WARNING, key=(), **more)
+
+
+Rule = Callable[[Selection], Decision]
