@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from itertools import pairwise
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator
 
+from socm.core.invalid import invalid
 from socm.core.models import Section
 from socm.core.units import duration_seconds
+from socm.diagnostics import Diagnostic
 
 DAY_SECONDS = 86400.0
 GROUP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
@@ -98,27 +101,29 @@ class SplitOptions(Section):
     def _check_power_of_two(cls, nsplits: int | None) -> int | None:
         if nsplits is not None and nsplits & (nsplits - 1):
             below = 1 << (nsplits.bit_length() - 1)
-            raise ValueError(f"{nsplits} is no power of two; the nearest are {below} and {2 * below}")
+            raise invalid(
+                "not-a-power-of-two",
+                f"nsplits is a power of two, not {nsplits}",
+                f"the nearest are {below} and {2 * below}",
+            )
         return nsplits
 
     @field_validator("groups", "ranges")
     @classmethod
-    def _check_group_names(cls, groups: dict[str, tuple[object, ...]] | None) -> object:
-        for name in groups or ():
-            if not GROUP_NAME.fullmatch(name):
-                raise ValueError(
-                    f"{name!r} can't be part of a file's name; use letters, digits, '.', '_', '-'"
-                )
+    def _check_groups(
+        cls, groups: dict[str, tuple[object, ...]] | None
+    ) -> dict[str, tuple[object, ...]] | None:
         if groups is not None and not groups:
-            raise ValueError("names no groups")
-        return groups
-
-    @field_validator("groups")
-    @classmethod
-    def _check_wafers(cls, groups: dict[str, tuple[str, ...]] | None) -> dict[str, tuple[str, ...]] | None:
-        for name, wafers in (groups or {}).items():
-            if not wafers:
-                raise ValueError(f"the group {name!r} has no wafers")
+            raise invalid("no-groups", "there is no group in it", "name at least one")
+        for name, members in (groups or {}).items():
+            if not GROUP_NAME.fullmatch(name):
+                raise invalid(
+                    "unsafe-group-name",
+                    f"the group {name!r} can't be part of a file's name",
+                    "use letters, digits, '.', '_', '+' and '-', and begin with a letter or digit",
+                )
+            if not members:
+                raise invalid("empty-group", f"the group {name} has nothing in it")
         return groups
 
     @field_validator("ranges")
@@ -129,35 +134,70 @@ class SplitOptions(Section):
         ordered = sorted((ranges or {}).items(), key=lambda group: group[1])
         for name, (lower, upper) in ordered:
             if not lower < upper:
-                raise ValueError(f"the range {name} = [{lower:g}, {upper:g}] is empty; write [from, below]")
+                raise invalid(
+                    "empty-range",
+                    f"the range {name} = [{lower:g}, {upper:g}] is empty",
+                    "write [from, below]",
+                )
         for (name, (_, upper)), (next_name, (lower, _)) in pairwise(ordered):
             if lower < upper:
-                raise ValueError(f"the ranges {name} and {next_name} overlap between {lower:g} and {upper:g}")
+                raise invalid(
+                    "overlapping-ranges",
+                    f"the ranges {name} and {next_name} overlap between {lower:g} and {upper:g}",
+                    "an observation belongs to one group; a range ends just below its second number",
+                )
         return ranges
 
-    @model_validator(mode="after")
-    def _check_chunks(self) -> Self:
+    def split_problems(self) -> Iterator[Diagnostic]:
+        """Yield what is wrong between the options; keys are counted from the test's table."""
         if self.chunk_nobs is not None and self.chunk_duration is not None:
-            raise ValueError("chunk_nobs and chunk_duration both say how long a chunk is; give one")
+            yield Diagnostic(
+                "two-chunk-lengths",
+                "chunk_nobs and chunk_duration both say how long a chunk is",
+                key=("chunk_nobs",),
+                hint="keep one of them",
+            )
         if self.chunk_unit == "observations":
             if self.chunk_nobs is None:
-                raise ValueError("chunk_unit = 'observations' needs chunk_nobs, the observations of a chunk")
-            if self.chunk_nobs != int(self.chunk_nobs):
-                raise ValueError(f"a chunk can't hold {self.chunk_nobs:g} observations; give a whole number")
-        return self
-
-    @model_validator(mode="after")
-    def _check_own_test(self) -> Self:
+                yield Diagnostic(
+                    "no-chunk-length",
+                    'chunk_unit = "observations" needs the observations of a chunk',
+                    key=("chunk_unit",),
+                    hint="write chunk_nobs = 10",
+                )
+            elif self.chunk_nobs != int(self.chunk_nobs):
+                yield Diagnostic(
+                    "broken-chunk",
+                    f"a chunk can't hold {self.chunk_nobs:g} observations",
+                    key=("chunk_nobs",),
+                )
         given = [name for name in ("at", "ranges", "categories") if getattr(self, name) is not None]
         if len(given) > 1:
-            raise ValueError(f"{' and '.join(given)} both say what the groups are; give one")
-        if self.split_by is None and given and given != ["categories"]:
-            raise ValueError(f"{given[0]} needs split_by, the column to split by")
-        if self.split_by is not None and not given:
-            raise ValueError(
-                f"split_by = {self.split_by!r} needs its groups: at = <threshold>, at = 'median', "
-                "ranges = {low = [0, 1], …}, or categories = [<column>] in its place"
+            yield Diagnostic(
+                "two-groupings",
+                f"{' and '.join(given)} each say what the groups are",
+                key=(given[0],),
+                hint="keep one of them",
             )
-        if self.split_by is not None and self.categories is not None:
-            raise ValueError("categories names the columns itself; leave out split_by")
-        return self
+        elif self.split_by is not None and not given:
+            yield Diagnostic(
+                "no-grouping",
+                f"split_by = {self.split_by!r} doesn't say what the groups are",
+                key=("split_by",),
+                hint='write at = 2.0, at = "median", ranges = {low = [0, 1], high = [1, 3]}, '
+                f"or categories = [{self.split_by!r}] in place of split_by",
+            )
+        elif self.split_by is None and given in (["at"], ["ranges"]):
+            yield Diagnostic(
+                "no-column",
+                f"{given[0]} needs the column to split by",
+                key=(given[0],),
+                hint="write split_by",
+            )
+        elif self.split_by is not None and self.categories is not None:
+            yield Diagnostic(
+                "two-groupings",
+                "categories names its columns itself",
+                key=("split_by",),
+                hint="leave out split_by",
+            )

@@ -1,7 +1,8 @@
 """Splits: pure functions from columns of observations to the splits of null tests."""
 
 from socm.splits.detectors import check_detectors
-from socm.splits.manifest import manifest_pieces, manifest_tsv, read_manifest
+from socm.splits.manifest import manifest_tsv, read_manifest
+from socm.splits.model import REASON_TEXTS, REASONS, Previous, Split, SplitRows, TestSplits
 from socm.splits.null_tests import (
     NULL_TESTS,
     NullTest,
@@ -12,15 +13,7 @@ from socm.splits.null_tests import (
     options_of,
 )
 from socm.splits.sites import SITES, TELESCOPES, Site, Telescope
-from socm.splits.split import (
-    REASON_TEXTS,
-    REASONS,
-    Previous,
-    Split,
-    SplitRows,
-    TestSplits,
-    split_observations,
-)
+from socm.splits.split import split_observations
 
 __all__ = [
     "NULL_TESTS",
@@ -40,7 +33,6 @@ __all__ = [
     "custom_test",
     "find_test",
     "has_memory",
-    "manifest_pieces",
     "manifest_tsv",
     "options_of",
     "read_manifest",

@@ -45,23 +45,10 @@ def splits_of_chunks(
     blocks, positions = np.divmod(chunks, nsplits)
     if assignment == "interleave" or nsplits == 1:
         return positions
-    if not len(blocks):
-        return positions
-    first = int(blocks.min())
-    present = np.flatnonzero(np.bincount(blocks - first)) if _is_dense(blocks) else None
-    if present is None:
-        values, rows = np.unique(blocks, return_inverse=True)
-        table = np.array([permutation(seed, test, int(block), nsplits) for block in values])
-        return np.asarray(table[rows, positions], dtype=np.int64)
-    table = np.zeros((int(present[-1]) + 1, nsplits), dtype=np.int64)
-    for block in present.tolist():
-        table[block] = permutation(seed, test, first + block, nsplits)
-    split: Integers = table[blocks - first, positions]
+    present, rows = np.unique(blocks, return_inverse=True)
+    table = np.array([permutation(seed, test, block, nsplits) for block in present.tolist()])
+    split: Integers = table.reshape(-1, nsplits)[rows, positions]
     return split
-
-
-def _is_dense(blocks: Integers) -> bool:
-    return int(blocks.max()) - int(blocks.min()) < 4 * len(blocks) + 1000
 
 
 def permutation(seed: int, test: str, block: int, size: int) -> list[int]:

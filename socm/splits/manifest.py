@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from socm.splits.split import REASONS, Previous, TestSplits
+from socm.splits.model import REASONS, Previous, TestSplits
 from socm.splits.values import Column
 
 COLUMNS = ("test", "group", "split", "chunk", "value", "threshold", "reason", "obs_id")
@@ -15,26 +15,21 @@ HEADER = "\t".join(COLUMNS) + "\n"
 ROWS_PER_PIECE = 50_000
 
 
-def manifest_tsv(tests: Sequence[TestSplits], obs_id: Column) -> bytes:
-    """Return the manifest of these tests: a row an observation and test (and group, where in several).
+def manifest_tsv(splits: TestSplits, obs_id: Column) -> bytes:
+    """Return the manifest of a test: a row an observation (and group, where it is in several).
 
     Columns are those of `COLUMNS`, separated by tabs; a group, split or threshold that does not
-    exist is empty, and so is the reason of an observation that is in a split.
+    exist is empty, and so is the reason of an observation that is in a split. 250,000 observations
+    make 20 MB.
     """
     buffer = io.BytesIO()
-    for piece in manifest_pieces(tests, obs_id):
+    for piece in _pieces(splits, obs_id):
         buffer.write(piece)
     return buffer.getvalue()
 
 
-def manifest_pieces(tests: Sequence[TestSplits], obs_id: Column) -> Iterator[bytes]:
-    """Yield the manifest in pieces of bounded size: 250,000 observations make some 20 MB a test."""
+def _pieces(splits: TestSplits, obs_id: Column) -> Iterator[bytes]:
     yield HEADER.encode()
-    for splits in tests:
-        yield from _pieces_of_test(splits, obs_id)
-
-
-def _pieces_of_test(splits: TestSplits, obs_id: Column) -> Iterator[bytes]:
     rows = splits.rows
     # a few combinations of group, split, reason and threshold make up all rows: each is put together once
     count = splits.nsplits + 1

@@ -24,6 +24,8 @@ MIDDLE_TOLERANCE_DEG = 180e-5 + 1e-8
 
 MAX_CATEGORIES = 64
 
+SCAN = ("start_time", "stop_time", "az_center", "az_throw", "el_center")
+
 
 def find_site(selection: Selection) -> Site:
     """Return where the observations were made: the test's observatory, else the mapmaker's site.
@@ -57,6 +59,18 @@ def decide_all(selection: Selection) -> Decision:
     """One group holds every observation; only time tells its splits apart."""
     times = selection.numbers("timestamp")
     return Decision(times, np.isnan(times), (Group("", np.ones(len(times), dtype=bool)),))
+
+
+def decide_coverage(selection: Selection) -> Decision:
+    """One group; where each scan looks decides which split it evens out, rising and setting apart."""
+    missing = np.isnan(selection.numbers("timestamp"))
+    for name in SCAN:
+        missing |= np.isnan(selection.numbers(name))
+    start, stop = _start_and_stop(selection)
+    missing |= np.isnan(start) | np.isnan(stop)
+    value = np.where(np.mod(selection.numbers("az_center"), 360) > 180, "setting", "rising").astype(object)
+    value[missing] = ""
+    return Decision(value, missing, (Group("", np.ones(len(missing), dtype=bool)),))
 
 
 def decide_direction(selection: Selection) -> Decision:
@@ -230,5 +244,5 @@ RULES: Mapping[RuleName, Rule] = {
     "near": decide_near,
     "ranges": decide_ranges,
     "categories": decide_categories,
-    "coverage": decide_all,
+    "coverage": decide_coverage,
 }

@@ -3,93 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from socm.core.null_tests import DAY_SECONDS, SplitOptions
+from socm.core.null_tests import SplitOptions
 from socm.diagnostics import Collector, Diagnostic, DiagnosticError
 from socm.splits.assignment import chunks_of_count, chunks_of_time, previous_splits, splits_of_chunks
+from socm.splits.checks import check_columns, check_sizes, tell_missing
 from socm.splits.coverage import assign_by_coverage
-from socm.splits.detectors import check_detectors, tube_masks, wafer_masks
+from socm.splits.detectors import tube_masks, wafer_masks
+from socm.splits.model import REASONS, Integers, Previous, Split, SplitRows, TestSplits
 from socm.splits.null_tests import NullTest
-from socm.splits.rules import RULES, find_site
+from socm.splits.rules import RULES, SCAN, find_site
 from socm.splits.sites import Site
-from socm.splits.values import Column, Decision, Group, Mask, Selection, missing_column, warning
-
-Integers = NDArray[np.int64]
-
-REASONS = ("", "missing", "crossing", "group-skipped", "no-group", "other-wafer", "other-tube")
-"""Why an observation is in no split of a test; "" where it is in one."""
-REASON_TEXTS: Mapping[str, str] = {
-    "missing": "the deciding value is missing",
-    "crossing": "the deciding value crosses over during the observation",
-    "group-skipped": "its group is in skip_groups",
-    "no-group": "it belongs to none of the groups",
-    "other-wafer": "it has none of the wafers asked for",
-    "other-tube": "it is of none of the tubes asked for",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Split:
-    """One split: the rows of the selection it holds, sorted, and the detectors its map uses (() = all)."""
-
-    name: str
-    group: str
-    number: int
-    indices: Integers
-    wafers: tuple[str, ...] = ()
-    tubes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class SplitRows:
-    """Why every observation is where it is: one row an observation (and group, where in several)."""
-
-    index: Integers
-    value: Column
-    threshold: NDArray[np.float64] | None
-    group: NDArray[np.int16]
-    """Number of the group in TestSplits.groups; −1 for none."""
-    chunk: Integers
-    split: NDArray[np.int16]
-    """Number of the split; 0 for none."""
-    reason: NDArray[np.int8]
-    """Number of the reason in REASONS."""
-
-
-@dataclass(frozen=True, slots=True)
-class Previous:
-    """Where a test placed observations before: group → obs_id → number of the split."""
-
-    splits: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    threshold: float | None = None
-
-
-@dataclass(frozen=True)
-class TestSplits:
-    """The splits of one null test."""
-
-    __test__: ClassVar[bool] = False
-
-    test: NullTest
-    nsplits: int
-    groups: tuple[str, ...]
-    splits: tuple[Split, ...]
-    rows: SplitRows
-    excluded: Mapping[str, int]
-    """How many observations are in no split, by reason."""
-    crossing: int
-    """How many observations the deciding value crosses over in, whether they are excluded or not."""
-    warnings: tuple[Diagnostic, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """The name of the test's table."""
-        return self.test.section
+from socm.splits.values import Column, Decision, Group, Mask, Selection, warning
 
 
 def split_observations(
@@ -120,7 +48,9 @@ def split_observations(
     selection = Selection(
         columns, test, options, available, site, previous.threshold, tuple(tubes), tuple(wafers)
     )
-    _check_columns(selection)
+    if wrong := tuple(options.split_problems()):
+        raise DiagnosticError(wrong)
+    check_columns(selection)
     decision = RULES[test.rule](selection)
     problems = Collector()
     warnings = list(decision.warnings)
@@ -128,7 +58,7 @@ def split_observations(
     groups = _used_groups(selection, decision.groups, reason, problems)
     problems.raise_if_errors()
     rows, splits = _place(selection, decision, groups, reason, seed, previous, warnings)
-    problems.extend(_too_small(selection, groups, splits, rows))
+    problems.extend(check_sizes(selection, groups, splits, rows))
     problems.raise_if_errors()
     names, counts = np.unique(reason[reason > 0], return_counts=True)
     return TestSplits(
@@ -141,28 +71,6 @@ def split_observations(
         crossing=int(decision.crossing.sum()) if decision.crossing is not None else 0,
         warnings=tuple(warnings),
     )
-
-
-def _check_columns(selection: Selection) -> None:
-    missing = [
-        missing_column(selection, alternatives)
-        for alternatives in selection.test.columns
-        if not any(name in selection.columns for name in alternatives)
-    ]
-    needs_radius = selection.test.rule == "near" and selection.options.field_radius is None
-    if needs_radius and not selection.has("telescope_flavor"):
-        missing.append(
-            Diagnostic(
-                "missing-column",
-                f"{selection.test.section} needs the field's radius, and the observations "
-                "don't say which telescope they are of (`telescope_flavor`)",
-                key=(),
-                hint="write the radius in deg: field_radius = 1.0",
-            )
-        )
-    missing.extend(check_detectors(selection.columns, wafers=selection.wafers, tubes=selection.tubes))
-    if missing:
-        raise DiagnosticError(missing)
 
 
 def _reasons(
@@ -200,7 +108,7 @@ def _reasons(
     reason = np.zeros(count, dtype=np.int8)
     for name, mask in reversed(masks.items()):
         reason[mask] = REASONS.index(name)
-    _tell_missing(selection, int(missing.sum()), problems, warnings)
+    tell_missing(selection, int(missing.sum()), problems, warnings)
     outside = int((reason == REASONS.index("no-group")).sum())
     if outside:
         warnings.append(
@@ -218,28 +126,6 @@ def _none_of(masks: Mapping[str, Mask], names: Sequence[str], count: int) -> Mas
     for name in names:
         any_of |= masks.get(name, False)
     return ~any_of
-
-
-def _tell_missing(
-    selection: Selection, missing: int, problems: Collector, warnings: list[Diagnostic]
-) -> None:
-    count, test = len(selection), selection.test
-    if not missing:
-        return
-    what = " or ".join("`" + "`/`".join(names) + "`" for names in test.columns[1:] or test.columns)
-    told = f"{missing:,} of the {count:,} observations have no {what}"
-    if missing > selection.options.max_missing * count:
-        problems.add(
-            Diagnostic(
-                "missing-values",
-                f"{test.section} can't place {missing / count:.0%} of the observations: {told}",
-                key=(),
-                hint=f"at most max_missing = {selection.options.max_missing:g} of them may lack it; "
-                "narrow the query, or raise max_missing to leave them out",
-            )
-        )
-    else:
-        warnings.append(warning("missing-values", f"{test.section} leaves out what it can't place: {told}"))
 
 
 def _used_groups(
@@ -307,7 +193,7 @@ def _place(
             chunk = chunks[rows]
         if test.rule == "coverage":
             split = assign_by_coverage(
-                {name: selection.numbers(name)[rows] for name in _SCAN},
+                {name: selection.numbers(name)[rows] for name in SCAN},
                 find_site(selection),
                 chunk,
                 known,
@@ -353,61 +239,3 @@ def _place(
         ),
         tuple(splits),
     )
-
-
-_SCAN = ("start_time", "stop_time", "az_center", "az_throw", "el_center")
-
-
-def _too_small(
-    selection: Selection, groups: Sequence[Group], splits: Sequence[Split], rows: SplitRows
-) -> list[Diagnostic]:
-    options, test = selection.options, selection.test
-    small = [split for split in splits if len(split.indices) < options.min_observations]
-    if not small:
-        return []
-    notes = []
-    for group in groups:
-        counts = ", ".join(f"{len(split.indices):,}" for split in splits if split.group == group.name)
-        notes.append(f"{test.prefix(group.name)}: observations of its splits: {counts}")
-    empty = sum(not len(split.indices) for split in small)
-    what = "is empty" if len(small) == 1 else "are empty"
-    if empty != len(small):
-        fewer = "has" if len(small) == 1 else "have"
-        what = f"{fewer} fewer than min_observations = {options.min_observations} observations"
-    names = ", ".join(split.name for split in small[:4]) + (", …" if len(small) > 4 else "")
-    return [
-        Diagnostic(
-            "empty-split" if empty == len(small) else "small-split",
-            f"{len(small)} of the {len(splits)} splits of {test.section} {what}: {names}",
-            key=(),
-            hint=_advice(selection, groups, rows),
-            notes=tuple(notes),
-        )
-    ]
-
-
-def _advice(selection: Selection, groups: Sequence[Group], rows: SplitRows) -> str:
-    options, test = selection.options, selection.test
-    nsplits = options.nsplits or test.nsplits
-    placed = rows.group >= 0
-    fewest: tuple[int, str, int] | None = None
-    for code, group in enumerate(groups):
-        chunks = len(np.unique(rows.chunk[placed & (rows.group == code)]))
-        if fewest is None or chunks < fewest[0]:
-            fewest = (chunks, group.name, int((rows.group == code).sum()))
-    if fewest is None or fewest[2] == 0:
-        return "the query selects no observations of this group; widen it, or move the threshold"
-    seconds = options.chunk_seconds
-    length = f"{options.chunk_observations} observations" if seconds is None else _duration(seconds)
-    where = f" of {fewest[1]}" if fewest[1] else ""
-    return (
-        f"the observations{where} lie in {fewest[0]} chunks of {length}, for {nsplits} splits; "
-        "make chunks shorter (chunk_duration), use fewer splits (nsplits), or widen the query"
-    )
-
-
-def _duration(seconds: float) -> str:
-    for unit, size in (("d", DAY_SECONDS), ("h", 3600.0), ("min", 60.0)):
-        if seconds >= size:
-            return f"{seconds / size:g} {unit}"
-    return f"{seconds:g} s"

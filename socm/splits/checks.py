@@ -1,0 +1,110 @@
+"""What keeps a test from being split, or makes its splits useless: said with the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from socm.core.null_tests import DAY_SECONDS
+from socm.diagnostics import Collector, Diagnostic, DiagnosticError
+from socm.splits.detectors import check_detectors
+from socm.splits.model import Split, SplitRows
+from socm.splits.values import Group, Selection, missing_column, warning
+
+
+def check_columns(selection: Selection) -> None:
+    """Raise if the test can't be made: a column, a wafer or a tube that the observations don't have."""
+    missing = [
+        missing_column(selection, alternatives)
+        for alternatives in selection.test.columns
+        if not any(name in selection.columns for name in alternatives)
+    ]
+    needs_radius = selection.test.rule == "near" and selection.options.field_radius is None
+    if needs_radius and not selection.has("telescope_flavor"):
+        missing.append(
+            Diagnostic(
+                "missing-column",
+                f"{selection.test.section} needs the field's radius, and the observations "
+                "don't say which telescope they are of (`telescope_flavor`)",
+                key=(),
+                hint="write the radius in deg: field_radius = 1.0",
+            )
+        )
+    missing.extend(check_detectors(selection.columns, wafers=selection.wafers, tubes=selection.tubes))
+    if missing:
+        raise DiagnosticError(missing)
+
+
+def tell_missing(selection: Selection, missing: int, problems: Collector, warnings: list[Diagnostic]) -> None:
+    """Say how many observations can't be placed: a warning, and too many are an error."""
+    count, test = len(selection), selection.test
+    if not missing:
+        return
+    what = " or ".join("`" + "`/`".join(names) + "`" for names in test.columns[1:] or test.columns)
+    told = f"{missing:,} of the {count:,} observations have no {what}"
+    if missing > selection.options.max_missing * count:
+        problems.add(
+            Diagnostic(
+                "missing-values",
+                f"{test.section} can't place {missing / count:.0%} of the observations: {told}",
+                key=(),
+                hint=f"at most max_missing = {selection.options.max_missing:g} of them may lack it; "
+                "narrow the query, or raise max_missing to leave them out",
+            )
+        )
+    else:
+        warnings.append(warning("missing-values", f"{test.section} leaves out what it can't place: {told}"))
+
+
+def check_sizes(
+    selection: Selection, groups: Sequence[Group], splits: Sequence[Split], rows: SplitRows
+) -> list[Diagnostic]:
+    """Return the error of a test that has splits with too few observations, with all counts."""
+    options, test = selection.options, selection.test
+    small = [split for split in splits if len(split.indices) < options.min_observations]
+    if not small:
+        return []
+    notes = []
+    for group in groups:
+        counts = ", ".join(f"{len(split.indices):,}" for split in splits if split.group == group.name)
+        notes.append(f"{test.prefix(group.name)}: observations of its splits: {counts}")
+    all_empty = not any(len(split.indices) for split in small)
+    few = "no observations" if all_empty else f"fewer than {options.min_observations:,} observations"
+    names = ", ".join(split.name for split in small[:4]) + (", …" if len(small) > 4 else "")
+    return [
+        Diagnostic(
+            "empty-split" if all_empty else "small-split",
+            f"{len(small)} of the {len(splits)} splits of {test.section} would have {few}: {names}",
+            key=(),
+            hint=_advice(selection, groups, rows),
+            notes=tuple(notes),
+        )
+    ]
+
+
+def _advice(selection: Selection, groups: Sequence[Group], rows: SplitRows) -> str:
+    options, test = selection.options, selection.test
+    nsplits = options.nsplits or test.nsplits
+    placed = rows.group >= 0
+    fewest: tuple[int, str, int] | None = None
+    for code, group in enumerate(groups):
+        chunks = len(np.unique(rows.chunk[placed & (rows.group == code)]))
+        if fewest is None or chunks < fewest[0]:
+            fewest = (chunks, group.name, int((rows.group == code).sum()))
+    if fewest is None or fewest[2] == 0:
+        return "the query selects no observations of this group; widen it, or move the threshold"
+    seconds = options.chunk_seconds
+    length = f"{options.chunk_observations} observations" if seconds is None else _duration(seconds)
+    where = f" of {fewest[1]}" if fewest[1] else ""
+    return (
+        f"the observations{where} lie in {fewest[0]} chunks of {length}, for {nsplits} splits; "
+        "make chunks shorter (chunk_duration), use fewer splits (nsplits), or widen the query"
+    )
+
+
+def _duration(seconds: float) -> str:
+    for unit, size in (("d", DAY_SECONDS), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= size:
+            return f"{seconds / size:g} {unit}"
+    return f"{seconds:g} s"
