@@ -50,7 +50,7 @@ def check_names(values: Mapping[str, Any], path: KeyPath, names: Names) -> list[
 
     Keys are counted from the workflow's table.
     """
-    problems = []
+    problems: list[Diagnostic] = []
     depends_on = values.get("depends_on")
     for index, wanted in enumerate(depends_on if isinstance(depends_on, list) else []):
         if isinstance(wanted, str) and names.find(wanted, path) is None:
@@ -67,13 +67,10 @@ def check_names(values: Mapping[str, Any], path: KeyPath, names: Names) -> list[
 def join_workflows(workflows: Sequence[Workflow], names: Names, problems: Collector) -> tuple[Workflow, ...]:
     """Return the workflows with the full names of those they depend on and refer to.
 
-    Tells of workflows that depend on themselves, of circles, and of dependencies on disabled ones,
-    which are left out.
+    Dependencies on disabled workflows are told of and left out.
     """
     enabled = {workflow.name for workflow in workflows if workflow.enabled}
-    joined = tuple(_join(workflow, names, enabled, problems) for workflow in workflows)
-    _tell_circles(joined, names, problems)
-    return joined
+    return tuple(_join(workflow, names, enabled, problems) for workflow in workflows)
 
 
 def _join(workflow: Workflow, names: Names, enabled: Container[str], problems: Collector) -> Workflow:
@@ -83,7 +80,7 @@ def _join(workflow: Workflow, names: Names, enabled: Container[str], problems: C
         waiting = [name for name in names.members.get(found or "", ()) if name in enabled]
         if found in names.members and not waiting and workflow.enabled:
             message = f"`{wanted}` is not enabled, so nothing waits for it"
-            key = (*workflow.path, "depends_on", index)
+            key: KeyPath = (*workflow.path, "depends_on", index)
             problems.add(Diagnostic("disabled-dependency", message, severity=Severity.WARNING, key=key))
         kept |= dict.fromkeys(waiting)
 
@@ -111,32 +108,38 @@ def _unknown(shown: str, wanted: str, key: KeyPath, names: Names) -> Diagnostic:
     )
 
 
-def _tell_circles(workflows: Sequence[Workflow], names: Names, problems: Collector) -> None:
-    """Tell of each circle once, with all its members, at the first of them in the file."""
-    edges: dict[str, dict[str, KeyPath]] = {}
-    for workflow in workflows:
-        found = edges.setdefault(workflow.name, {})
-        for other, key in _edges(workflow, names):
-            found.setdefault(other, key)
+def edges_of(values: Mapping[str, Any], path: KeyPath, names: Names) -> dict[str, KeyPath]:
+    """Return the names of the workflows that a table waits for, each with the key that says so."""
+    edges: dict[str, KeyPath] = {}
+    depends_on = values.get("depends_on")
+    for index, wanted in enumerate(depends_on if isinstance(depends_on, list) else []):
+        found = names.find(wanted, path) if isinstance(wanted, str) else None
+        for name in names.members.get(found or "", ()):
+            edges.setdefault(name, (*path, "depends_on", index))
+    for key, text in texts_in(values):
+        if key[0] == "depends_on":
+            continue
+        for reference in references_in(text):
+            for name in names.members.get(names.find(reference.workflow, path) or "", ()):
+                edges.setdefault(name, path + key)
+    return edges
+
+
+def circles(edges: Mapping[str, Mapping[str, KeyPath]]) -> list[Diagnostic]:
+    """Return a diagnostic for each circle of workflows that wait for each other, with all its members."""
+    problems: list[Diagnostic] = []
     done: set[str] = set()
     for start in edges:
-        circle = _circle_from(start, edges, done)
-        if circle:
+        while circle := _circle_from(start, edges, done):
             key = edges[circle[0]][circle[1]]
             if len(circle) == 2:
                 message = f"`{circle[0]}` depends on itself"
             else:
                 message = "workflows depend on each other in a circle: " + " → ".join(circle)
-            problems.add(Diagnostic("dependency-cycle", message, key=key))
+            problems.append(Diagnostic("dependency-cycle", message, key=key))
             done.update(circle)
-
-
-def _edges(workflow: Workflow, names: Names) -> Iterable[tuple[str, KeyPath]]:
-    for name in workflow.depends_on:
-        yield name, (*workflow.path, "depends_on")
-    for key, reference in workflow.references():
-        for name in names.members.get(reference.workflow, ()):
-            yield name, workflow.path + key
+        done.add(start)
+    return problems
 
 
 def _circle_from(start: str, edges: Mapping[str, Mapping[str, KeyPath]], done: set[str]) -> list[str] | None:

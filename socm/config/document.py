@@ -11,6 +11,8 @@ from typing import Any, Literal
 from socm.config.places import KeyPlace, find_places
 from socm.diagnostics import Diagnostic, KeyPath, Place
 
+_HEIR = "inherited by "
+
 
 @dataclass(frozen=True)
 class Document:
@@ -75,7 +77,7 @@ class Document:
         if origin != key:
             owner = self.owner(key)
             if origin[: len(owner)] != owner:
-                notes = (*notes, f"inherited by {table_name(owner)}")
+                notes = (*notes, _HEIR + table_name(owner))
             key = origin
         return replace(diagnostic, place=self.place(key, diagnostic.point_at), key=key, notes=notes)
 
@@ -86,12 +88,11 @@ class Document:
         """
         merged: dict[tuple[Any, ...], Diagnostic] = {}
         for diagnostic in map(self.locate, diagnostics):
-            own = tuple(note for note in diagnostic.notes if not note.startswith("inherited by "))
+            own = tuple(note for note in diagnostic.notes if not note.startswith(_HEIR))
             same = (diagnostic.severity, diagnostic.code, diagnostic.message, diagnostic.place, own)
-            if same in merged:
-                heirs = [note for note in diagnostic.notes if note not in merged[same].notes]
-                diagnostic = replace(merged[same], notes=(*merged[same].notes, *heirs))
-            merged[same] = diagnostic
+            first = merged.get(same, diagnostic)
+            heirs = [note for note in diagnostic.notes if note not in first.notes]
+            merged[same] = replace(first, notes=(*first.notes, *heirs))
         return tuple(sorted((join_heirs(d) for d in merged.values()), key=_file_order))
 
     def origin(self, key: KeyPath) -> KeyPath:
@@ -115,13 +116,11 @@ class Document:
 
 def join_heirs(diagnostic: Diagnostic) -> Diagnostic:
     """Return a diagnostic whose notes about inheriting are one note."""
-    heirs = [
-        note.removeprefix("inherited by ") for note in diagnostic.notes if note.startswith("inherited by ")
-    ]
+    heirs = [note.removeprefix(_HEIR) for note in diagnostic.notes if note.startswith(_HEIR)]
     if len(heirs) < 2:
         return diagnostic
-    others = tuple(note for note in diagnostic.notes if not note.startswith("inherited by "))
-    return replace(diagnostic, notes=(*others, "inherited by " + ", ".join(heirs)))
+    others = tuple(note for note in diagnostic.notes if not note.startswith(_HEIR))
+    return replace(diagnostic, notes=(*others, _HEIR + ", ".join(heirs)))
 
 
 def table_name(path: KeyPath) -> str:

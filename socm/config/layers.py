@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Any
 
 from pydantic import BaseModel
 
+from socm.core.annotations import classes_in
 from socm.core.fields import ProgramOptions
 from socm.core.models import Section
 from socm.diagnostics import Collector, Diagnostic, KeyPath
@@ -35,6 +35,19 @@ class Merged:
             if key[:length] in self.origins:
                 return self.origins[key[:length]] + key[length:]
         return table + key
+
+    def rename(self, old: KeyPath, new: KeyPath) -> None:
+        """Move the value of a top-level key elsewhere; what is there already stays."""
+        value = self.values.pop(str(old[0]))
+        origin = self.origins.pop(old)
+        table = self.values
+        for part in new[:-1]:
+            table = table.setdefault(str(part), {})
+            if not isinstance(table, dict):
+                return
+        if new[-1] not in table:
+            table[str(new[-1])] = value
+            self.origins[new] = origin
 
 
 def plain(key: str) -> str:
@@ -102,19 +115,8 @@ def section_class(model: type[BaseModel] | None, name: str) -> type[BaseModel] |
     """Return the class of a field that is a table of the language; None for free tables."""
     if model is None or name not in model.model_fields:
         return None
-    classes = [c for c in _classes_in(model.model_fields[name].annotation) if issubclass(c, BaseModel)]
+    classes = [c for c in classes_in(model.model_fields[name].annotation) if issubclass(c, BaseModel)]
     return classes[0] if len(classes) == 1 else None
-
-
-def _classes_in(annotation: Any) -> Iterator[type]:
-    origin = get_origin(annotation)
-    if origin in {Union, types.UnionType}:
-        for argument in get_args(annotation):
-            yield from _classes_in(argument)
-    elif origin is Annotated:
-        yield from _classes_in(get_args(annotation)[0])
-    elif isinstance(annotation, type):
-        yield annotation
 
 
 def check_spellings(

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from socm.config.layers import Merged
 from socm.config.problems import describe
 from socm.diagnostics import Collector, Diagnostic, KeyPath, nearest_name
 
@@ -24,71 +23,52 @@ class Variant:
     origins: Mapping[str, KeyPath]
 
 
+Combination = dict[str, tuple[str, Any, KeyPath]]
+
 WITHOUT_MATRIX = (Variant((), {}, {}),)
 
 
 def make_variants(
-    matrix: Merged,
+    lists: Mapping[str, Any],
+    origins: Mapping[str, KeyPath],
     known: Sequence[str],
-    table: KeyPath,
-    problems: Collector,
     fixed: Mapping[str, Any],
+    problems: Collector,
 ) -> tuple[Variant, ...]:
-    """Return the variants of a matrix, in the order of its keys; problems are keyed in the document.
+    """Return the variants of a matrix, in the order of its keys.
 
-    `fixed` are keys of an inherited matrix that the workflow gives one value instead; an exclusion
+    `lists` are the values of each key, and `exclude`; `origins` says where each was written.
+    `fixed` are keys of an inherited matrix that the workflow gives one value instead: an exclusion
     that names another value of such a key says nothing about this workflow.
     """
-
-    def origin(*key: str | int) -> KeyPath:
-        return matrix.origin(("matrix", *key), table)
-
-    lists: Mapping[str, Any] = matrix.values.get("matrix", {})
-    if not isinstance(lists, Mapping):
-        message = "`matrix` is a table of lists"
-        problems.add(
-            Diagnostic("wrong-type", message, key=origin(), hint='write `bands = ["f090", "f150"]` in it')
-        )
-        return WITHOUT_MATRIX
     axes: dict[str, list[tuple[str, Any, KeyPath]]] = {}
     for name, values in lists.items():
         if name == "exclude":
             continue
         if name not in known:
             nearest = nearest_name(name, list(known))
-            problems.add(
-                Diagnostic(
-                    "unknown-key",
-                    f"unknown key `{name}` in the matrix",
-                    key=origin(name),
-                    point_at="key",
-                    hint=f"did you mean `{nearest}`?" if nearest else "a matrix varies keys of the workflow",
-                )
-            )
+            hint = f"did you mean `{nearest}`?" if nearest else "a matrix varies keys of the workflow"
+            message = f"unknown key `{name}` in the matrix"
+            problems.add(Diagnostic("unknown-key", message, key=origins[name], point_at="key", hint=hint))
         elif not isinstance(values, list) or not values:
-            message = f"`{name}` in a matrix is a list of values, not {describe(values) if values != [] else 'an empty one'}"
-            problems.add(Diagnostic("wrong-type", message, key=origin(name)))
+            given = "an empty one" if values == [] else describe(values)
+            message = f"`{name}` in a matrix is a list of values, not {given}"
+            problems.add(Diagnostic("wrong-type", message, key=origins[name]))
         else:
-            axes[name] = _axis(name, values, origin(name), problems)
+            axes[name] = _axis(name, values, origins[name], problems)
     combinations = _combinations(axes)
-    excluded = _exclusions(lists.get("exclude", []), axes, fixed, origin("exclude"), problems)
-    kept = [c for c in combinations if not any(_matches(c, exclusion) for exclusion in excluded)]
-    for index, exclusion in enumerate(excluded):
-        if exclusion and not any(_matches(c, exclusion) for c in combinations):
-            message = "this exclusion fits no combination of the matrix"
-            problems.add(Diagnostic("matrix-exclude", message, key=origin("exclude", index)))
-    if combinations and not kept:
-        problems.add(
-            Diagnostic("matrix-exclude", "the matrix excludes every combination", key=origin("exclude"))
-        )
+    kept = combinations
+    if "exclude" in lists:
+        path = origins["exclude"]
+        excluded = _exclusions(lists["exclude"], axes, fixed, path, problems)
+        kept = [c for c in combinations if not any(_matches(c, exclusion) for exclusion in excluded)]
+        _tell_idle_exclusions(combinations, excluded, path, problems)
+        if combinations and not kept:
+            message = "the matrix excludes every combination"
+            problems.add(Diagnostic("matrix-exclude", message, key=path))
     if len(kept) > MOST_VARIANTS:
-        problems.add(
-            Diagnostic(
-                "matrix-size",
-                f"the matrix has {len(kept)} combinations, more than {MOST_VARIANTS}",
-                key=origin(),
-            )
-        )
+        message = f"the matrix has more than {MOST_VARIANTS} combinations"
+        problems.add(Diagnostic("matrix-size", message, key=next(iter(origins.values()))[:-1]))
         kept = kept[:1]
     return tuple(
         Variant(
@@ -100,7 +80,16 @@ def make_variants(
     )
 
 
-Combination = dict[str, tuple[str, Any, KeyPath]]
+def _tell_idle_exclusions(
+    combinations: Sequence[Combination],
+    excluded: Sequence[Mapping[str, str]],
+    path: KeyPath,
+    problems: Collector,
+) -> None:
+    for index, exclusion in enumerate(excluded):
+        if exclusion and not any(_matches(c, exclusion) for c in combinations):
+            message = "this exclusion fits no combination of the matrix"
+            problems.add(Diagnostic("matrix-exclude", message, key=(*path, index)))
 
 
 def _combinations(axes: Mapping[str, Sequence[tuple[str, Any, KeyPath]]]) -> list[Combination]:

@@ -7,15 +7,17 @@ from typing import Literal
 from socm.diagnostics import Diagnostic, KeyPath, Severity
 
 _CAMPAIGN = {
-    "deadline": "every job has its own `resources.runtime`; Slurm is asked for that",
-    "execution_schema": "a laptop and a cluster differ by profile: `snakemake --profile local` or `--profile slurm`",
-    "requested_resources": "each job asks for its own `resources`; Snakemake runs as many at once as `--jobs` allows",
-    "policy": "Snakemake orders the jobs by what they depend on",
+    "deadline": "each job has its own `resources.runtime`, and Slurm is asked for that",
+    "execution_schema": "the profile says where to run: `snakemake --profile local` or `--profile slurm`",
+    "requested_resources": "each job asks for its own `resources`; `snakemake --jobs` limits their number",
+    "policy": "Snakemake starts a job as soon as what it reads is made",
+    "campaign_policy": "Snakemake starts a job as soon as what it reads is made",
 }
 _WORKFLOW = {
     "name": "a workflow is called as its table",
     "id": "a workflow is called as its table",
-    "depends": "write `depends_on`",
+    "datasize": "each job asks for its own `resources`",
+    "depends": "it is called `depends_on` now, and understood",
 }
 
 
@@ -24,9 +26,10 @@ def obsolete_key(path: KeyPath, where: Literal["campaign", "workflow"]) -> Diagn
     advice = (_CAMPAIGN if where == "campaign" else _WORKFLOW).get(str(path[-1]).replace("-", "_"))
     if advice is None:
         return None
+    understood = path[-1] == "depends"
     return Diagnostic(
         "obsolete-key",
-        f"`{path[-1]}` has no effect",
+        f"`{path[-1]}` is the older tool's key" if understood else f"`{path[-1]}` has no effect",
         severity=Severity.NOTE,
         key=path,
         point_at="key",

@@ -106,11 +106,8 @@ def _problem(
 def _wrong_choice(name: str, details: ErrorDetails, written: KeyPath) -> Diagnostic:
     choices = str(details.get("ctx", {}).get("expected", "")).replace("'", '"')
     given = details["input"]
-    nearest = (
-        nearest_name(given, [c.strip(' "') for c in choices.replace(" or ", ",").split(",")])
-        if isinstance(given, str)
-        else None
-    )
+    known = [choice.strip(' "') for choice in choices.replace(" or ", ",").split(",")]
+    nearest = nearest_name(given, known) if isinstance(given, str) else None
     return Diagnostic(
         "wrong-value",
         f"{name} is {choices}, not {describe(given)}",
@@ -144,6 +141,11 @@ def describe(value: Any) -> str:
     if isinstance(value, datetime.date | datetime.time):
         return f"the date {value.isoformat()}"
     return f"{value!r}"
+
+
+def list_of_tables(value: Any) -> bool:
+    """Return whether a value was written under headers in double brackets, or looks like that."""
+    return isinstance(value, list) and bool(value) and all(isinstance(entry, Mapping) for entry in value)
 
 
 def _model_at(model: type[BaseModel] | None, key: KeyPath) -> type[BaseModel] | None:

@@ -15,15 +15,6 @@ LARGEST_FILE_BYTES = 20_000_000
 _PLACE_IN_MESSAGE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
-class UnreadableError(DiagnosticError):
-    """Says why a file could not be read, with as much of its text as there is for the excerpt."""
-
-    def __init__(self, diagnostic: Diagnostic, text: str = "") -> None:
-        super().__init__(diagnostic)
-        place = diagnostic.place
-        self.sources = {place.file: text} if place and text else {}
-
-
 def read_document(path: Path) -> Document:
     """Return the document in a TOML file; raises DiagnosticError where it can't be read."""
     file = str(path)
@@ -31,7 +22,7 @@ def read_document(path: Path) -> Document:
     try:
         data = tomli.loads(text)
     except tomli.TOMLDecodeError as error:
-        raise UnreadableError(_syntax_problem(error, text, file), text) from None
+        raise DiagnosticError(_syntax_problem(error, text, file)) from None
     except (RecursionError, ValueError) as error:
         # A nesting or a number beyond what Python takes: TOML sets no limit, so tomli doesn't either.
         what = "nested too deeply" if isinstance(error, RecursionError) else f"not readable: {error}"
@@ -88,15 +79,10 @@ def _decode(content: bytes, file: str) -> str:
             before = content[: error.start].decode("utf-8-sig", "replace")
             line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
             message = f"byte 0x{content[error.start]:02x} is not UTF-8"
-        raise UnreadableError(
-            Diagnostic(
-                "wrong-encoding",
-                message,
-                place=Place(file, line, column),
-                hint="save the file as UTF-8",
-            ),
-            content.decode("utf-8-sig", "replace"),
-        ) from None
+        problem = Diagnostic(
+            "wrong-encoding", message, place=Place(file, line, column), hint="save the file as UTF-8"
+        )
+        raise DiagnosticError(problem) from None
 
 
 def _syntax_problem(error: tomli.TOMLDecodeError, text: str, file: str) -> Diagnostic:

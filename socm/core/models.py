@@ -5,8 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
+from socm.core.annotations import classes_in
 from socm.core.fields import CampaignPath, ProgramOptions
 from socm.core.invalid import invalid
 from socm.core.references import Reference, Resolve, map_texts, references_in, substitute, texts_in
@@ -26,6 +36,17 @@ class Section(BaseModel):
     """A table of the campaign file. Unknown keys are errors; nothing changes after it was read."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_truth_for_numbers(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse true and false where a number is meant: pydantic would read them as 1 and 0."""
+        if isinstance(value, bool) and info.field_name is not None:
+            wanted = set(classes_in(cls.model_fields[info.field_name].annotation))
+            if wanted & {int, float} and bool not in wanted:
+                given = "true" if value else "false"
+                raise invalid("wrong-type", f"`{info.field_name}` is a number, not {given}")
+        return value
 
 
 class Resources(Section):
@@ -173,7 +194,8 @@ class Workflow(Section):
             after = map_texts(before, lambda text: substitute(text, resolve))
             if not isinstance(after, BaseModel):
                 info = type(self).model_fields[name]
-                after = TypeAdapter(Annotated[info.annotation, *info.metadata]).validate_python(after)
+                whole: Any = Annotated[info.annotation, *info.metadata]
+                after = TypeAdapter(whole).validate_python(after)
             changes[name] = after
         return self.model_copy(update=changes)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import re
 
+from socm.core.invalid import invalid
+
 MB_PER_UNIT = {
     "": 1.0,
     "M": 1.0,
@@ -35,6 +37,7 @@ MINUTES_PER_UNIT = {
     "w": 10080.0,
     "week": 10080.0,
 }
+_DURATION_HINT = 'write seconds as a number, or "7h", "1h30m", "2d 3h", "1:30:00"'
 _MEMORY = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([A-Za-z]*)\s*")
 _DURATION_PART = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([A-Za-z]+)\s*")
 _CLOCK = re.compile(r"\s*(?:(\d+)-)?(\d+):([0-5]?\d):([0-5]?\d)\s*")
@@ -47,16 +50,17 @@ def memory_mb(value: str | float) -> int:
     "512MiB" are what they say. Raises ValueError on anything else and on amounts below 1 MB.
     """
     if isinstance(value, bool):
-        raise ValueError("a memory is a number of MB or a string such as '64G'")
+        raise invalid("wrong-type", "a memory is a number of MB or a text such as '64G', not true or false")
     if isinstance(value, str):
         match = _MEMORY.fullmatch(value)
         if not match or match[2].upper() not in MB_PER_UNIT:
-            raise ValueError(f"{value!r} is not a memory; write MB as a number, or '64G', '4.8 TB', '512MiB'")
+            hint = 'write MB as a number, or "64G", "4.8 TB", "512MiB"'
+            raise invalid("bad-unit", f'"{value}" is no amount of memory', hint)
         amount_mb = float(match[1]) * MB_PER_UNIT[match[2].upper()]
     else:
         amount_mb = float(value)
     if not math.isfinite(amount_mb) or amount_mb <= 0:
-        raise ValueError(f"a memory of {value!r} is not positive")
+        raise invalid("out-of-range", f"a memory of {value} is not positive")
     return math.ceil(round(amount_mb, 6))
 
 
@@ -72,10 +76,10 @@ def runtime_minutes(value: str | float) -> int:
 def duration_seconds(value: str | float) -> float:
     """Return a positive duration in seconds; a bare number is seconds. Raises ValueError otherwise."""
     if isinstance(value, bool):
-        raise ValueError("a duration is a number of seconds or a string such as '7h'")
+        raise invalid("wrong-type", "a duration is a number of seconds or a text", _DURATION_HINT)
     seconds = float(value) if not isinstance(value, str) else _parse_duration(value)
     if not math.isfinite(seconds) or seconds <= 0:
-        raise ValueError(f"a duration of {value!r} is not positive")
+        raise invalid("out-of-range", f"a duration of {value} is not positive")
     return seconds
 
 
@@ -92,11 +96,11 @@ def _parse_duration(text: str) -> float:
         part = _DURATION_PART.match(text, position)
         unit = part and _minutes_of_unit(part[2])
         if not part or not unit:
-            raise ValueError(f"{text!r} is not a duration; write '7h', '1h30m', '2d 3h' or '1:30:00'")
+            raise invalid("bad-unit", f'"{text}" is no duration', _DURATION_HINT)
         total += float(part[1]) * unit * 60
         position = part.end()
     if position == 0:
-        raise ValueError("a duration is empty; write '7h', '1h30m', '2d 3h' or '1:30:00'")
+        raise invalid("bad-unit", "a duration is empty", _DURATION_HINT)
     return total
 
 
