@@ -9,14 +9,16 @@ from __future__ import annotations
 import hashlib
 import os
 import posixpath
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from socm.clusters import Cluster, JobResources, fit, load_cluster
+from socm.clusters import Cluster, JobResources, fit, load_cluster, run_limits
 from socm.config import LoadedCampaign, load_campaign
 from socm.core.jobs import RuleSpec
 from socm.core.models import Workflow
@@ -26,9 +28,10 @@ from socm.graph import Plan, check_plan, make_plan
 from socm.observations import ObservationTable, read_context, select_observations
 from socm.render import Written, render_workspace, write_workspace
 from socm.render.profiles import render_profiles
-from socm.splits import Split, TestSplits, columns_needed, null_test, split_observations
+from socm.splits import Split, TestSplits, columns_needed, split_observations
+from socm.splits.manifest import manifest_tsv
 from socm.workflows import MLMapmaking, MLNullTests, NullTest, registered_workflows
-from socm.workflows.detectors import with_detectors
+from socm.workflows.detectors import names_in, with_detectors
 from socm.workflows.requirements import check_programs
 
 
@@ -69,6 +72,7 @@ def compile_campaign(file: Path, output: Path | None = None) -> Compiled:
         cluster = _load_cluster(loaded, file.parent, problems)
         selections, specs = _plan_workflows(loaded, file.parent, problems)
         problems.raise_if_errors()
+        assert cluster is not None  # noqa: S101 -- its loading would have raised
         plan = _fit_to_cluster(specs, cluster, problems)
         problems.extend(check_plan(plan, exists=lambda path: (file.parent / path).exists()))
         problems.raise_if_errors()
@@ -80,7 +84,7 @@ def compile_campaign(file: Path, output: Path | None = None) -> Compiled:
         sources={file.name: hashlib.sha256(file.read_bytes()).hexdigest()},
         extra_files={
             **render_profiles(loaded.campaign, cluster, plan),
-            **_manifest_of_observations(selections),
+            **_manifests(selections),
         },
     )
     located = tuple(loaded.document.locate(problem) for problem in problems.diagnostics)
@@ -94,7 +98,8 @@ def write(compiled: Compiled) -> Written:
 
 def _load_cluster(loaded: LoadedCampaign, base: Path, problems: Collector) -> Cluster | None:
     with problems.at(("campaign", "resource")):
-        return load_cluster(loaded.campaign.resource, base)
+        cluster = load_cluster(loaded.campaign.resource, base)
+        return cluster.of_size(loaded.campaign.resources)
     return None
 
 
@@ -107,6 +112,7 @@ def _plan_workflows(
     selections: list[Selection] = []
     planned: dict[str, list[RuleSpec]] = {}
     failed: set[str] = set()
+    told: dict[str, Diagnostic] = {}
     for workflow in _in_order(campaign.workflows, problems):
         before = len(problems.diagnostics)
         if failed.intersection(workflow.dependencies):
@@ -116,7 +122,11 @@ def _plan_workflows(
             ready = _resolved(workflow, planned)
             specs: Sequence[RuleSpec]
             if isinstance(ready, MLMapmaking):
-                problems.extend(d.under(workflow.path) for d in check_programs(ready))
+                problems.extend(
+                    told.setdefault(d.message, d.under(workflow.path))
+                    for d in check_programs(ready)
+                    if d.message not in told
+                )
                 selection = reader.select(ready, campaign.seed)
                 selections.append(selection)
                 specs = _rules_of_maps(selection, campaign.min_coverage, campaign.seed)
@@ -193,19 +203,29 @@ class _Reader:
         self.columns: dict[tuple[str, str], set[str]] = {}
         self.tables: dict[tuple[str, str], ObservationTable] = {}
         for workflow in workflows:
-            if isinstance(workflow, MLMapmaking):
-                self.columns.setdefault((workflow.context, workflow.query), set()).update(_columns(workflow))
+            # An unknown null test is told when its turn comes.
+            with suppress(DiagnosticError):
+                if isinstance(workflow, MLMapmaking):
+                    self.columns.setdefault((workflow.context, workflow.query), set()).update(_columns(workflow))
 
     def select(self, workflow: MLMapmaking, seed: int) -> Selection:
         """Return the workflow's observations, split if it is a null test."""
         problems = Collector()
         self._check_files(workflow, problems)
         problems.raise_if_errors()
-        table = with_detectors(self._table(workflow), workflow.wafer, workflow.tube)
+        table = self._table(workflow)
+        wafers, tubes = names_in(workflow.wafer), names_in(workflow.tube)
         if not isinstance(workflow, NullTest):
-            return Selection(workflow, table)
+            return Selection(workflow, with_detectors(table, wafers, tubes))
         splits = split_observations(
-            table.columns, null_test(workflow.test, workflow), workflow, seed=seed, site=workflow.site
+            table.columns,
+            workflow.null_test(),
+            workflow,
+            seed=seed,
+            site=workflow.site,
+            wafers=wafers,
+            tubes=tubes,
+            available=table.available,
         )
         return Selection(workflow, table, splits)
 
@@ -253,7 +273,7 @@ class _Reader:
 def _columns(workflow: MLMapmaking) -> set[str]:
     needed = {"obs_id", "start_time", "wafer_slots_list", "tube_slot"}
     if isinstance(workflow, NullTest):
-        needed |= set(columns_needed(null_test(workflow.test, workflow), workflow))
+        needed.update(columns_needed(workflow.null_test(), workflow))
     return needed
 
 
@@ -265,38 +285,26 @@ def _rules_of_maps(selection: Selection, min_coverage: float, seed: int) -> tupl
 
 
 def _fit_to_cluster(
-    specs: Sequence[tuple[RuleSpec, KeyPath]], cluster: Cluster | None, problems: Collector
+    specs: Sequence[tuple[RuleSpec, KeyPath]], cluster: Cluster, problems: Collector
 ) -> Plan:
-    if cluster is None:
-        raise DiagnosticError(problems.diagnostics)
-    refused: set[KeyPath] = set()
-
-    def fit_rule(spec: RuleSpec, key: KeyPath) -> JobResources | None:
-        with problems.at(() if key in refused else (*key, "resources")):
-            return fit(spec.resources, cluster)
-        refused.add(key)
-        return None
-
-    fitted = {spec.name: fit_rule(spec, key) for spec, key in specs}
+    """Say what each rule gets on the cluster; inherited resources that don't fit are told once a table."""
+    counts = Counter(spec.name for spec, _ in specs for _ in spec.jobs)
+    fitted: dict[str, JobResources] = {}
+    for spec, key in specs:
+        with problems.at((*key, "resources")):
+            fitted[spec.name] = fit(spec.resources, cluster, jobs=counts[spec.name])
     problems.raise_if_errors()
-    return make_plan(specs, lambda spec, _: _given(fitted[spec.name]))
+    return make_plan(specs, fitted, lambda rules: run_limits(rules, cluster))
 
 
-def _given(resources: JobResources | None) -> JobResources:
-    assert resources is not None  # noqa: S101 -- raise_if_errors has stopped before
-    return resources
-
-
-def _manifest_of_observations(selections: Sequence[Selection]) -> dict[str, str]:
-    from socm.splits import manifest_tsv
-
-    tests = [selection for selection in selections if selection.splits is not None]
+def _manifests(selections: Sequence[Selection]) -> dict[str, bytes]:
+    """Return for each null test the table that says where each observation went, and why."""
     return {
-        posixpath.join("workflow/splits", s.workflow.name, s.workflow.variant_folder, "manifest.tsv"): manifest_tsv(
-            s.splits, s.observations.obs_id
-        )
-        for s in tests
-        if s.splits is not None
+        posixpath.join(
+            "workflow/splits", one.workflow.name, one.workflow.variant_folder, "manifest.tsv"
+        ): manifest_tsv(one.splits, one.observations.obs_id)
+        for one in selections
+        if one.splits is not None
     }
 
 

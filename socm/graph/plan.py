@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 
-from socm.clusters import JobResources
+from socm.clusters import JobResources, RunLimits
 from socm.core.jobs import JobSpec, RuleSpec
 from socm.diagnostics import Collector, Diagnostic, KeyPath, nearest_name
 
@@ -63,6 +63,7 @@ class Plan:
     """Every rule of a campaign, in the order of the file."""
 
     rules: tuple[Rule, ...]
+    limits: RunLimits
 
     def jobs(self) -> Iterable[tuple[Rule, JobSpec]]:
         """Yield every job with its rule."""
@@ -76,11 +77,14 @@ class Plan:
 
 
 def make_plan(
-    specs: Sequence[tuple[RuleSpec, KeyPath]], fit: Callable[[RuleSpec, KeyPath], JobResources]
+    specs: Sequence[tuple[RuleSpec, KeyPath]],
+    resources: Mapping[str, JobResources],
+    limits: Callable[[Sequence[tuple[JobResources, int]]], RunLimits],
 ) -> Plan:
     """Return the plan of these rules; rules of one name (a matrix) become one.
 
-    `fit` says what a rule's jobs get on the cluster.
+    `resources` says what each rule's jobs get on the cluster; `limits` finds the limits of the run
+    from them and the number of jobs.
     """
     merged: dict[str, tuple[RuleSpec, KeyPath]] = {}
     for spec, key in specs:
@@ -92,8 +96,11 @@ def make_plan(
             )
         else:
             merged[spec.name] = (spec, key)
-    rules = tuple(Rule(spec, fit(spec, key), key) for spec, key in merged.values())
-    return Plan(tuple(_with_dependencies(rule, rules) for rule in rules))
+    rules = tuple(Rule(spec, resources[spec.name], key) for spec, key in merged.values())
+    return Plan(
+        tuple(_with_dependencies(rule, rules) for rule in rules),
+        limits([(rule.resources, len(rule.spec.jobs)) for rule in rules]),
+    )
 
 
 def _with_dependencies(rule: Rule, rules: Sequence[Rule]) -> Rule:

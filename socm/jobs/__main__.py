@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     row = json.loads(asked.table.read_text(encoding="utf-8"))[asked.job]
     query = Path(row["inputs"]["query"]).read_text(encoding="utf-8")
-    observations = [line.split(":")[0] for line in query.split() if line]
+    observations = list(dict.fromkeys(line.split(":")[0] for line in query.split()))
     with asked.log.open(encoding="utf-8", errors="replace") as log:
         result = read_coverage(observations, log)
     minimum = row["min_coverage"]

@@ -13,7 +13,7 @@ from typing import Any
 
 import jinja2
 
-from socm.clusters import shipped_folder
+from socm.clusters import RunLimits, shipped_folder
 from socm.core.jobs import JobSpec
 from socm.graph import Rule
 
@@ -74,9 +74,9 @@ class RuleView:
     modules: tuple[str, ...]
 
 
-def render_rule(rule: Rule, constraint: str | None) -> str:
-    """Return the text of ``rules/<name>.smk``."""
-    return templates().get_template("rule.smk.j2").render(rule=_view(rule, constraint))
+def render_rule(rule: Rule, constraint: str | None, limits: RunLimits) -> str:
+    """Return the text of ``rules/<name>.smk``; a job takes its part of the run's `limits`."""
+    return templates().get_template("rule.smk.j2").render(rule=_view(rule, constraint, limits))
 
 
 def render_snakefile(campaign: str, rules: Sequence[Rule], null_tests: Sequence[str]) -> str:
@@ -128,11 +128,11 @@ def name_constraints(rules: Sequence[Rule]) -> dict[str, str | None]:
         )
         names = (re.escape(job.name).replace(r"\-", "-") for job in rule.spec.jobs)
         text = "|".join(names) if met else shapes[rule.name]
-        constraints[rule.name] = f"r{python_literal(text)}" if '"' not in text else repr(text)
+        constraints[rule.name] = f'r"{text}"' if '"' not in text else repr(text)
     return constraints
 
 
-def _view(rule: Rule, constraint: str | None) -> RuleView:
+def _view(rule: Rule, constraint: str | None, limits: RunLimits) -> RuleView:
     spec = rule.spec
     stem = "{job}" if rule.has_wildcard else spec.name
     folder = f"/{_pattern_text(spec.name)}" if rule.has_wildcard else ""
@@ -144,7 +144,7 @@ def _view(rule: Rule, constraint: str | None) -> RuleView:
         body=spec.body,
         table=f"workflow/jobs/{spec.name}.json",
         row="wildcards.job" if rule.has_wildcard else python_literal(spec.jobs[0].name),
-        job_word="{wildcards.job}" if rule.has_wildcard else "''",
+        job_word="{wildcards.job:q}" if rule.has_wildcard else "''",
         inputs=tuple(Named(name, _input_text(rule, name)) for name in spec.jobs[0].inputs),
         outputs=tuple(Named(name, _output_text(rule, name)) for name in spec.jobs[0].outputs),
         log=python_literal(f"logs{folder}/{stem}.log"),
@@ -153,7 +153,7 @@ def _view(rule: Rule, constraint: str | None) -> RuleView:
         has_observations=spec.jobs[0].observations is not None,
         has_setup=bool(environment.setup or environment.modules),
         threads=rule.resources.cpus_per_task,
-        resources=_resources(rule),
+        resources=_resources(rule, limits),
         conda=_conda_text(environment.conda),
         container=python_literal(environment.container) if environment.container else None,
         modules=tuple(python_literal(module) for module in environment.modules),
@@ -181,7 +181,7 @@ def _output_text(rule: Rule, name: str) -> str:
     return f"ensure({text}, non_empty=True)" if rule.spec.jobs[0].outputs[name].endswith(".fits") else text
 
 
-def _resources(rule: Rule) -> tuple[Named, ...]:
+def _resources(rule: Rule, limits: RunLimits) -> tuple[Named, ...]:
     fitted, asked = rule.resources, rule.spec.resources
     growing = (
         ("mem_mb", fitted.mem_mb, asked.memory_growth, fitted.mem_mb_limit),
@@ -200,8 +200,9 @@ def _resources(rule: Rule) -> tuple[Named, ...]:
         "slurm_partition": fitted.partition,
         "slurm_account": fitted.account,
         "constraint": fitted.constraint,
-        "gpu": asked.gpus,
-        "slurm_extra": asked.extra,
+        "gpu": fitted.gpus,
+        "slurm_extra": fitted.extra,
+        **limits.of_job(fitted),
     }
     return (
         *named,

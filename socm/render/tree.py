@@ -20,7 +20,7 @@ def query_file_text(observations: Sequence[str]) -> str:
 
 
 def render_workspace(
-    plan: Plan, *, campaign: str, sources: Mapping[str, str], extra_files: Mapping[str, str]
+    plan: Plan, *, campaign: str, sources: Mapping[str, str], extra_files: Mapping[str, str | bytes]
 ) -> dict[str, bytes]:
     """Return every file of the workspace, path to content; the manifest lists the others.
 
@@ -39,14 +39,14 @@ def render_workspace(
         )
     }
     for rule in plan.rules:
-        texts[f"workflow/rules/{rule.name}.smk"] = render_rule(rule, constraints[rule.name])
+        texts[f"workflow/rules/{rule.name}.smk"] = render_rule(rule, constraints[rule.name], plan.limits)
         texts[f"workflow/jobs/{rule.name}.json"] = render_table(rule)
     for _, job in plan.jobs():
         if job.observations is not None:
             texts[str(job.inputs["query"])] = query_file_text(job.observations)
     texts |= plan.files()
-    texts |= extra_files
-    contents = {path: texts[path].encode() for path in sorted(texts)}
+    files: dict[str, str | bytes] = {**texts, **extra_files}
+    contents = {path: _as_bytes(files[path]) for path in sorted(files)}
     manifest = {
         "socm": __version__,
         "campaign": campaign,
@@ -55,3 +55,7 @@ def render_workspace(
         "files": {path: hashlib.sha256(content).hexdigest() for path, content in contents.items()},
     }
     return {**contents, MANIFEST: (json.dumps(manifest, indent=1) + "\n").encode()}
+
+
+def _as_bytes(content: str | bytes) -> bytes:
+    return content.encode() if isinstance(content, str) else content

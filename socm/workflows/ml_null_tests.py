@@ -12,7 +12,9 @@ from pydantic import Field
 from socm.core.jobs import JobSpec, RuleSpec
 from socm.core.models import Environment, Resources, Workflow
 from socm.core.null_tests import SplitOptions
-from socm.splits import Split, TestSplits
+from socm.diagnostics import Diagnostic, DiagnosticError, nearest_name
+from socm.splits import NULL_TESTS, Split, TestSplits, find_test
+from socm.splits import NullTest as NullTestRow
 from socm.workflows.ml_mapmaking import MLMapmaking
 
 HALF_DIFFERENCE_RESOURCES = Resources(ranks=1, threads=1, memory=4000, runtime="30m")
@@ -29,6 +31,22 @@ class NullTest(MLMapmaking, SplitOptions):
     def test(self) -> str:
         """The null test's own name: the last key of its table."""
         return str(self.path[-1]) if self.path else self.name
+
+    def null_test(self) -> NullTestRow:
+        """Return what the test asks; raises DiagnosticError if its name is none that is known."""
+        found = find_test(self.test, self)
+        if found is None:
+            nearest = nearest_name(self.test, list(NULL_TESTS))
+            raise DiagnosticError(
+                Diagnostic(
+                    "unknown-null-test",
+                    f"`{self.test}` is no null test that socm knows",
+                    point_at="key",
+                    hint=f"did you mean `{nearest}`?" if nearest else "a test of your own says split_by = <column>",
+                    notes=(f"null tests: {', '.join(NULL_TESTS)}",),
+                )
+            )
+        return found
 
     def split_rules(
         self, splits: TestSplits, lines: Callable[[Split], Sequence[str]], min_coverage: float, seed: int
