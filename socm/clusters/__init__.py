@@ -1,6 +1,6 @@
 """Clusters: what they have, and what a job asks of one."""
 
-from socm.clusters.fit import JobResources, fit
+from socm.clusters.fit import JobResources, fit, local_launcher
 from socm.clusters.limits import RunLimits, run_limits
 from socm.clusters.load import cluster_names, load_cluster
 from socm.clusters.model import Cluster, Qos
@@ -14,6 +14,7 @@ __all__ = [
     "cluster_names",
     "fit",
     "load_cluster",
+    "local_launcher",
     "run_limits",
     "shipped_folder",
 ]

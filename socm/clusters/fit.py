@@ -10,6 +10,8 @@ from socm.clusters.model import Cluster, Qos
 from socm.core.models import Resources
 from socm.diagnostics import Collector, Diagnostic, nearest_name
 
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
 
 @dataclass(frozen=True, slots=True)
 class JobResources:
@@ -78,6 +80,15 @@ def fit(request: Resources, cluster: Cluster, jobs: int = 1) -> JobResources:
         gpus=request.gpus,
         extra=_extra(request, nodes, ranks_per_node),
     )
+
+
+def local_launcher(job: JobResources) -> str:
+    """Return what starts a job of several ranks on one machine without Slurm.
+
+    Snakemake counts all cores of the job there and would give each rank as many threads.
+    """
+    variables = (f"{name}={job.cpus_per_task}" for name in THREAD_VARIABLES)
+    return " ".join(("env", *variables, f"mpiexec -n {job.tasks}"))
 
 
 def _extra(request: Resources, nodes: int, ranks_per_node: int) -> str | None:
@@ -201,7 +212,8 @@ def _check_walltime(request: Resources, cluster: Cluster, problems: Collector) -
         problems.add(
             Diagnostic(
                 "too-long",
-                f"a job of {duration(request.runtime)} is longer than {cluster.name} takes: {duration(limit)}",
+                f"a job of {duration(request.runtime)} is longer than {cluster.name} allows, "
+                f"{duration(limit)}",
                 key=("runtime",),
             )
         )
