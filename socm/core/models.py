@@ -11,6 +11,7 @@ from pydantic import (
     ConfigDict,
     Field,
     TypeAdapter,
+    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -21,7 +22,7 @@ from socm.core.fields import CampaignPath, ProgramOptions
 from socm.core.invalid import invalid
 from socm.core.references import Reference, Resolve, map_texts, references_in, substitute, texts_in
 from socm.core.units import memory_mb, runtime_minutes
-from socm.diagnostics import Diagnostic, KeyPath
+from socm.diagnostics import Diagnostic, DiagnosticError, KeyPath
 
 MemoryMb = Annotated[int, BeforeValidator(memory_mb)]
 RuntimeMinutes = Annotated[int, BeforeValidator(runtime_minutes)]
@@ -184,20 +185,30 @@ class Workflow(Section):
     def resolved(self, resolve: Resolve) -> Self:
         """Return the workflow with every reference replaced by its value.
 
-        A list where one text is wanted raises pydantic's ValidationError.
+        Raises DiagnosticError, its key counted from the table, where a list is put in the place of
+        one text; `socm.core.resolving` knows what references stand for.
         """
         changes: dict[str, Any] = {}
         for name in self.settable_fields():
             before = getattr(self, name)
             if not any("${" in text for _, text in texts_in(before)):
                 continue
-            after = map_texts(before, lambda text: substitute(text, resolve))
-            if not isinstance(after, BaseModel):
-                info = type(self).model_fields[name]
-                whole: Any = Annotated[info.annotation, *info.metadata]
-                after = TypeAdapter(whole).validate_python(after)
-            changes[name] = after
+            try:
+                after = map_texts(before, lambda text: substitute(text, resolve))
+                changes[name] = after if isinstance(after, BaseModel) else self._valid(name, after)
+            except ValueError as error:
+                hint = "give both workflows the same matrix, or name one of the tables"
+                message = f"`{name}` takes one value, and a reference in it stands for several"
+                reason = () if isinstance(error, ValidationError) else (str(error),)
+                problem = Diagnostic("reference-is-list", message, key=(name,), hint=hint, notes=reason)
+                raise DiagnosticError(problem) from None
         return self.model_copy(update=changes)
+
+    @classmethod
+    def _valid(cls, name: str, value: Any) -> Any:
+        info = cls.model_fields[name]
+        annotation: Any = Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
+        return TypeAdapter(annotation).validate_python(value)
 
     @classmethod
     def settable_fields(cls) -> tuple[str, ...]:

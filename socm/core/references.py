@@ -93,12 +93,19 @@ def texts_in(value: Any, key: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
 
 
 def map_texts(value: Any, change: Callable[[str], str | tuple[str, ...]]) -> Any:
-    """Return a value with every text inside it changed; a text in a list may become several."""
+    """Return a value with every text inside it changed; a text in a list may become several.
+
+    Raises ValueError where a key of a model would become several.
+    """
     if isinstance(value, str):
         return change(value)
     if isinstance(value, BaseModel):
         names = [*type(value).model_fields, *(value.model_extra or {})]
         changed = {name: map_texts(getattr(value, name), change) for name in names}
+        single = [name for name in names if isinstance(getattr(value, name), str)]
+        several = [name for name in single if isinstance(changed[name], tuple)]
+        if several:
+            raise ValueError(f"`{several[0]}` takes one text")
         return value.model_copy(
             update={name: entry for name, entry in changed.items() if entry is not getattr(value, name)}
         )
