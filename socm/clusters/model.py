@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import string
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from socm.core.models import ClusterSize, MemoryMb, RuntimeMinutes, Section
+from socm.core.models import ClusterSize, MemoryMb, Section
+from socm.core.units import runtime_minutes
 
 LAUNCHER_FIELDS = ("ranks", "ranks_per_node", "threads", "nodes")
+
+
+def slurm_minutes(value: Any) -> int:
+    """Return a time limit in minutes; a bare number is minutes, as it is for Slurm."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    return int(value) if str(value).strip().isdigit() else runtime_minutes(value)
+
+
+Minutes = Annotated[int, BeforeValidator(slurm_minutes), Field(ge=1)]
 
 
 class Qos(Section):
     """A quality of service: the limits that Slurm holds a user's jobs to."""
 
     name: str = ""
-    max_walltime_minutes: RuntimeMinutes = Field(alias="walltime", description="Longest run time of a job.")
+    max_walltime_minutes: Minutes = Field(alias="walltime", description="Longest run time of a job.")
     max_jobs: int | None = Field(None, alias="jobs", ge=1, description="Jobs of a user that run at once.")
     max_submitted: int | None = Field(
         None, alias="submitted", ge=1, description="Jobs of a user in the queue, waiting ones included."
@@ -41,7 +52,7 @@ class Cluster(Section):
     mem_mb_per_node: MemoryMb | None = Field(
         None, alias="memory_per_node", description="Memory that jobs get of a node; a bare number is MB."
     )
-    max_walltime_minutes: RuntimeMinutes | None = Field(
+    max_walltime_minutes: Minutes | None = Field(
         None, alias="walltime", description="Longest run time of a job, whatever its QoS."
     )
     partition: str | None = Field(None, description="Partition of every job that names none.")

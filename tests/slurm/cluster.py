@@ -307,6 +307,7 @@ LogFile={self.folder / "log" / "dbd.log"}
             )
         names = ",".join(("normal", *QOS))
         self._sacctmgr("add", "user", "root", f"account={ACCOUNT}", f"qos={names}", "defaultqos=normal")
+        self._sacctmgr("modify", "user", "root", "set", f"defaultaccount={ACCOUNT}")
 
     def _sacctmgr(self, *arguments: str) -> None:
         self.run("sacctmgr", "--immediate", *arguments)
