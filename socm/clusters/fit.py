@@ -231,7 +231,9 @@ def _choose_qos(
     if not fitting:
         problems.add(_no_qos(request, cluster, nodes, batch))
         return None
-    smallest_first = sorted(fitting, key=lambda qos: (qos.max_walltime_minutes, qos.max_cores or math.inf))
+    smallest_first = sorted(
+        fitting, key=lambda qos: (qos.max_walltime_minutes or math.inf, qos.max_cores or math.inf)
+    )
     for qos in smallest_first:
         if qos.max_jobs is None or qos.max_jobs >= jobs:
             return qos
@@ -266,7 +268,7 @@ def _broken_limits(request: Resources, nodes: int, qos: Qos) -> dict[str, str]:
     """Return the limits of a QoS that a job breaks: key of the request → what is allowed and asked."""
     broken = {}
     cores = request.ranks * request.threads
-    if request.runtime > qos.max_walltime_minutes:
+    if qos.max_walltime_minutes is not None and request.runtime > qos.max_walltime_minutes:
         broken["runtime"] = (
             f"jobs of at most {duration(qos.max_walltime_minutes)}, "
             f"and this one asks for {duration(request.runtime)}"
@@ -287,7 +289,7 @@ def _no_qos(request: Resources, cluster: Cluster, nodes: int, batch: list[Qos]) 
     broken = [_broken_limits(request, nodes, qos) for qos in batch]
     if batch and all("runtime" in limits for limits in broken):
         key = "runtime"
-        longest = max(qos.max_walltime_minutes for qos in batch)
+        longest = max(qos.max_walltime_minutes or 0 for qos in batch)
         why = f"the longest run time is {duration(longest)}"
     elif batch and all("ranks" in limits for limits in broken):
         key = "ranks"
@@ -309,7 +311,7 @@ def qos_table(qos: Iterable[Qos]) -> tuple[str, ...]:
     rows += [
         (
             one.name,
-            duration(one.max_walltime_minutes),
+            duration(one.max_walltime_minutes) if one.max_walltime_minutes else "–",
             f"{one.max_jobs:,}" if one.max_jobs else "–",
             (f"{one.max_cores:,}" if one.max_cores else "–") + (" (only by name)" if one.interactive else ""),
         )

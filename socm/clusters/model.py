@@ -27,7 +27,9 @@ class Qos(Section):
     """A quality of service: the limits that Slurm holds a user's jobs to."""
 
     name: str = ""
-    max_walltime_minutes: Minutes = Field(alias="walltime", description="Longest run time of a job.")
+    max_walltime_minutes: Minutes | None = Field(
+        None, alias="walltime", description="Longest run time of a job."
+    )
     max_jobs: int | None = Field(None, alias="jobs", ge=1, description="Jobs of a user that run at once.")
     max_submitted: int | None = Field(
         None, alias="submitted", ge=1, description="Jobs of a user in the queue, waiting ones included."

@@ -96,7 +96,7 @@ def test_an_unknown_cluster_is_told_what_there_is(tmp_path):
     [
         ("nodes = 0", ("bad-cluster", 2, "nodes: Input should be greater than or equal to 1")),
         ("node = 3", ("bad-cluster", 2, "node: a cluster file has no such key")),
-        ("[qos]\nday = { wall = '1h' }", ("bad-cluster", 3, "qos.day.walltime: this key is missing")),
+        ("[qos]\nday = { wall = '1h' }", ("bad-cluster", 3, "qos.day.wall: a cluster file has no such key")),
         ("[qos]\nday = { walltime = '1 fortnight' }", ("bad-cluster", 3, None)),
         ("launcher = 3", ("toml-syntax", None, None)),
         ("memory_per_node = 'lots'", ("bad-cluster", 2, None)),

@@ -1,0 +1,54 @@
+"""`socm cluster`: the clusters that campaigns can name, and a file for the one at hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.group(name="cluster")
+def cluster_command() -> None:
+    """Show the clusters that a campaign's `resource` can name, or describe the one at hand."""
+
+
+@cluster_command.command(name="list")
+def list_clusters() -> None:
+    """List the clusters known by name, with their QoS."""
+    from socm.clusters import cluster_names, load_cluster
+    from socm.clusters.fit import qos_table
+
+    for name in cluster_names():
+        cluster = load_cluster(name, Path())
+        size = [f"{cluster.nodes:,} node{'s' if cluster.nodes != 1 else ''}"] if cluster.nodes else []
+        size += [f"{cluster.cores_per_node} cores"] if cluster.cores_per_node else []
+        size += [f"{cluster.mem_mb_per_node:,} MB"] if cluster.mem_mb_per_node else []
+        click.echo(f"{name}: {' × '.join(size[:2])}{''.join(f', {mem} a node' for mem in size[2:])}")
+        if cluster.qos:
+            click.echo("".join(f"  {line}\n" for line in qos_table(cluster.qos)))
+
+
+@cluster_command.command(name="detect")
+@click.option("--partition", help="Partition to describe; by default Slurm's own default.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    help="File to write; by default the cluster's name with .toml, here. - prints it.",
+)
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+def detect(partition: str | None, output: Path | None, force: bool) -> None:
+    """Write a cluster file from what sinfo, scontrol and sacctmgr say."""
+    from socm.clusters.detect import cluster_toml, detect_cluster
+
+    detected = detect_cluster(partition)
+    text = cluster_toml(detected)
+    if output == Path("-"):
+        click.echo(text, nl=False)
+        return
+    file = output or Path(f"{detected.cluster.name}.toml")
+    if file.exists() and not force:
+        raise click.UsageError(f"{file} is there already; --force writes over it, -o names another")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    click.echo(f'Wrote {file}. In the campaign: resource = "{file if file.is_absolute() else f"./{file}"}"')

@@ -1,0 +1,76 @@
+"""What Slurm says of a cluster, in the forms that large ones have."""
+
+from __future__ import annotations
+
+import pytest
+
+from socm.clusters.detect import (
+    Detected,
+    cluster_toml,
+    detect_cluster,
+    parse_associations,
+    parse_config,
+    parse_qos,
+    slurm_time,
+    tres,
+)
+from socm.clusters.load import read_cluster
+from socm.clusters.model import Cluster, Qos
+from socm.diagnostics import DiagnosticError
+
+
+@pytest.mark.parametrize(
+    ("text", "minutes"),
+    [("2-00:00:00", 2880), ("00:10:00", 10), ("30:00", 30), ("00:00:30", 1), ("UNLIMITED", None), ("", None)],
+)
+def test_times_as_slurm_prints_them(text, minutes):
+    assert slurm_time(text) == minutes
+
+
+def test_amounts_in_a_list():
+    assert tres("cpu=16,node=2,gres/gpu=4", "node") == 2
+    assert tres("cpu=16", "node") is None
+
+
+def test_qos_that_the_user_may_not_have_are_left_out():
+    said = "regular|2-00:00:00||5000||node=3072\ninteractive|04:00:00|2|2|node=4|\nother|01:00:00||||\n"
+    qos, comments = parse_qos(said, {"regular", "interactive"})
+    assert [(q.name, q.max_walltime_minutes, q.max_jobs, q.max_submitted, q.max_nodes) for q in qos] == [
+        ("interactive", 240, 2, 2, 4),
+        ("regular", 2880, None, 5000, 3072),
+    ]
+    assert qos[0].interactive
+    assert list(comments) == ["interactive"]
+
+
+def test_accounts_and_qos_of_a_user():
+    assert parse_associations("b|long,short\na|short\n") == (["a", "b"], {"long", "short"})
+
+
+def test_settings_of_the_controller():
+    assert parse_config("Configuration data as of X\nMinJobAge               = 300 sec\n") == {
+        "MinJobAge": "300 sec"
+    }
+
+
+def test_a_written_file_is_read_back_the_same(tmp_path):
+    cluster = Cluster(
+        name="big one",
+        nodes=7,
+        cores_per_node=128,
+        mem_mb_per_node=512_000,
+        max_walltime_minutes=90,
+        partition="cpu",
+        account="so",
+        launcher="srun -n {ranks}",
+        qos=(Qos(name="a b", max_walltime_minutes=61, interactive=True), Qos(name="free")),
+    )
+    (tmp_path / "big.toml").write_text(cluster_toml(Detected(cluster, ("by hand",))))
+    assert read_cluster(tmp_path / "big.toml") == cluster
+
+
+def test_without_slurm_the_user_is_told(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(DiagnosticError) as caught:
+        detect_cluster()
+    assert caught.value.diagnostics[0].code == "no-slurm"
