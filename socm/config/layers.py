@@ -36,6 +36,11 @@ class Merged:
                 return self.origins[key[:length]] + key[length:]
         return table + key
 
+    def drop(self, name: str) -> None:
+        """Forget a top-level key and what is below it."""
+        del self.values[name]
+        self.origins = {key: origin for key, origin in self.origins.items() if key[0] != name}
+
     def rename(self, old: KeyPath, new: KeyPath) -> None:
         """Move the value of a top-level key elsewhere; what is there already stays."""
         value = self.values.pop(str(old[0]))

@@ -18,7 +18,7 @@ _PLACE_IN_MESSAGE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of docume
 def read_document(path: Path) -> Document:
     """Return the document in a TOML file; raises DiagnosticError where it can't be read."""
     file = str(path)
-    text = _decode(_read_bytes(path, file), file)
+    text = read_text(path)
     try:
         data = tomli.loads(text)
     except tomli.TOMLDecodeError as error:
@@ -37,6 +37,11 @@ def read_document(path: Path) -> Document:
             )
         )
     return Document(file=file, text=text, data=data)
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a UTF-8 file; raises DiagnosticError where it can't be read."""
+    return _decode(_read_bytes(path, str(path)), str(path))
 
 
 def _read_bytes(path: Path, file: str) -> bytes:

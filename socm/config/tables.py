@@ -262,13 +262,19 @@ class _Finder:
         return children
 
     def name_is_good(self, path: KeyPath) -> bool:
-        name = str(path[-1])
-        if _NAME.fullmatch(name):
-            return True
-        message = f"{name!r} can't name a workflow" if name else "a workflow needs a name"
-        hint = "names have letters, digits, - and _, at most 100, and begin with a letter or a digit"
-        self.problems.add(Diagnostic("bad-name", message, key=path, point_at="key", hint=hint))
-        return False
+        problem = name_problem(str(path[-1]), path)
+        if problem is not None:
+            self.problems.add(problem)
+        return problem is None
+
+
+def name_problem(name: str, path: KeyPath) -> Diagnostic | None:
+    """Return what is wrong with a workflow's name, which becomes part of file and rule names."""
+    if _NAME.fullmatch(name):
+        return None
+    message = f"{name!r} can't name a workflow" if name else "a workflow needs a name"
+    hint = "names have letters, digits, - and _, at most 100, and begin with a letter or a digit"
+    return Diagnostic("bad-name", message, key=path, point_at="key", hint=hint)
 
 
 def _check_names(tables: list[Table], problems: Collector) -> None:

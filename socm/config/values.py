@@ -41,6 +41,7 @@ def read_workflows(tables: Sequence[Table], names: Names, problems: Collector) -
         layers = [*(inherited_part(above, table.kind) for above in table.layers[:-1])]
         merged = merge_layers([*layers, own_part(table, problems)], table.kind, table.kind.program_options)
         _take_older_keys(table, merged, problems)
+        _drop_replaced_keys(table, merged)
         read.edges.setdefault(table.name, {}).update(edges_of(merged.values, table.path, names))
         variants = _variants(table, merged, problems)
         merged.values.pop("matrix", None)
@@ -72,6 +73,15 @@ def _take_older_keys(table: Table, merged: Merged, problems: Collector) -> None:
                 hint=f"understood here; its place is {table_name((*written[:-1], 'options'))}",
             )
         )
+
+
+def _drop_replaced_keys(table: Table, merged: Merged) -> None:
+    """Leave out inherited keys where a nearer table gives another key of the same row."""
+    for row in table.kind.exclusive_keys:
+        depths = {name: _depth(table, merged.origins[name,]) for name in row if name in merged.values}
+        for name, depth in depths.items():
+            if depth < max(depths.values()):
+                merged.drop(name)
 
 
 def _variants(table: Table, merged: Merged, problems: Collector) -> Sequence[Variant]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, ValidationInfo, WithJsonSchema
 
 from socm.core.invalid import invalid
 from socm.core.references import references_in
@@ -89,7 +89,9 @@ def _expanded(path: str, context: PathContext) -> str:
     return _VARIABLE.sub(value_of, path)
 
 
-CampaignPath = Annotated[str, AfterValidator(campaign_path)]
+CampaignPath = Annotated[
+    str, AfterValidator(campaign_path), WithJsonSchema({"type": "string", "format": "path"})
+]
 """A path as the campaign file writes it: relative to that file, absolute, file://, ~ or $VAR."""
 
 
@@ -104,7 +106,9 @@ def _is_word(value: Any) -> bool:
     return isinstance(value, str | int | float) and not isinstance(value, bool)
 
 
-CommaText = Annotated[str, BeforeValidator(comma_text)]
+CommaText = Annotated[
+    str, BeforeValidator(comma_text), WithJsonSchema({"type": ["string", "number", "array"]})
+]
 """A text that a program reads as a comma separated list; a list or a number is understood too."""
 
 
@@ -117,7 +121,11 @@ def option_value(value: Any) -> Any:
     raise invalid("wrong-type", "an option is true or false, a number, a text or a list of these")
 
 
-OptionValue = Annotated[Any, BeforeValidator(option_value)]
+OptionValue = Annotated[
+    Any,
+    BeforeValidator(option_value),
+    WithJsonSchema({"type": ["boolean", "number", "string", "array"]}),
+]
 """The value of a program's option: true is a bare flag, a list is joined with commas."""
 
 

@@ -13,6 +13,7 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -24,8 +25,16 @@ from socm.core.references import Reference, Resolve, map_texts, references_in, s
 from socm.core.units import memory_mb, runtime_minutes
 from socm.diagnostics import Diagnostic, DiagnosticError, KeyPath
 
-MemoryMb = Annotated[int, BeforeValidator(memory_mb)]
-RuntimeMinutes = Annotated[int, BeforeValidator(runtime_minutes)]
+MemoryMb = Annotated[
+    int,
+    BeforeValidator(memory_mb),
+    WithJsonSchema({"type": ["number", "string"], "examples": ["64G", "4.8 TB", 4000]}),
+]
+RuntimeMinutes = Annotated[
+    int,
+    BeforeValidator(runtime_minutes),
+    WithJsonSchema({"type": ["number", "string"], "examples": ["7h", "1h30m", "2d 3h", "1:30:00", 3600]}),
+]
 
 
 def key_with_hyphens(name: str) -> str:
@@ -55,18 +64,28 @@ class Resources(Section):
 
     ranks: int = Field(1, ge=1, description="MPI processes of a job.")
     threads: int = Field(1, ge=1, description="Threads of each process; OMP_NUM_THREADS follows.")
-    memory: MemoryMb = Field(4000, description="Memory of the whole job; a bare number is MB.")
-    runtime: RuntimeMinutes = Field(60, description="Longest run time of a job; a bare number is seconds.")
+    memory: MemoryMb = Field(
+        4000,
+        description="Memory of the whole job; a bare number is MB.",
+        json_schema_extra={"default": "4G"},
+    )
+    runtime: RuntimeMinutes = Field(
+        60,
+        description="Longest run time of a job; a bare number is seconds.",
+        json_schema_extra={"default": "1h"},
+    )
     nodes: int | None = Field(None, ge=1, description="Nodes to spread over; by default as few as fit.")
     gpus: int | None = Field(None, ge=0, description="GPUs of the whole job.")
-    partition: str | None = Field(None, description="Slurm partition.")
+    partition: str | None = Field(None, description="Slurm partition.", examples=["cpu"])
     qos: str | None = Field(None, description="Slurm QoS; by default the smallest that fits.")
     account: str | None = Field(None, description="Slurm account.")
-    constraint: str | None = Field(None, description="Slurm node features.")
+    constraint: str | None = Field(None, description="Slurm node features.", examples=["cascade"])
     retries: int | None = Field(None, ge=0, description="How often a failed job is tried again.")
     memory_growth: float = Field(1.5, ge=1, description="Factor on the memory at each retry.")
     runtime_growth: float = Field(1.5, ge=1, description="Factor on the run time at each retry.")
-    extra: str | None = Field(None, description="Further sbatch options, passed on as they are.")
+    extra: str | None = Field(
+        None, description="Further sbatch options, passed on as they are.", examples=["--exclusive"]
+    )
 
 
 class Environment(Section):
@@ -74,10 +93,18 @@ class Environment(Section):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    conda: str | None = Field(None, description="Conda environment: a YAML file, a name or a prefix.")
-    modules: tuple[str, ...] = Field((), description="Environment modules to load, in order.")
-    container: str | None = Field(None, description="Container image.")
-    setup: CampaignPath | None = Field(None, description="Shell file to source before the program starts.")
+    conda: str | None = Field(
+        None,
+        description="Conda environment: a YAML file, a name or a prefix.",
+        examples=["envs/sotodlib.yaml"],
+    )
+    modules: tuple[str, ...] = Field(
+        (), description="Environment modules to load, in order.", examples=[["openmpi/gcc/4.1.6"]]
+    )
+    container: str | None = Field(None, description="Container image.", examples=["docker://debian:12"])
+    setup: CampaignPath | None = Field(
+        None, description="Shell file to source before the program starts.", examples=["env.sh"]
+    )
     variables: dict[str, str] = Field({}, description="Variables whose names collide with these keys.")
 
     @model_validator(mode="before")
@@ -122,6 +149,9 @@ class Workflow(Section):
     child_names: ClassVar[tuple[str, ...]] = ()
     """Names of sub-tables that are workflows of their own, for messages and the schema."""
 
+    exclusive_keys: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    """Rows of keys of which a table gives one: a nearer one replaces those of its row from above."""
+
     program_options: ClassVar[ProgramOptions | None] = None
     """What the program of a workflow with a field `options` takes there."""
 
@@ -138,7 +168,9 @@ class Workflow(Section):
     executable: str = Field("", description="Program that a job runs.")
     subcommand: str = Field("", description="First argument of the program.")
     enabled: bool = Field(True, description="false leaves the workflow out of the campaign.")
-    depends_on: tuple[str, ...] = Field((), description="Workflows that must be done before this one starts.")
+    depends_on: tuple[str, ...] = Field(
+        (), description="Workflows that must be done before this one starts.", examples=[["preprocessing"]]
+    )
     resources: Resources = Field(Resources(), description="What one job asks of the cluster.")
     environment: Environment = Field(Environment(), description="Variables, conda, modules, container.")
 
@@ -241,9 +273,13 @@ class Campaign(Section):
     name: str = Field("campaign", description="Name of the campaign; the file's name by default.")
     seed: int = Field(0, description="Seed of every random choice: which split a chunk goes to.")
     min_coverage: float = Field(0.9, ge=0, le=1, description="Least part of its observations a map must use.")
-    resource: str = Field("local", description="Cluster: a name or a cluster file.")
+    resource: str = Field(
+        "local", description="Cluster: a name or a cluster file.", examples=["tiger3", "my-cluster.toml"]
+    )
     resources: ClusterSize = Field(ClusterSize(), description="How much of the cluster to use.")
-    plugins: tuple[str, ...] = Field((), description="Modules or files with workflows of your own.")
+    plugins: tuple[str, ...] = Field(
+        (), description="Modules or files with workflows of your own.", examples=[["./my_workflow.py"]]
+    )
     deadline: RuntimeMinutes | None = Field(None, description="Not used; the older tool's time limit.")
     workflows: tuple[Workflow, ...] = Field((), description="The workflows, in the order of the file.")
     disabled: tuple[Workflow, ...] = Field((), description="The workflows with enabled = false.")

@@ -1,0 +1,179 @@
+"""Commands about the campaign language: init, check, schema, explain, import, completion."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from socm.cli.printing import report
+from socm.diagnostics import Diagnostic, DiagnosticError, Place, explain, explained_codes, nearest_name
+
+_FORMAT = click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", help="How problems are told."
+)
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path), metavar="[DIR]", default=Path(), required=False)
+def init(folder: Path) -> None:
+    """Write a commented campaign to start from, and the schema that editors check it by.
+
+    Never overwrites a campaign that is there already.
+    """
+    from socm.config.schema import campaign_schema
+    from socm.config.starter import FILE, SCHEMA_FILE, starter_text
+    from socm.workflows import registered_workflows
+
+    campaign, schema = folder / FILE, folder / SCHEMA_FILE
+    _refuse_existing(campaign)
+    _refuse_existing(schema)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        campaign.write_text(starter_text(folder.resolve().name or "campaign"), encoding="utf-8")
+        schema.write_text(_json(campaign_schema(registered_workflows)), encoding="utf-8")
+    except OSError as error:
+        raise DiagnosticError(_unwritable(error, campaign)) from None
+    click.echo(f"Wrote {campaign} and {schema}.")
+    click.echo(
+        "Next: put in your paths and say `socm check campaign.toml`; or try it with `socm simulate data`."
+    )
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path), metavar="CAMPAIGN")
+@_FORMAT
+def check(file: Path, form: str) -> None:
+    """Tell every mistake in a campaign, and write nothing."""
+    from socm.compile import compile_campaign
+
+    try:
+        compiled = compile_campaign(file)
+    except DiagnosticError as error:
+        report(error.diagnostics, as_json=form == "json")
+        raise click.exceptions.Exit(2) from None
+    report(compiled.diagnostics, written=True, as_json=form == "json")
+    if form == "text":
+        rules = compiled.plan.rules
+        jobs = sum(len(rule.spec.jobs) for rule in rules)
+        click.echo(f"{file} is good: {_number(len(rules), 'rule')}, {_number(jobs, 'job')}; nothing written.")
+
+
+@click.command()
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["json", "markdown"]),
+    default="json",
+    help="json: the schema for editors; markdown: the reference page for people.",
+)
+def schema(form: str) -> None:
+    """Print the JSON schema of campaign files, or the reference page.
+
+    Editors that know TOML read the schema from the file that the first line of a campaign names:
+    #:schema ./campaign.schema.json
+    """
+    from socm.config.reference import reference_page
+    from socm.config.schema import campaign_schema
+    from socm.workflows import registered_workflows
+
+    if form == "markdown":
+        click.echo(reference_page(registered_workflows), nl=False)
+    else:
+        click.echo(_json(campaign_schema(registered_workflows)), nl=False)
+
+
+def _complete_code(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
+    return [code for code in explained_codes() if code.startswith(incomplete)]
+
+
+@click.command(name="explain")
+@click.argument("code", required=False, shell_complete=_complete_code)
+def explain_command(code: str | None) -> None:
+    """Say more about a diagnostic: CODE is what stands in brackets, as in error[unknown-key].
+
+    Without CODE, list all of them.
+    """
+    if code is None:
+        click.echo("\n".join(explained_codes()))
+        return
+    code = code.strip("[]")
+    known = explained_codes()
+    if code not in known:
+        nearest = nearest_name(code, list(known))
+        hint = f"did you mean `{nearest}`?" if nearest else "`socm explain` lists them all"
+        raise DiagnosticError(Diagnostic("unknown-code", f"there is no diagnostic `{code}`", hint=hint))
+    click.echo(f"{code}\n\n{explain(code)}", nl=False)
+
+
+@click.command(name="import")
+@click.argument("file", type=click.Path(path_type=Path), metavar="STAGES")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Campaign file to write; without it, standard output.",
+)
+@_FORMAT
+def import_command(file: Path, output: Path | None, form: str) -> None:
+    """Bring the older tool's YAML file of stages into the campaign language."""
+    from socm.config.stages import import_stages
+
+    try:
+        imported = import_stages(file)
+        if output is not None:
+            _refuse_existing(output)
+    except DiagnosticError as error:
+        report(error.diagnostics, as_json=form == "json")
+        raise click.exceptions.Exit(2) from None
+    if output is None:
+        click.echo(imported.text, nl=False)
+    else:
+        try:
+            output.write_text(imported.text, encoding="utf-8")
+        except OSError as error:
+            raise DiagnosticError(_unwritable(error, output)) from None
+    report(imported.diagnostics, written=True, as_json=form == "json" and output is not None)
+    if output is not None and form == "text":
+        click.echo(f"Wrote {output}.")
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the script that makes a shell complete socm's commands, options and codes.
+
+    \b
+    bash: eval "$(socm completion bash)"            in ~/.bashrc
+    zsh:  eval "$(socm completion zsh)"             in ~/.zshrc
+    fish: socm completion fish | source             in config.fish
+    """
+    from click.shell_completion import get_completion_class
+
+    from socm.cli.main import cli
+
+    found = get_completion_class(shell)
+    if found is None:
+        raise click.ClickException(f"this click completes nothing in {shell}")
+    click.echo(found(cli, {}, "socm", "_SOCM_COMPLETE").source(), nl=False)
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+
+
+def _number(count: int, word: str) -> str:
+    return f"{count} {word}{'' if count == 1 else 's'}"
+
+
+def _refuse_existing(path: Path) -> None:
+    if path.exists():
+        hint = "take another name, or remove it first"
+        problem = Diagnostic("file-exists", "this file is there already", place=Place(str(path)), hint=hint)
+        raise DiagnosticError(problem)
+
+
+def _unwritable(error: OSError, path: Path) -> Diagnostic:
+    reason = error.strerror or str(error)
+    return Diagnostic("unwritable-file", f"the file can't be written: {reason}", place=Place(str(path)))

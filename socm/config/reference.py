@@ -1,0 +1,145 @@
+"""The reference page of the campaign language, made from the models."""
+
+from __future__ import annotations
+
+import json
+import types
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from socm.config.problems import known_keys
+from socm.config.schema import children_of, other_child
+from socm.config.tables import CAMPAIGN_KEYS
+from socm.config.toml_text import toml_value
+from socm.core.models import Campaign, ClusterSize, Environment, Resources, Section, Workflow
+
+
+def reference_page(kinds: Mapping[str, type[Workflow]]) -> str:
+    """Return the reference page of a language with these kinds of workflow, as Markdown."""
+    parts = [
+        resources.files("socm.config").joinpath("introduction.md").read_text("utf-8"),
+        _section("[campaign]", Campaign, CAMPAIGN_KEYS, "The campaign's own settings."),
+        _section("[campaign.resources]", ClusterSize, known_keys(ClusterSize)),
+        _section("[campaign.&lt;name&gt;.resources]", Resources, known_keys(Resources)),
+        _section(
+            "[campaign.&lt;name&gt;.environment]",
+            Environment,
+            known_keys(Environment),
+            "What a job's program finds around it. Every other key is an environment variable.",
+        ),
+        _section("Every workflow", Workflow, known_keys(Workflow), "Keys that workflows of every kind have."),
+    ]
+    for name, kind in sorted(kinds.items()):
+        parts += _kind(name, kind)
+    return "\n".join(parts)
+
+
+def _kind(name: str, kind: type[Workflow]) -> list[str]:
+    common = set(known_keys(Workflow))
+    own = tuple(key for key in known_keys(kind) if key not in common or _differs(kind, key))
+    other = other_child(kind)
+    if other is None:
+        parts = [_section(f"Kind `{name}`", kind, own)]
+    else:
+        inherited = tuple(key for key in own if key in other.model_fields)
+        text = _summary(kind) + "\n\nIts tables inherit every key and may have any of them:"
+        parts = [_section(f"Kind `{name}`", kind, inherited, text)]
+        named = children_of(kind)
+        if named:
+            parts[0] += (
+                "\nTables: " + ", ".join(f"`{child}`" for child in named) + ", or a name of your own.\n"
+            )
+    options = kind.program_options
+    if options is not None:
+        rows = [
+            f"`{option}`" + ("" if takes_value else " (true or false)")
+            for option, takes_value in sorted(options.takes_value.items())
+            if option not in options.keys
+        ]
+        parts[-1] += f"\nOptions of {options.program} for the table `options`: {', '.join(rows)}.\n"
+    return parts
+
+
+def _differs(kind: type[Workflow], key: str) -> bool:
+    return bool(kind.model_fields[key].default != Workflow.model_fields[key].default)
+
+
+def _summary(model: type[Section]) -> str:
+    return (model.__doc__ or "").split("\n")[0]
+
+
+def _section(title: str, model: type[Section], keys: tuple[str, ...], text: str | None = None) -> str:
+    lines = [
+        f"## {title}",
+        "",
+        text or _summary(model),
+        "",
+        "| key | value | default | |",
+        "|---|---|---|---|",
+    ]
+    for key in keys:
+        field = model.model_fields[key.replace("-", "_")]
+        description = (field.description or "").replace("|", "\\|")
+        if field.examples:
+            description += " For example " + ", ".join(f"`{_shown(value)}`" for value in field.examples) + "."
+        lines.append(f"| `{key}` | {_type_of(field)} | {_default_of(field)} | {description} |")
+    return "\n".join(lines) + "\n"
+
+
+def _default_of(field: FieldInfo) -> str:
+    extra = field.json_schema_extra
+    default: Any = extra["default"] if isinstance(extra, dict) and "default" in extra else field.default
+    if default is PydanticUndefined:
+        return "**required**"
+    if default is None or default in ("", (), {}) or isinstance(default, Section):
+        return ""
+    return f"`{_shown(default)}`"
+
+
+def _shown(value: Any) -> str:
+    return toml_value(list(value) if isinstance(value, tuple) else value)
+
+
+def _type_of(field: FieldInfo) -> str:
+    return " or ".join(dict.fromkeys(_said(field.metadata) or _words(field.annotation)))
+
+
+def _said(metadata: Iterable[Any]) -> list[str]:
+    """Return the types that a field says of itself, where its annotation is that of the value read."""
+    for entry in metadata:
+        schema = getattr(entry, "json_schema", None)
+        if schema:
+            names = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+            return ["path" if schema.get("format") == "path" else _JSON_TYPES[name] for name in names]
+    return []
+
+
+_JSON_TYPES = {"boolean": "true or false", "number": "number", "string": "text", "array": "list"}
+
+
+def _words(annotation: Any) -> list[str]:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin in {Union, types.UnionType}:
+        return [word for argument in arguments for word in _words(argument)]
+    if origin is Literal:
+        return [f"`{json.dumps(choice)}`" for choice in arguments]
+    if origin is Annotated:
+        return _said(annotation.__metadata__) or _words(arguments[0])
+    if annotation is type(None):
+        return []
+    base = origin or annotation
+    if not isinstance(base, type):
+        return ["any value"]
+    if issubclass(base, bool):
+        return ["true or false"]
+    if issubclass(base, int):
+        return ["whole number"]
+    if issubclass(base, float):
+        return ["number"]
+    if issubclass(base, str):
+        return ["text"]
+    return ["table"] if issubclass(base, Mapping | Section) else ["list"]

@@ -1,0 +1,284 @@
+"""The older tool's YAML files of stages, brought into the campaign language."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from socm.config.obsolete import obsolete_key
+from socm.config.problems import describe, problems_of
+from socm.config.reading import read_text
+from socm.config.tables import CAMPAIGN_KEYS, name_problem
+from socm.config.toml_text import toml_document
+from socm.core.models import Resources
+from socm.diagnostics import Collector, Diagnostic, DiagnosticError, KeyPath, Place, Severity, nearest_name
+
+KIND = "power-spectra"
+_STAGE_KEYS = {
+    "executable": "executable",
+    "script": "script",
+    "script-args": "args",
+    "script-kwargs": "kwargs",
+    "script-flags": "flags",
+    "depends": "depends_on",
+    "resources": "resources",
+    "environment": "environment",
+}
+
+
+@dataclass(frozen=True)
+class ImportedCampaign:
+    """A campaign file made from a file of stages, and what could not be taken over."""
+
+    text: str
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def import_stages(path: Path) -> ImportedCampaign:
+    """Return the campaign that a YAML file of stages describes, as TOML.
+
+    Raises DiagnosticError with every problem, each at its place in the YAML file.
+    """
+    file = str(path)
+    text = read_text(path)
+    places = _Places(file)
+    try:
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
+        places.collect(node)
+        data = loader.construct_document(node) if node is not None else None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file)
+        message = error.problem or error.context or "not YAML"
+        raise DiagnosticError(Diagnostic("yaml-syntax", message, place=place)) from None
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        message = " ".join(str(error).split()) or "the document is nested too deeply"
+        raise DiagnosticError(Diagnostic("yaml-syntax", message, place=Place(file))) from None
+    problems = Collector()
+    converted = _convert(data, problems)
+    problems.extend(_double(key) for key in places.doubles)
+    located = tuple(sorted(map(places.locate, problems.diagnostics), key=_file_order))
+    if problems.has_errors:
+        raise DiagnosticError(located)
+    return ImportedCampaign(toml_document(converted), located)
+
+
+class _Places:
+    """Where each key of a YAML document is written."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.keys: dict[KeyPath, Place] = {}
+        self.values: dict[KeyPath, Place] = {}
+        self.doubles: list[KeyPath] = []
+
+    def collect(
+        self, node: yaml.Node | None, path: KeyPath = (), above: frozenset[int] = frozenset()
+    ) -> None:
+        """Note the place of a node and of all below it; an alias that contains itself is an error."""
+        if node is None:
+            return
+        if id(node) in above:
+            raise yaml.MarkedYAMLError(problem="an anchor contains itself", problem_mark=node.start_mark)
+        self.values[path] = self.place(node)
+        above |= {id(node)}
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                name = (*path, str(key.value))
+                if name in self.keys:
+                    self.doubles.append(name)
+                self.keys[name] = self.place(key)
+                self.collect(value, name, above)
+        elif isinstance(node, yaml.SequenceNode):
+            for index, value in enumerate(node.value):
+                self.collect(value, (*path, index), above)
+
+    def place(self, node: yaml.Node) -> Place:
+        start, end = node.start_mark, node.end_mark
+        length = end.column - start.column if end.line == start.line else 1
+        return Place(self.file, start.line + 1, start.column + 1, max(length, 1))
+
+    def locate(self, problem: Diagnostic) -> Diagnostic:
+        key = problem.key or ()
+        places = self.keys if problem.point_at == "key" else self.values
+        while key and key not in places:
+            key, places = key[:-1], self.keys
+        place = places.get(key, Place(self.file, 1, 1))
+        return Diagnostic(
+            problem.code,
+            problem.message,
+            problem.severity,
+            place,
+            problem.key,
+            hint=problem.hint,
+            notes=problem.notes,
+        )
+
+
+def _convert(data: Any, problems: Collector) -> list[tuple[tuple[str, ...], dict[str, Any]]]:
+    if not isinstance(data, Mapping):
+        message = (
+            "the file is empty" if data is None else f"a file of stages is a table, not {describe(data)}"
+        )
+        problems.add(Diagnostic("empty-file" if data is None else "wrong-type", message, key=()))
+        return []
+    stages = data.get("stages")
+    if "stages" not in data:
+        problems.add(Diagnostic("missing-key", "there are no `stages`", key=()))
+    elif not isinstance(stages, Mapping):
+        problems.add(
+            Diagnostic("wrong-type", f"`stages` is a table, not {describe(stages)}", key=("stages",))
+        )
+    converted: list[tuple[tuple[str, ...], dict[str, Any]]] = []
+    converted.append((("campaign",), _campaign(data.get("campaign"), problems)))
+    stages = stages if isinstance(stages, Mapping) else {}
+    for name, stage in stages.items():
+        path: KeyPath = ("stages", str(name))
+        if problem := name_problem(str(name), path):
+            problems.add(problem)
+        elif not isinstance(stage, Mapping):
+            problems.add(Diagnostic("wrong-type", f"a stage is a table, not {describe(stage)}", key=path))
+        else:
+            table = ("campaign", KIND, str(name))
+            converted += [
+                ((*table, *below), values) for below, values in _stage(stage, path, stages, problems)
+            ]
+    return converted
+
+
+def _campaign(campaign: Any, problems: Collector) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    if campaign is not None and not isinstance(campaign, Mapping):
+        message = f"`campaign` is a table, not {describe(campaign)}"
+        problems.add(Diagnostic("wrong-type", message, key=("campaign",)))
+        return values
+    for key, value in (campaign or {}).items():
+        path = ("campaign", str(key))
+        name = str(key).replace("-", "_")
+        if note := obsolete_key(path, "campaign"):
+            problems.add(note)
+        elif name not in CAMPAIGN_KEYS:
+            problems.add(_unknown(path, CAMPAIGN_KEYS))
+        elif value is not None:
+            values[name] = value
+    return values
+
+
+def _stage(
+    stage: Mapping[str, Any], path: KeyPath, stages: Mapping[str, Any], problems: Collector
+) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+    """Yield the tables of one stage: its own, and those below it."""
+    values: dict[str, Any] = {}
+    for key, value in stage.items():
+        where = (*path, str(key))
+        spelling = str(key).replace("_", "-")
+        if spelling not in _STAGE_KEYS:
+            problems.add(_unknown(where, tuple(_STAGE_KEYS)))
+        elif value is not None:
+            checked = _CHECKS[spelling](value, where, problems)
+            if checked is not None:
+                values[_STAGE_KEYS[spelling]] = checked
+    if "script" not in values and not any(d.key == (*path, "script") for d in problems.diagnostics):
+        problems.add(Diagnostic("missing-key", "a stage needs a `script`", key=path, point_at="key"))
+    for index, other in enumerate(values.get("depends_on", ())):
+        if other not in stages:
+            nearest = nearest_name(other, [str(name) for name in stages])
+            hint = f"did you mean `{nearest}`?" if nearest else None
+            message = f"`{other}` names no stage of this file"
+            problems.add(Diagnostic("unknown-reference", message, key=(*path, "depends", index), hint=hint))
+    below = {key: values.pop(key) for key in ("kwargs", "resources", "environment") if key in values}
+    yield (), values
+    for key, table in below.items():
+        if table:
+            yield (key,), table
+
+
+def _text(value: Any, path: KeyPath, problems: Collector) -> str | None:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    problems.add(Diagnostic("wrong-type", f"`{path[-1]}` is a text, not {describe(value)}", key=path))
+    return None
+
+
+def _texts(value: Any, path: KeyPath, problems: Collector) -> list[str] | None:
+    if isinstance(value, str):
+        return [value]
+    if not isinstance(value, list):
+        problems.add(Diagnostic("wrong-type", f"`{path[-1]}` is a list, not {describe(value)}", key=path))
+        return None
+    texts = [_text(entry, (*path, index), problems) for index, entry in enumerate(value)]
+    return [text for text in texts if text is not None]
+
+
+def _scalars(value: Any, path: KeyPath, problems: Collector) -> dict[str, Any] | None:
+    if not isinstance(value, Mapping):
+        problems.add(Diagnostic("wrong-type", f"`{path[-1]}` is a table, not {describe(value)}", key=path))
+        return None
+    scalars: dict[str, Any] = {}
+    for key, entry in value.items():
+        if isinstance(entry, str | int | float):
+            scalars[str(key)] = entry
+        elif entry is not None:
+            message = f"`{key}` is a text or a number, not {describe(entry)}"
+            problems.add(Diagnostic("wrong-type", message, key=(*path, str(key))))
+    return scalars
+
+
+def _resources(value: Any, path: KeyPath, problems: Collector) -> dict[str, Any] | None:
+    scalars = _scalars(value, path, problems)
+    if scalars is None:
+        return None
+    values = {key.replace("-", "_"): entry for key, entry in scalars.items()}
+    spelt = {key.replace("-", "_"): key for key in scalars}
+    try:
+        Resources.model_validate(values)
+    except ValidationError as error:
+        problems.extend(
+            problems_of(
+                error, Resources, values, lambda key: (*path, *(spelt.get(str(part), part) for part in key))
+            )
+        )
+    return values
+
+
+def _double(path: KeyPath) -> Diagnostic:
+    message = f"`{path[-1]}` is written twice; the last one counts"
+    return Diagnostic("duplicate-key", message, Severity.WARNING, key=path, point_at="key")
+
+
+def _file_order(diagnostic: Diagnostic) -> tuple[int, int]:
+    place = diagnostic.place
+    return (place.line or 0, place.column or 0) if place else (0, 0)
+
+
+def _unknown(path: KeyPath, known: tuple[str, ...]) -> Diagnostic:
+    nearest = nearest_name(str(path[-1]), known)
+    return Diagnostic(
+        "unknown-key",
+        f"unknown key `{path[-1]}` in `{'.'.join(map(str, path[:-1]))}`",
+        severity=Severity.ERROR,
+        key=path,
+        point_at="key",
+        hint=f"did you mean `{nearest}`?" if nearest else None,
+        notes=(f"known keys: {', '.join(known)}",),
+    )
+
+
+_CHECKS = {
+    "executable": _text,
+    "script": _text,
+    "script-args": _texts,
+    "script-kwargs": _scalars,
+    "script-flags": _texts,
+    "depends": _texts,
+    "resources": _resources,
+    "environment": _scalars,
+}
