@@ -67,6 +67,7 @@ class RuleView:
     constraint: str | None
     has_observations: bool
     has_setup: bool
+    retries: int | None
     threads: int
     resources: tuple[Named, ...]
     conda: str | None
@@ -152,6 +153,7 @@ def _view(rule: Rule, constraint: str | None, limits: RunLimits) -> RuleView:
         constraint=constraint,
         has_observations=spec.jobs[0].observations is not None,
         has_setup=bool(environment.setup or environment.modules),
+        retries=spec.resources.retries,
         threads=rule.resources.cpus_per_task,
         resources=_resources(rule, limits),
         conda=_conda_text(environment.conda),
@@ -188,14 +190,19 @@ def _resources(rule: Rule, limits: RunLimits) -> tuple[Named, ...]:
         ("runtime", fitted.runtime_minutes, asked.runtime_growth, fitted.runtime_minutes_limit),
     )
     named = [
-        Named(name, f"lambda wildcards, attempt: grown({amount}, {growth}, attempt, {limit})")
+        Named(
+            name,
+            f"lambda wildcards, attempt: grown({amount}, {growth}, attempt, {limit})"
+            if growth > 1 and limit > amount
+            else str(amount),
+        )
         for name, amount, growth, limit in growing
     ]
     constant: Mapping[str, Any] = {
         "nodes": fitted.nodes,
         "tasks": fitted.tasks,
-        "cpus_per_task": fitted.cpus_per_task,
-        "launcher": fitted.launcher,
+        # Also where it is empty: the text of the command is the same for one rank and for many.
+        "mpi": fitted.launcher,
         "qos": fitted.qos,
         "slurm_partition": fitted.partition,
         "slurm_account": fitted.account,
