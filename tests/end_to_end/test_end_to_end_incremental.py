@@ -1,0 +1,128 @@
+"""What runs again, and what doesn't, with the real Snakemake and the real mapmaker."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from end_to_end_workspace import jobs_in
+
+h5py = pytest.importorskip("h5py", reason="the mapmaking extra is not installed")
+
+pytestmark = [pytest.mark.mapmaker, pytest.mark.snakemake, pytest.mark.slow]
+
+
+def stamps(folder: Path) -> dict[Path, tuple[int, int]]:
+    return {p: (p.stat().st_mtime_ns, p.stat().st_ino) for p in folder.rglob("*") if ".snakemake" not in p.parts}
+
+
+def test_one_run_makes_everything(finished):
+    for split in finished.split_files():
+        coverage = json.loads((finished.folder / f"results/{split}/coverage.json").read_text())
+        assert coverage["asked"] == coverage["used"] == len(finished.split_files()[split].split())
+        assert coverage["fraction"] == 1
+    for test in ("mission-tests", "wafer-tests"):
+        folder = finished.folder / "results" / test
+        assert list(folder.glob("d_*.fits")), "no half differences"
+        assert len(list(folder.glob("d_*.png"))) == len(list(folder.glob("d_*.fits")))
+        assert json.loads((folder / "summary.json").read_text())["test"] == test
+
+
+def test_nothing_runs_a_second_time(workspace):
+    assert workspace.would_run() == set()
+    assert "Nothing to be done" in workspace.snakemake().stdout + workspace.snakemake().stderr
+
+
+def test_a_recompile_of_the_same_writes_no_file(workspace):
+    before = stamps(workspace.folder)
+    assert "Nothing changed" in workspace.compile()
+    assert stamps(workspace.folder) == before
+
+
+def test_a_comment_an_order_and_a_resource_run_nothing_again(workspace):
+    workspace.edit('name = "small"\nseed = 3', '# A comment.\nseed = 3\nname = "small"')
+    workspace.edit('resources = { memory = "1G", runtime = "10m" }',
+                   'resources = { runtime = "30m", memory = "2G", threads = 2 }')  # fmt: skip
+    workspace.edit("[campaign.ml-null-tests.wafer-tests]\n", "\n[campaign.ml-null-tests.wafer-tests] # last\n")
+    workspace.compile()
+    assert workspace.would_run() == set()
+
+
+def test_touched_inputs_run_nothing_again(workspace):
+    for path in (workspace.folder / "data").glob("*"):
+        os.utime(path)
+    for path in (workspace.folder / "workflow").rglob("*.txt"):
+        os.utime(path)
+    assert workspace.would_run() == set()
+
+
+def test_another_version_of_socm_runs_nothing_again(workspace):
+    manifest = workspace.folder / "workflow/manifest.json"
+    manifest.write_text(manifest.read_text().replace('"socm": "', '"socm": "0.'))
+    workspace.compile()
+    assert workspace.would_run() == set()
+
+
+def test_a_changed_option_runs_its_test_again_and_no_other(workspace):
+    workspace.edit("[campaign.ml-null-tests.wafer-tests]", "[campaign.ml-null-tests.wafer-tests]\nmaxiter = 6")
+    workspace.compile()
+    assert workspace.would_run() == {
+        "wafer_tests wafer_ws0_split_1",
+        "wafer_tests wafer_ws1_split_1",
+        "wafer_tests_null_maps",
+    }
+
+
+def test_another_threshold_of_coverage_maps_nothing_again(workspace):
+    workspace.edit("seed = 3", "seed = 3\nmin_coverage = 0.95")
+    workspace.compile()
+    assert workspace.would_run() == {"mission_tests_null_maps", "wafer_tests_null_maps"}
+
+
+def test_a_failed_split_is_told_and_runs_again_alone(workspace):
+    """The mapmaker leaves an observation with a NaN out and exits 0: the job fails all the same."""
+    only_here, elsewhere = "mission_split_1", "mission_split_2"
+    lost = workspace.split_files()[only_here].split()[0]
+    files = list((workspace.folder / "data").rglob(f"*{lost}*.h5"))
+    for file in files:
+        shutil.copy2(file, file.with_suffix(".good"))
+        with h5py.File(file, "r+") as timestreams:
+            timestreams["detdata/signal"][0, :] = np.nan
+    for split in (only_here, elsewhere):
+        shutil.rmtree(workspace.folder / "results" / split)
+
+    failed = workspace.snakemake("--", f"results/{only_here}/coverage.json",
+                                 f"results/{elsewhere}/coverage.json", check=False)  # fmt: skip
+    assert failed.returncode == 1
+    said = failed.stdout + failed.stderr
+    assert f"socm: mission-tests {only_here}: the map used" in said
+    assert re.search(rf"^  {lost}:ws\d:f090: there is a nan in signal$", said, re.MULTILINE)
+    assert not (workspace.folder / f"results/{only_here}/pass1_sky_map.fits").exists()
+    assert (workspace.folder / f"results/{elsewhere}/coverage.json").exists()
+
+    for file in files:
+        file.with_suffix(".good").replace(file)
+    again = jobs_in(workspace.snakemake())
+    assert again == {f"mission_tests {only_here}", "mission_tests_null_maps"}
+    assert workspace.would_run() == set()
+
+
+def test_new_observations_run_their_splits_again_and_no_others(workspace):
+    before = workspace.split_files()
+    workspace.run("socm", "simulate", "data", "--observations", "18", "--duration", "150", "--seed", "5")
+    workspace.compile()
+    after = workspace.split_files()
+    assert all(set(before[name].split()) <= set(after[name].split()) for name in before), "an observation moved"
+    changed = {name for name in after if after[name] != before[name]}
+    assert changed
+    assert set(after) - changed, "every split got some: the test shows nothing"
+    expected = {f"{name.split('_')[0]}_tests {name}" for name in changed}
+    expected |= {f"{name.split('_')[0]}_tests_null_maps" for name in changed}
+    assert jobs_in(workspace.snakemake()) == expected
+    assert workspace.would_run() == set()
+
