@@ -77,7 +77,7 @@ def compile_campaign(file: Path, output: Path | None = None) -> Compiled:
         problems.extend(check_plan(plan, exists=lambda path: (file.parent / path).exists()))
         problems.raise_if_errors()
     except DiagnosticError as error:
-        raise DiagnosticError(loaded.document.locate(problem) for problem in error.diagnostics) from None
+        raise DiagnosticError(loaded.document.locate_all(error.diagnostics)) from None
     contents = render_workspace(
         plan,
         campaign=loaded.campaign.name,
@@ -87,7 +87,7 @@ def compile_campaign(file: Path, output: Path | None = None) -> Compiled:
             **_manifests(selections),
         },
     )
-    located = tuple(loaded.document.locate(problem) for problem in problems.diagnostics)
+    located = loaded.document.locate_all(problems.diagnostics)
     return Compiled(loaded, workspace, selections, plan, contents, located)
 
 

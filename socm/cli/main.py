@@ -18,8 +18,15 @@ OUR_MISTAKE = 1
 INTERRUPTED = 130
 
 COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("socm.cli.language:init", "Write a commented starter campaign."),
+    "check": ("socm.cli.language:check", "Tell every mistake in a campaign, and write nothing."),
     "compile": ("socm.cli.compile:compile_command", "Write the workflow of a campaign file."),
-    "simulate": ("socm.simulate.command:simulate", "Write a small observation set that the mapmaker reads."),
+    "simulate": ("socm.simulate.command:simulate", "Simulate a small observation set that the mapmaker reads."),
+    "cluster": ("socm.cli.cluster:cluster_command", "Clusters: what there are, and the one at hand."),
+    "import": ("socm.cli.language:import_command", "Turn a YAML stage file into a campaign file."),
+    "explain": ("socm.cli.language:explain_command", "Tell more about a diagnostic."),
+    "schema": ("socm.cli.language:schema", "Print the JSON schema of campaign files, for editors."),
+    "completion": ("socm.cli.language:completion", "Print the shell's completion script."),
 }
 """Subcommands: where each one is, and its line in the help. A test holds the lines to the commands."""
 
