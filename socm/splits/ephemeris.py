@@ -71,17 +71,16 @@ def _observer(site: Site) -> tuple[float, float]:
 
 def _geocentric(body: Body, times: Floats) -> tuple[Floats, Floats, Floats]:
     """Return the body's apparent place, AU, axes of the celestial intermediate system of date."""
+    if not len(times):
+        return np.empty(0), np.empty(0), np.empty(0)
     steps = times / STEP_S[body]
     nodes = np.floor(steps)
     after = steps - nodes
     index = nodes.astype(np.int64)
     blocks = index // NODES_PER_BLOCK
-    first = int(blocks.min(initial=0) if len(blocks) else 0)
-    present = np.flatnonzero(np.bincount(blocks - first)) if len(blocks) else np.empty(0, np.int64)
-    rank = np.zeros(int(present[-1]) + 1 if len(present) else 0, np.int64)
-    rank[present] = np.arange(len(present))
-    table = np.concatenate([_block(body, first + int(block)) for block in present], axis=1)
-    row = rank[blocks - first] * (NODES_PER_BLOCK + 3) + (index - blocks * NODES_PER_BLOCK)
+    present, rank = _present(blocks)
+    table = np.concatenate([_block(body, block) for block in present], axis=1)
+    row = rank * (NODES_PER_BLOCK + 3) + (index - blocks * NODES_PER_BLOCK)
     weights = (
         -after * (after - 1) * (after - 2) / 6,
         (after + 1) * (after - 1) * (after - 2) / 2,
@@ -90,6 +89,17 @@ def _geocentric(body: Body, times: Floats) -> tuple[Floats, Floats, Floats]:
     )
     x, y, z = (sum(weight * axis[row + number] for number, weight in enumerate(weights)) for axis in table)
     return x, y, z
+
+
+def _present(blocks: NDArray[np.int64]) -> tuple[list[int], NDArray[np.int64]]:
+    """Return the distinct numbers, sorted, and the place of each row's number among them."""
+    first = int(blocks.min())
+    if int(blocks.max()) - first > 4 * len(blocks) + 1000:
+        present, rank = np.unique(blocks, return_inverse=True)
+        return present.tolist(), rank
+    # counting is much faster than sorting, as long as no row is centuries away from the others
+    there = np.bincount(blocks - first) > 0
+    return (np.flatnonzero(there) + first).tolist(), (np.cumsum(there) - 1)[blocks - first]
 
 
 @functools.lru_cache(maxsize=4096)

@@ -101,7 +101,8 @@ def decide_threshold(selection: Selection) -> Decision:
         threshold = selection.previous_threshold
         if threshold is None:
             present = values[~np.isnan(values)]
-            threshold = float(np.median(present)) if len(present) else 0.0
+            # as the manifest, which remembers it, writes it
+            threshold = float(f"{np.median(present):.12g}") if len(present) else 0.0
             warnings.append(
                 warning(
                     "median-threshold",
