@@ -191,7 +191,10 @@ def _resolved(workflow: Workflow, planned: Mapping[str, Sequence[RuleSpec]]) -> 
         return workflow.resolved(value_of)
     except ValidationError as error:
         raise DiagnosticError(
-            Diagnostic("bad-reference", f"a reference gives a list where one value is wanted: {error.errors()[0]['msg']}")
+            Diagnostic(
+                "bad-reference",
+                f"a reference gives a list where one value is wanted: {error.errors()[0]['msg']}",
+            )
         ) from None
 
 
@@ -206,7 +209,9 @@ class _Reader:
             # An unknown null test is told when its turn comes.
             with suppress(DiagnosticError):
                 if isinstance(workflow, MLMapmaking):
-                    self.columns.setdefault((workflow.context, workflow.query), set()).update(_columns(workflow))
+                    self.columns.setdefault((workflow.context, workflow.query), set()).update(
+                        _columns(workflow)
+                    )
 
     def select(self, workflow: MLMapmaking, seed: int) -> Selection:
         """Return the workflow's observations, split if it is a null test."""
@@ -250,7 +255,9 @@ class _Reader:
                     code="missing-file",
                     message=message,
                     key=(name,),
-                    hint=None if posixpath.isabs(path) else f"paths are relative to the campaign file, in {self.base}/",
+                    hint=None
+                    if posixpath.isabs(path)
+                    else f"paths are relative to the campaign file, in {self.base}/",
                 )
             )
 
@@ -262,11 +269,16 @@ class _Reader:
                 context = read_context(self.base / workflow.context)
             problems.raise_if_errors()
             wanted = self.columns.get(key, set()) | _columns(workflow)
-            with problems.at(("query",)):
+            try:
                 self.tables[key] = select_observations(
                     context, workflow.query, base=self.base, columns=sorted(wanted)
                 )
-            problems.raise_if_errors()
+            except DiagnosticError as error:
+                # The context names the database; whatever else is wrong lies with the query.
+                raise DiagnosticError(
+                    d.under(("context",) if d.code == "obsdb-unreadable" else ("query",))
+                    for d in error.diagnostics
+                ) from None
         return self.tables[key]
 
 
@@ -284,9 +296,7 @@ def _rules_of_maps(selection: Selection, min_coverage: float, seed: int) -> tupl
     return workflow.map_rules(selection.lines(), min_coverage)
 
 
-def _fit_to_cluster(
-    specs: Sequence[tuple[RuleSpec, KeyPath]], cluster: Cluster, problems: Collector
-) -> Plan:
+def _fit_to_cluster(specs: Sequence[tuple[RuleSpec, KeyPath]], cluster: Cluster, problems: Collector) -> Plan:
     """Say what each rule gets on the cluster; inherited resources that don't fit are told once a table."""
     counts = Counter(spec.name for spec, _ in specs for _ in spec.jobs)
     fitted: dict[str, JobResources] = {}

@@ -17,7 +17,9 @@ from socm.cli.printing import report
     type=click.Path(path_type=Path, file_okay=False),
     help="Workspace to write into; by default the folder of the campaign file.",
 )
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How problems are told.")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", help="How problems are told."
+)
 def compile_command(file: Path, output: Path | None, form: str) -> None:
     """Write the workflow of a campaign file: workflow/Snakefile and what it needs.
 
@@ -40,7 +42,11 @@ def compile_command(file: Path, output: Path | None, form: str) -> None:
         click.echo(f"{rule.name:<28} {number:>6} job{'s' if number != 1 else ''}   {rule.spec.description}")
     changes = [
         f"{len(paths)} {word}"
-        for word, paths in (("new", written.created), ("changed", written.changed), ("removed", written.removed))
+        for word, paths in (
+            ("new", written.created),
+            ("changed", written.changed),
+            ("removed", written.removed),
+        )
         if paths
     ]
     where = compiled.workspace / "workflow"

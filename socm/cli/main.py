@@ -21,7 +21,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("socm.cli.language:init", "Write a commented starter campaign."),
     "check": ("socm.cli.language:check", "Tell every mistake in a campaign, and write nothing."),
     "compile": ("socm.cli.compile:compile_command", "Write the workflow of a campaign file."),
-    "simulate": ("socm.simulate.command:simulate", "Simulate a small observation set that the mapmaker reads."),
+    "simulate": (
+        "socm.simulate.command:simulate",
+        "Simulate a small observation set that the mapmaker reads.",
+    ),
     "cluster": ("socm.cli.cluster:cluster_command", "Clusters: what there are, and the one at hand."),
     "import": ("socm.cli.language:import_command", "Turn a YAML stage file into a campaign file."),
     "explain": ("socm.cli.language:explain_command", "Tell more about a diagnostic."),
@@ -49,7 +52,9 @@ class _Commands(click.Group):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, prog_name="socm")
 def cli() -> None:
     """Compile a map-making campaign into a Snakemake workflow, and judge its null maps.

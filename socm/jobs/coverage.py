@@ -95,11 +95,12 @@ def read_coverage(observations: Sequence[str], log: Iterable[str]) -> Coverage:
 
 def coverage_message(title: str, coverage: Coverage, minimum: float, most_lines: int = 20) -> str:
     """Return what is said of a map that used too little, reason by reason."""
-    lines = [
+    first = (
         f"socm: {title}: the map used {coverage.used} of {coverage.asked} observations "
         f"({coverage.detector_sets_used} of {coverage.detector_sets_asked} detector sets), "
         f"{coverage.fraction:.1%} of what was asked, below min_coverage = {minimum:g}. Left out:"
-    ]
+    )
+    lines = [first]
     lines += [f"  {name}: {why}" for name, why in list(coverage.skipped.items())[:most_lines]]
     if len(coverage.skipped) > most_lines:
         lines.append(f"  and {len(coverage.skipped) - most_lines} more, in coverage.json")

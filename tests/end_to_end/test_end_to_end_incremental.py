@@ -18,7 +18,9 @@ pytestmark = [pytest.mark.mapmaker, pytest.mark.snakemake, pytest.mark.slow]
 
 
 def stamps(folder: Path) -> dict[Path, tuple[int, int]]:
-    return {p: (p.stat().st_mtime_ns, p.stat().st_ino) for p in folder.rglob("*") if ".snakemake" not in p.parts}
+    return {
+        p: (p.stat().st_mtime_ns, p.stat().st_ino) for p in folder.rglob("*") if ".snakemake" not in p.parts
+    }
 
 
 def test_one_run_makes_everything(finished):
@@ -48,7 +50,9 @@ def test_a_comment_an_order_and_a_resource_run_nothing_again(workspace):
     workspace.edit('name = "small"\nseed = 3', '# A comment.\nseed = 3\nname = "small"')
     workspace.edit('resources = { memory = "1G", runtime = "10m" }',
                    'resources = { runtime = "30m", memory = "2G", threads = 2 }')  # fmt: skip
-    workspace.edit("[campaign.ml-null-tests.wafer-tests]\n", "\n[campaign.ml-null-tests.wafer-tests] # last\n")
+    workspace.edit(
+        "[campaign.ml-null-tests.wafer-tests]\n", "\n[campaign.ml-null-tests.wafer-tests] # last\n"
+    )
     workspace.compile()
     assert workspace.would_run() == set()
 
@@ -69,7 +73,9 @@ def test_another_version_of_socm_runs_nothing_again(workspace):
 
 
 def test_a_changed_option_runs_its_test_again_and_no_other(workspace):
-    workspace.edit("[campaign.ml-null-tests.wafer-tests]", "[campaign.ml-null-tests.wafer-tests]\nmaxiter = 6")
+    workspace.edit(
+        "[campaign.ml-null-tests.wafer-tests]", "[campaign.ml-null-tests.wafer-tests]\nmaxiter = 6"
+    )
     workspace.compile()
     assert workspace.would_run() == {
         "wafer_tests wafer_ws0_split_1",
@@ -117,7 +123,9 @@ def test_new_observations_run_their_splits_again_and_no_others(workspace):
     workspace.run("socm", "simulate", "data", "--observations", "18", "--duration", "150", "--seed", "5")
     workspace.compile()
     after = workspace.split_files()
-    assert all(set(before[name].split()) <= set(after[name].split()) for name in before), "an observation moved"
+    assert all(set(before[name].split()) <= set(after[name].split()) for name in before), (
+        "an observation moved"
+    )
     changed = {name for name in after if after[name] != before[name]}
     assert changed
     assert set(after) - changed, "every split got some: the test shows nothing"
@@ -125,4 +133,3 @@ def test_new_observations_run_their_splits_again_and_no_others(workspace):
     expected |= {f"{name.split('_')[0]}_tests_null_maps" for name in changed}
     assert jobs_in(workspace.snakemake()) == expected
     assert workspace.would_run() == set()
-

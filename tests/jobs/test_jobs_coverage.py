@@ -40,7 +40,9 @@ def test_a_wafer_left_out_counts_for_its_part():
 
 
 def test_an_observation_that_was_never_tried_is_not_used():
-    coverage = read_coverage(["a", "lost"], log_of("Processing a:ws0:f090", "Datacount: a:ws0:f090 added 6 10 "))
+    coverage = read_coverage(
+        ["a", "lost"], log_of("Processing a:ws0:f090", "Datacount: a:ws0:f090 added 6 10 ")
+    )
     assert coverage.fraction == 0.5
     assert coverage.skipped == {"lost": NEVER_TRIED}
 
@@ -82,7 +84,9 @@ def test_the_message_says_how_many_and_why():
 
 def test_the_job_step_fails_below_the_threshold(tmp_path):
     (tmp_path / "query.txt").write_text("a\nb:ws0:f090\nb:ws1:f090\n")
-    (tmp_path / "map.log").write_text("".join(log_of("Processing a:ws0:f090", "Datacount: a:ws0:f090 added 6 5 ")))
+    (tmp_path / "map.log").write_text(
+        "".join(log_of("Processing a:ws0:f090", "Datacount: a:ws0:f090 added 6 5 "))
+    )
     for minimum, expected in ((0.5, 0), (0.9, 4)):
         row = {"inputs": {"query": "query.txt"}, "min_coverage": minimum}
         (tmp_path / "tests.json").write_text(json.dumps({"one": row}))

@@ -32,7 +32,9 @@ for number in itertools.count():
 
 
 def tree_of(folder: Path) -> dict[str, bytes]:
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+    return {
+        p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()
+    }
 
 
 def manifest(*paths: str) -> bytes:
@@ -59,11 +61,17 @@ def test_same_contents_touch_nothing(tmp_path):
 
 
 def test_what_stays_keeps_its_time_and_what_is_gone_goes(tmp_path):
-    first = {"workflow/a.txt": b"a", "workflow/b/b.txt": b"b", MANIFEST: manifest("workflow/a.txt", "workflow/b/b.txt")}
+    first = {
+        "workflow/a.txt": b"a",
+        "workflow/b/b.txt": b"b",
+        MANIFEST: manifest("workflow/a.txt", "workflow/b/b.txt"),
+    }
     write_workspace(tmp_path, first)
     os.utime(tmp_path / "workflow/a.txt", ns=(10**18, 10**18))
     (tmp_path / "workflow/notes.md").write_text("the user's own")
-    written = write_workspace(tmp_path, {"workflow/a.txt": b"a", "workflow/c.txt": b"c", MANIFEST: manifest("workflow/a.txt")})
+    written = write_workspace(
+        tmp_path, {"workflow/a.txt": b"a", "workflow/c.txt": b"c", MANIFEST: manifest("workflow/a.txt")}
+    )
     assert written.removed == ("workflow/b/b.txt",)
     assert (tmp_path / "workflow/a.txt").stat().st_mtime_ns == 10**18
     assert not (tmp_path / "workflow/b").exists()
@@ -74,7 +82,9 @@ def test_what_stays_keeps_its_time_and_what_is_gone_goes(tmp_path):
 def test_a_manifest_that_lies_removes_nothing_outside(tmp_path):
     outside = tmp_path / "results.fits"
     outside.write_text("a month of work")
-    write_workspace(tmp_path, {MANIFEST: manifest("../results.fits", "workflow/../results.fits", "results.fits")})
+    write_workspace(
+        tmp_path, {MANIFEST: manifest("../results.fits", "workflow/../results.fits", "results.fits")}
+    )
     write_workspace(tmp_path, {"workflow/Snakefile": b"", MANIFEST: manifest()})
     assert outside.read_text() == "a month of work"
 
@@ -83,7 +93,9 @@ def test_a_manifest_that_lies_removes_nothing_outside(tmp_path):
 def test_a_killed_write_leaves_the_old_or_the_new(tmp_path):
     draw = random.Random(1)
     for _ in range(15):
-        with subprocess.Popen([sys.executable, "-c", WRITE_FOR_EVER, str(tmp_path)], stdout=subprocess.PIPE) as writer:
+        with subprocess.Popen(
+            [sys.executable, "-c", WRITE_FOR_EVER, str(tmp_path)], stdout=subprocess.PIPE
+        ) as writer:
             assert writer.stdout.readline()
             time.sleep(draw.uniform(0.0, 0.08))
             writer.send_signal(signal.SIGKILL)
