@@ -1,1 +1,1 @@
-"""The run room."""
+"""A campaign while it runs and afterwards: one run at a time, status, what is left over."""

@@ -1,0 +1,57 @@
+"""What a generated Snakefile calls before and after it runs: one run at a time, no job twice at once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from socm.run import lock
+from socm.run.orphans import mark, wait_for_orphans
+
+
+def release_dead_lock() -> None:
+    """Release the lock that a killed Snakemake left here; say who holds it otherwise."""
+    here = Path()
+    released = lock.release_dead_lock(here)
+    if released is not None:
+        _tell(f"Released the lock of {released}, which is dead.")
+    elif lock.is_locked(here) and (holder := lock.read_holder(here)) is not None:
+        _tell(
+            f"This campaign is locked by {holder}. "
+            f"If that one no longer runs, `snakemake --unlock` releases the lock."
+        )
+
+
+def start() -> None:
+    """Take the turn to run this workspace, once nothing of an earlier run is left.
+
+    What ended meanwhile may have made outputs, so Snakemake then starts over and sees them. Raises
+    AlreadyRunningError and SlurmSilentError before any job is submitted.
+    """
+    here = Path()
+    lock.take_turn(here)
+    if wait_for_orphans(here, _tell):
+        _tell("They have ended. Starting over, to see what they made.")
+        _start_over(here)
+    mark(here)
+
+
+def end() -> None:
+    """Give up the turn."""
+    lock.end_turn(Path())
+
+
+def _start_over(here: Path) -> None:
+    """Replace this process by one that runs the same command."""
+    lock.end_turn(here)
+    shutil.rmtree(here / lock.LOCKS, ignore_errors=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 -- the same command again
+
+
+def _tell(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
