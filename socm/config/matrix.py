@@ -119,7 +119,8 @@ def _axis(
         reason = _why_no_folder(text)
         if reason:
             message = f"{describe(value)} can't name a folder of results: it {reason}"
-            problems.add(Diagnostic("bad-name", message, key=key))
+            hint = "make a workflow of its own for each"
+            problems.add(Diagnostic("bad-name", message, key=key, hint=hint))
         elif text in {known for known, _, _ in axis}:
             problems.add(Diagnostic("duplicate-value", f"{describe(value)} is twice in `{name}`", key=key))
         else:

@@ -89,7 +89,7 @@ def _problem(
     name = f"`{_name_of(key)}`"
     if kind in _LIMITS:
         limit, words = _LIMITS[kind]
-        message = f"{name} is {words} {context[limit]}, not {describe(details['input'])}"
+        message = f"{name} is {words} {context[limit]:g}, not {describe(details['input'])}"
         return Diagnostic("out-of-range", message, key=written)
     if kind in {"literal_error", "enum"}:
         return _wrong_choice(name, details, written)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,12 +102,42 @@ def _syntax_problem(error: tomli.TOMLDecodeError, text: str, file: str) -> Diagn
     elif line is None:
         line, column = _end_of(text)
     lines = text.split("\n")
-    row = lines[line - 1] if line <= len(lines) else ""
+    row = lines[line - 1].rstrip() if line <= len(lines) else ""
+    if "Cannot" in message:
+        return _written_twice(message, lines, line, file)
+    if "Unescaped" in message:
+        # tomli points behind the character that was not escaped.
+        column = max((column or 1) - 2, 1)
     return Diagnostic(
         "toml-syntax",
         message[:1].lower() + message[1:],
         place=Place(file, line, column),
         hint=_syntax_hint(message, row.strip()),
+    )
+
+
+def _written_twice(message: str, lines: Sequence[str], line: int, file: str) -> Diagnostic:
+    """Return the problem of a key or a table that was there already, with the line of the first one."""
+    row = lines[line - 1].rstrip()
+    written = row.partition("=")[0] if not row.lstrip().startswith("[") else row.partition("#")[0]
+    name = written.strip()
+    start = row.find(name) + 1
+    first = 0
+    for number, earlier in enumerate(lines[: line - 1], start=1):
+        if earlier.lstrip().startswith("[") and not name.startswith("["):
+            first = 0
+        elif re.match(rf"\s*{re.escape(name)}\s*(=|#|$)", earlier):
+            first = first or number
+    if not first:
+        message = message[:1].lower() + message[1:]
+    else:
+        message = f"{name if name.startswith('[') else f'`{name}`'} is written twice"
+    return Diagnostic(
+        "toml-syntax",
+        message,
+        place=Place(file, line, max(start, 1), max(len(name), 1)),
+        hint="a key or a table may be written once",
+        notes=(f"first written on line {first}",) if first else (),
     )
 
 
@@ -129,8 +160,12 @@ def _syntax_hint(message: str, row: str) -> str | None:
         return "TOML writes `key = value`, with `=`"
     if "escape" in message:
         return "a backslash in a text is written `\\\\`, or put the text in single quotes"
-    if "overwrite" in message or "twice" in message or "already" in message:
-        return "a key or a table may be written once"
+    if "Illegal character '\\n'" in message:
+        return "a text ends on the line where it begins; its closing quote is missing"
+    if "Unclosed array" in message:
+        return "a list before this line lacks its closing ]"
+    if "end of a table declaration" in message:
+        return "a table's header ends with ]"
     return None
 
 

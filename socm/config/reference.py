@@ -34,27 +34,26 @@ def reference_page(kinds: Mapping[str, type[Workflow]]) -> str:
         _section("Every workflow", Workflow, known_keys(Workflow), "Keys that workflows of every kind have."),
     ]
     for name, kind in sorted(kinds.items()):
-        parts += _kind(name, kind)
+        parts += _kind(name, kind, kinds)
     return "\n".join(parts)
 
 
-def _kind(name: str, kind: type[Workflow]) -> list[str]:
-    common = set(known_keys(Workflow))
-    own = tuple(key for key in known_keys(kind) if key not in common or _differs(kind, key))
+def _kind(name: str, kind: type[Workflow], kinds: Mapping[str, type[Workflow]]) -> list[str]:
     other = other_child(kind)
     if other is None:
-        parts = [_section(f"Kind `{name}`", kind, own)]
+        parts = [_section(f"Kind `{name}`", kind, _own_keys(kind, Workflow))]
     else:
-        inherited = tuple(key for key in own if key in other.model_fields)
-        text = _summary(kind) + "\n\nIts tables inherit every key and may have any of them:"
-        parts = [_section(f"Kind `{name}`", kind, inherited, text)]
+        parent = next((k for k in kinds.values() if k is not kind and issubclass(other, k)), Workflow)
+        besides = f"\n\nIts tables have every key of kind `{parent.kind}` and these:" if parent.kind else ""
+        keys = tuple(key for key in _own_keys(kind, parent) if key in other.model_fields)
+        parts = [_section(f"Kind `{name}`", kind, keys, _summary(kind) + besides)]
         named = children_of(kind)
         if named:
             parts[0] += (
                 "\nTables: " + ", ".join(f"`{child}`" for child in named) + ", or a name of your own.\n"
             )
     options = kind.program_options
-    if options is not None:
+    if options is not None and other is None:
         rows = [
             f"`{option}`" + ("" if takes_value else " (true or false)")
             for option, takes_value in sorted(options.takes_value.items())
@@ -64,8 +63,14 @@ def _kind(name: str, kind: type[Workflow]) -> list[str]:
     return parts
 
 
-def _differs(kind: type[Workflow], key: str) -> bool:
-    return bool(kind.model_fields[key].default != Workflow.model_fields[key].default)
+def _own_keys(kind: type[Workflow], parent: type[Workflow]) -> tuple[str, ...]:
+    """Return the keys of a kind that its parent doesn't have, or has with another default."""
+    inherited = parent.model_fields
+    return tuple(
+        key
+        for key in known_keys(kind)
+        if key not in inherited or kind.model_fields[key].default != inherited[key].default
+    )
 
 
 def _summary(model: type[Section]) -> str:

@@ -79,7 +79,7 @@ def find_tables(
         finder.add((*CAMPAIGN, key), value, above)
     _check_names(finder.found.tables, problems)
     _check_inherited_keys(finder.found.tables, problems)
-    if "campaign" in data and not finder.found.tables and not finder.found.wrong_names:
+    if "campaign" in data and not finder.found.tables and not problems.has_errors:
         kind = next(iter(kinds), "name").replace("_", "-")
         hint = f"add a table such as [campaign.{kind}]"
         problems.add(Diagnostic("no-workflow", "the campaign has no workflow", key=CAMPAIGN, hint=hint))
@@ -95,7 +95,7 @@ def _check_top_level(
         belongs_below = plain(key) in kinds or plain(key) in {*CAMPAIGN_KEYS, "defaults"}
         where = f"write [campaign.{key}]" if isinstance(value, Mapping) else "write it below [campaign]"
         problems.add(unknown_key((key,), ("campaign",), where if belongs_below else None))
-    if "campaign" not in data:
+    if "campaign" not in data and not problems.has_errors:
         problems.add(Diagnostic("missing-key", "there is no [campaign] table", key=()))
 
 
@@ -326,8 +326,16 @@ def own_part(table: Table, problems: Collector) -> Layer:
         elif list_of_tables(value):
             problems.add(_not_a_list(path))
         elif key != "workflow":
-            problems.add(unknown_key(path, (*known, "matrix")))
+            problems.add(unknown_key(path, (*known, "matrix"), _where_it_belongs(key, value)))
     return Layer(kept, own.path)
+
+
+def _where_it_belongs(key: str, value: Any) -> str | None:
+    if plain(key) in CAMPAIGN_KEYS:
+        return "a key of [campaign]"
+    if isinstance(value, Mapping):
+        return f"workflows stand side by side: [campaign.{key}]"
+    return None
 
 
 def inherited_part(layer: Layer, kind: type[Workflow]) -> Layer:

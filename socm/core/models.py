@@ -15,7 +15,6 @@ from pydantic import (
     ValidationInfo,
     WithJsonSchema,
     field_validator,
-    model_validator,
 )
 
 from socm.core.annotations import classes_in
@@ -88,6 +87,22 @@ class Resources(Section):
     )
 
 
+def variable_text(value: Any) -> str:
+    """Return the text of an environment variable; raises `wrong-type` for what has no plain text."""
+    if isinstance(value, bool):
+        hint = 'write "1", "true" or what the program reads'
+        raise invalid("wrong-type", "an environment variable is a text", hint)
+    if not isinstance(value, str | int | float):
+        raise invalid("wrong-type", "an environment variable is a text or a number")
+    text = str(value)
+    if "\0" in text:
+        raise invalid("wrong-value", "an environment variable can't hold a NUL character")
+    return text
+
+
+VariableText = Annotated[str, BeforeValidator(variable_text), WithJsonSchema({"type": ["string", "number"]})]
+
+
 class Environment(Section):
     """What a job's program finds around it. Keys that are none of these fields are variables."""
 
@@ -105,35 +120,14 @@ class Environment(Section):
     setup: CampaignPath | None = Field(
         None, description="Shell file to source before the program starts.", examples=["env.sh"]
     )
-    variables: dict[str, str] = Field({}, description="Variables whose names collide with these keys.")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _write_variables_as_text(cls, data: Any) -> Any:
-        """Turn the numbers among the variables into text, and refuse what has no plain text."""
-        if not isinstance(data, dict):
-            return data
-        fields = cls.model_fields
-        changed = {k: v if k in fields else _variable_text(k, v) for k, v in data.items()}
-        if isinstance(variables := data.get("variables"), dict):
-            changed["variables"] = {k: _variable_text(k, v) for k, v in variables.items()}
-        return changed
+    variables: dict[str, VariableText] = Field(
+        {}, description="Variables whose names collide with these keys."
+    )
+    __pydantic_extra__: dict[str, VariableText] = Field(init=False)
 
     def all_variables(self) -> dict[str, str]:
         """Return every environment variable, sorted by name."""
         return dict(sorted({**(self.model_extra or {}), **self.variables}.items()))
-
-
-def _variable_text(name: str, value: Any) -> Any:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
-    if isinstance(value, bool):
-        raise invalid(
-            "wrong-type", f"the variable `{name}` is a text", 'write "1", "true" or what the program reads'
-        )
-    if not isinstance(value, str) and name not in {"conda"}:
-        raise invalid("wrong-type", f"the variable `{name}` is a text or a number")
-    return value
 
 
 class Workflow(Section):

@@ -10,7 +10,13 @@ from socm.diagnostics.model import (
     Severity,
     nearest_name,
 )
-from socm.diagnostics.printing import format_diagnostics, format_json, format_summary, wants_colour
+from socm.diagnostics.printing import (
+    format_diagnostics,
+    format_json,
+    format_summary,
+    read_sources,
+    wants_colour,
+)
 
 __all__ = [
     "Collector",
@@ -25,5 +31,6 @@ __all__ = [
     "format_json",
     "format_summary",
     "nearest_name",
+    "read_sources",
     "wants_colour",
 ]

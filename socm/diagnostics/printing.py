@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TextIO
 
 from socm.diagnostics.model import Diagnostic, Place, Severity
@@ -34,6 +36,15 @@ def format_diagnostics(
     The text ends with a line feed unless it is empty.
     """
     return "".join(_format_one(diagnostic, sources, colour) for diagnostic in diagnostics)
+
+
+def read_sources(diagnostics: Iterable[Diagnostic]) -> dict[str, str]:
+    """Return the text of each file that diagnostics point into, as far as it can be read."""
+    sources = {}
+    for file in dict.fromkeys(d.place.file for d in diagnostics if d.place and d.place.line):
+        with contextlib.suppress(OSError, ValueError):
+            sources[file] = Path(file).read_bytes().decode("utf-8-sig", "replace")
+    return sources
 
 
 def format_summary(diagnostics: Iterable[Diagnostic], written: bool) -> str:
