@@ -10,6 +10,9 @@ from socm.clusters.model import Cluster, Qos
 from socm.core.models import Resources
 from socm.diagnostics import Collector, Diagnostic, nearest_name
 
+LEAST_MEM_MB = 500
+"""Memory of the smallest job on Slurm: the two Snakemakes that start its program take 300 MB."""
+
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -56,6 +59,8 @@ def fit(request: Resources, cluster: Cluster, jobs: int = 1) -> JobResources:
     problems.raise_if_errors()
     ranks_per_node = math.ceil(request.ranks / nodes)
     mem_mb = _mem_mb_of_node(request, nodes)
+    if cluster.scheduler == "slurm":
+        mem_mb = max(mem_mb, min(LEAST_MEM_MB, cluster.mem_mb_per_node or LEAST_MEM_MB))
     runtime_limits = [
         limit for limit in (qos and qos.max_walltime_minutes, cluster.max_walltime_minutes) if limit
     ]

@@ -87,6 +87,11 @@ def test_memory_alone_spreads_ranks_over_nodes():
     assert (job.nodes, job.tasks_per_node, job.mem_mb) == (2, 2, 15_000)
 
 
+def test_a_job_gets_at_least_what_snakemake_itself_takes():
+    assert fit(Resources(memory=50), small_cluster()).mem_mb == 500
+    assert fit(Resources(memory=50), load_cluster("local", Path())).mem_mb == 50
+
+
 def test_one_rank_needs_no_launcher(tiger3):
     job = fit(Resources(threads=8), tiger3)
     assert (job.launcher, job.extra, job.nodes, job.tasks) == ("", None, 1, 1)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from campaigns import Workspace
 from cluster import SlurmCluster, missing_parts
 
 
@@ -25,3 +27,11 @@ def slurm(slurm_session: SlurmCluster, monkeypatch: pytest.MonkeyPatch) -> Itera
         monkeypatch.setenv(variable, value)
     yield slurm_session
     slurm_session.cancel_all()
+
+
+@pytest.fixture
+def workspace(slurm: SlurmCluster, tmp_path: Path) -> Iterator[Workspace]:
+    """An empty workspace on the cluster."""
+    workspace = Workspace(tmp_path / "workspace", slurm)
+    yield workspace
+    workspace.stop()

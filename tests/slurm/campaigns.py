@@ -1,0 +1,220 @@
+"""Campaigns of small shell jobs, rendered as any campaign is, and Snakemake at work on them.
+
+What a job does is read from ``control/<name>.sh`` when it runs, so that a test can mend a job without
+changing what it is. Each job notes its start and end in ``journal``.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cluster import ACCOUNT, CPUS_PER_NODE, MEM_MB_PER_NODE, NODES, QOS, SlurmCluster, wait_until
+
+from socm.clusters import Cluster, fit, run_limits
+from socm.core.jobs import JobSpec, RuleSpec
+from socm.core.models import Campaign, Environment, Resources
+from socm.graph import make_plan
+from socm.render import render_workspace, write_workspace
+from socm.render.profiles import render_profiles
+
+CLUSTER = Cluster.model_validate(
+    {
+        "name": "socmtest",
+        "nodes": len(NODES),
+        "cores_per_node": CPUS_PER_NODE,
+        "memory_per_node": MEM_MB_PER_NODE,
+        "account": ACCOUNT,
+        "launcher": "srun --nodes={nodes} --ntasks={ranks} --cpus-per-task={threads}",
+        "qos": [
+            {"name": name, "walltime": wall, "jobs": jobs, "cores": cores}
+            for name, (wall, jobs, cores) in {**QOS, "long": ("48h", *QOS["long"][1:])}.items()
+        ],
+    }
+)
+"""The cluster of the tests, as its file would describe it."""
+
+JOB_SCRIPT = """\
+# NAME OUTPUT: notes when it runs, does what its control file says, writes its output.
+name=$1 output=$2
+note() { echo "$1 $name ${SLURM_JOB_ID:-local}.$$ $(date +%s.%N)" >> journal; }
+note start
+trap 'note end' EXIT
+if [ -e "control/$name.sh" ]; then . "control/$name.sh"; fi
+mkdir -p "$(dirname "$output")"
+echo "$name" > "$output"
+"""
+JOB_BODY_FOLDER = "results"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One execution of a job, from the journal; `end` is None while it runs or if it was killed."""
+
+    name: str
+    slurm_id: str
+    start: float
+    end: float | None
+
+
+def rule(
+    name: str, jobs: Sequence[str], resources: Mapping[str, object] | None = None, **changes: object
+) -> RuleSpec:
+    """Return a rule of shell jobs."""
+    specs = tuple(
+        JobSpec(
+            name=job,
+            command=f"bash job.sh {job} {JOB_BODY_FOLDER}/{name}/{job}.txt",
+            outputs={"text": f"{JOB_BODY_FOLDER}/{name}/{job}.txt"},
+        )
+        for job in jobs
+    )
+    asked: dict[str, object] = {"memory": 500, "runtime": "5m", "retries": 0}
+    fields: dict[str, object] = {
+        "name": name,
+        "workflow": name,
+        "body": "program",
+        "description": f"Jobs of {name}.",
+        "jobs": specs,
+        "resources": Resources.model_validate(asked | dict(resources or {})),
+        "environment": Environment(),
+    }
+    return RuleSpec(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+@dataclass
+class Workspace:
+    """A compiled campaign, and the Snakemake processes that run it."""
+
+    folder: Path
+    slurm: SlurmCluster
+    started: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def compile(self, *rules: RuleSpec, name: str = "bad-days") -> None:
+        """Write the workspace as a compile does."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "job.sh").write_text(JOB_SCRIPT)
+        fitted = {spec.name: fit(spec.resources, CLUSTER, jobs=len(spec.jobs)) for spec in rules}
+        plan = make_plan(
+            [(spec, ("campaign", spec.name)) for spec in rules],
+            fitted,
+            lambda members: run_limits(members, CLUSTER),
+        )
+        campaign = Campaign(name=name, resource="socmtest")
+        profiles = render_profiles(campaign, CLUSTER, plan)
+        contents = render_workspace(plan, campaign=name, sources={}, extra_files=profiles)
+        write_workspace(self.folder, contents)
+
+    def control(self, name: str, script: str) -> None:
+        """Say what a job does from now on."""
+        (self.folder / "control").mkdir(exist_ok=True)
+        (self.folder / "control" / f"{name}.sh").write_text(script + "\n")
+
+    def start(self, *options: str, profile: str = "slurm", log: str = "out.log") -> subprocess.Popen[bytes]:
+        """Start Snakemake in the background, in a session of its own, looking at its jobs often."""
+        quick = ("--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "5")
+        command = (sys.executable, "-m", "snakemake", "--profile", profile, *options)
+        with (self.folder / log).open("ab") as file:
+            process = subprocess.Popen(
+                [*command, *(quick if profile == "slurm" else ())],
+                cwd=self.folder,
+                env=self.slurm.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.started.append(process)
+        return process
+
+    def run(self, *options: str, profile: str = "slurm", timeout: float = 240) -> tuple[int, str]:
+        """Run Snakemake to its end; return its exit code and what it said."""
+        before = len(self.said())
+        process = self.start(*options, profile=profile)
+        try:
+            process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"Snakemake does not end\n{self.said()[before:]}") from None
+        return process.returncode, self.said()[before:]
+
+    def would_run(self) -> list[str]:
+        """Return the names of the jobs that Snakemake would run now."""
+        done = subprocess.run(
+            [sys.executable, "-m", "snakemake", "--profile", "slurm", "--dry-run"],
+            cwd=self.folder,
+            env=self.slurm.environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        lines = [line.strip() for line in done.stdout.splitlines()]
+        return sorted(
+            Path(line.removeprefix("output: ")).stem
+            for line in lines
+            if line.startswith(f"output: {JOB_BODY_FOLDER}/")
+        )
+
+    def said(self, log: str = "out.log") -> str:
+        """Return everything that Snakemake said so far."""
+        path = self.folder / log
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def runs(self, name: str | None = None) -> list[Run]:
+        """Return the executions of a job, or of all, in the order of their start."""
+        path = self.folder / "journal"
+        entries = [line.split() for line in path.read_text().splitlines()] if path.exists() else []
+        ends = {(job, number): float(when) for event, job, number, when in entries if event == "end"}
+        return [
+            Run(job, number, float(when), ends.get((job, number)))
+            for event, job, number, when in entries
+            if event == "start" and name in (None, job)
+        ]
+
+    def wait_for_runs(self, number: int, timeout: float = 60) -> None:
+        """Wait until so many executions have started."""
+        wait_until(lambda: len(self.runs()) >= number, timeout, f"fewer than {number} jobs started")
+
+    def overlaps(self) -> list[tuple[Run, Run]]:
+        """Return executions of one job that ran at the same time."""
+        found = []
+        runs = self.runs()
+        for first in runs:
+            for second in runs:
+                same = first.name == second.name and first.start < second.start
+                if same and (first.end is None or first.end > second.start):
+                    found.append((first, second))
+        return found
+
+    def outputs(self) -> list[str]:
+        """Return the names of the jobs whose output is there."""
+        return sorted(path.stem for path in (self.folder / JOB_BODY_FOLDER).rglob("*.txt"))
+
+    def wait_until_said(self, text: str, timeout: float = 90) -> None:
+        """Wait until Snakemake says something."""
+        try:
+            wait_until(lambda: text in self.said(), timeout, f"{text!r} is not said")
+        except TimeoutError as error:
+            raise AssertionError(f"{error}\n{self.said()}") from None
+
+    def kill(self, process: subprocess.Popen[bytes]) -> None:
+        """End Snakemake as the kernel does when memory is short."""
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+    def move(self, folder: Path) -> Workspace:
+        """Return the workspace in another place."""
+        shutil.move(self.folder, folder)
+        return Workspace(folder, self.slurm)
+
+    def stop(self) -> None:
+        """End every Snakemake that a test left."""
+        for process in self.started:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
