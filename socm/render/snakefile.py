@@ -57,6 +57,7 @@ class RuleView:
     identifier: str
     description: str
     body: str
+    message: str
     table: str
     row: str
     job_word: str
@@ -85,7 +86,13 @@ def render_snakefile(campaign: str, rules: Sequence[Rule], null_tests: Sequence[
     return (
         templates()
         .get_template("Snakefile.j2")
-        .render(campaign=campaign, rules=rules, min_snakemake=MIN_SNAKEMAKE, null_tests=null_tests)
+        .render(
+            campaign=campaign,
+            campaign_text=_pattern_text(campaign),
+            rules=rules,
+            min_snakemake=MIN_SNAKEMAKE,
+            null_tests=null_tests,
+        )
     )
 
 
@@ -120,7 +127,11 @@ def name_constraints(rules: Sequence[Rule]) -> dict[str, str | None]:
             continue
         own = re.compile(shapes[rule.name])
         met = any(
-            own.fullmatch(job.name) for other in rules if other is not rule for job in other.spec.jobs if job.name
+            own.fullmatch(job.name)
+            for other in rules
+            if other is not rule
+            for job in other.spec.jobs
+            if job.name
         ) or any(
             re.fullmatch(shapes[other.name], job.name)
             for other in rules
@@ -143,6 +154,9 @@ def _view(rule: Rule, constraint: str | None, limits: RunLimits) -> RuleView:
         identifier=rule.identifier,
         description=spec.description,
         body=spec.body,
+        message=python_literal(
+            f"{_pattern_text(spec.name)}{' {wildcards.job}' if rule.has_wildcard else ''}, log: {{log}}"
+        ),
         table=f"workflow/jobs/{spec.name}.json",
         row="wildcards.job" if rule.has_wildcard else python_literal(spec.jobs[0].name),
         job_word="{wildcards.job:q}" if rule.has_wildcard else "''",

@@ -28,7 +28,11 @@ def render_workspace(
     further texts that other rooms made (profiles, the observations' manifest).
     """
     null_tests = [
-        {"test": rule.spec.workflow, "spec": str(job.inputs["spec"]), "output_dir": posixpath.dirname(job.outputs["summary"])}
+        {
+            "test": rule.spec.workflow,
+            "spec": str(job.inputs["spec"]),
+            "output_dir": posixpath.dirname(job.outputs["summary"]),
+        }
         for rule, job in plan.jobs()
         if rule.spec.body == "null_maps"
     ]

@@ -76,13 +76,5 @@ class Workspace:
 
 
 def jobs_in(done: subprocess.CompletedProcess[str]) -> set[str]:
-    """Return the jobs that a Snakemake run names: rule, and the value of its wildcard."""
-    text = done.stdout + done.stderr
-    found = set()
-    for block in re.split(r"\n(?=(?:local)?rule \w+:)", text)[1:]:
-        rule = re.match(r"(?:local)?rule (\w+):", block)[1]
-        body = block.split("\n\n")[0]
-        job = re.search(r"^    wildcards: job=(.+)$", body, re.MULTILINE)
-        if rule != "all":
-            found.add(f"{rule} {job[1]}" if job else rule)
-    return found
+    """Return the jobs that a Snakemake run names: workflow, and the value of the wildcard."""
+    return set(re.findall(r"^Job \d+: (.+), log: ", done.stdout + done.stderr, re.MULTILINE))

@@ -53,8 +53,13 @@ def test_the_wheel_compiles_from_another_folder(wheel, tmp_path):
         'environment = { conda = "mapmaking" }\n'
     )
     said = run(
-        environment / "bin/socm", "compile", folder / "campaign.toml", cwd=tmp_path, PATH=programs, PYTHONPATH=""
+        environment / "bin/socm",
+        "compile",
+        folder / "campaign.toml",
+        cwd=tmp_path,
+        PATH=programs,
+        PYTHONPATH="",
     )
     assert "ml-mapmaking" in said
     plan = run(environment / "bin/snakemake", "--profile", "local", "-n", cwd=folder, PATH=programs)
-    assert "rule ml_mapmaking:" in plan
+    assert "ml-mapmaking, log: logs/ml-mapmaking.log" in plan
