@@ -95,9 +95,10 @@ class _Walk:
                 self.pair(child, path)
 
     def pair(self, node: Node, prefix: KeyPath) -> None:
-        if len(node.named_children) < 2:
+        parts = [child for child in node.named_children if child.type != "comment"]
+        if len(parts) < 2:
             return
-        key, value = node.named_children[0], node.named_children[-1]
+        key, value = parts[0], parts[-1]
         *parents, (last, last_node) = self.key_parts(key)
         path = prefix
         for name, part in parents:

@@ -37,31 +37,34 @@ MINUTES_PER_UNIT = {
     "w": 10080.0,
     "week": 10080.0,
 }
+LARGEST = 1e15
+"""No amount of MB or of seconds beyond this is meant."""
+
+LONGEST_TEXT = 100
+
+_MEMORY_HINT = 'write MB as a number, or "64G", "4.8 TB", "512MiB"'
 _DURATION_HINT = 'write seconds as a number, or "7h", "1h30m", "2d 3h", "1:30:00"'
-_MEMORY = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([A-Za-z]*)\s*")
-_DURATION_PART = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([A-Za-z]+)\s*")
-_CLOCK = re.compile(r"\s*(?:(\d+)-)?(\d+):([0-5]?\d):([0-5]?\d)\s*")
+_NUMBER = r"\s*(\d+(?:\.\d*)?|\.\d+)\s*"
+_BARE_NUMBER = re.compile(_NUMBER, re.ASCII)
+_MEMORY = re.compile(_NUMBER + r"([A-Za-z]*)\s*", re.ASCII)
+_DURATION_PART = re.compile(_NUMBER + r"([A-Za-z]+)\s*", re.ASCII)
+_CLOCK = re.compile(r"\s*(?:(\d+)-)?(\d+):([0-5]?\d):([0-5]?\d)\s*", re.ASCII)
 
 
 def memory_mb(value: str | float) -> int:
     """Return an amount of memory in MB, rounded up.
 
     A bare number, also as a string, is MB (the older tool's convention); "48G", "4.8 TB" and
-    "512MiB" are what they say. Raises ValueError on anything else and on amounts below 1 MB.
+    "512MiB" are what they say. Raises ValueError on anything else and on amounts that aren't positive.
     """
-    if isinstance(value, bool):
-        raise invalid("wrong-type", "a memory is a number of MB or a text such as '64G', not true or false")
     if isinstance(value, str):
-        match = _MEMORY.fullmatch(value)
+        match = _MEMORY.fullmatch(value[:LONGEST_TEXT])
         if not match or match[2].upper() not in MB_PER_UNIT:
-            hint = 'write MB as a number, or "64G", "4.8 TB", "512MiB"'
-            raise invalid("bad-unit", f'"{value}" is no amount of memory', hint)
+            raise invalid("bad-unit", f'"{value}" is no amount of memory', _MEMORY_HINT)
         amount_mb = float(match[1]) * MB_PER_UNIT[match[2].upper()]
     else:
-        amount_mb = float(value)
-    if not math.isfinite(amount_mb) or amount_mb <= 0:
-        raise invalid("out-of-range", f"a memory of {value} is not positive")
-    return math.ceil(round(amount_mb, 6))
+        amount_mb = _number(value, "a memory is a number of MB or a text", _MEMORY_HINT)
+    return math.ceil(round(_possible(amount_mb, f"a memory of {value}"), 6))
 
 
 def runtime_minutes(value: str | float) -> int:
@@ -75,20 +78,34 @@ def runtime_minutes(value: str | float) -> int:
 
 def duration_seconds(value: str | float) -> float:
     """Return a positive duration in seconds; a bare number is seconds. Raises ValueError otherwise."""
-    if isinstance(value, bool):
-        raise invalid("wrong-type", "a duration is a number of seconds or a text", _DURATION_HINT)
-    seconds = float(value) if not isinstance(value, str) else _parse_duration(value)
-    if not math.isfinite(seconds) or seconds <= 0:
-        raise invalid("out-of-range", f"a duration of {value} is not positive")
-    return seconds
+    if isinstance(value, str):
+        seconds = _parse_duration(value[:LONGEST_TEXT])
+    else:
+        seconds = _number(value, "a duration is a number of seconds or a text", _DURATION_HINT)
+    return _possible(seconds, f"a duration of {value}")
+
+
+def _number(value: object, message: str, hint: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise invalid("wrong-type", message, hint)
+    # An integer may be too large for a float.
+    return float(max(-LARGEST, min(LARGEST, value)))
+
+
+def _possible(amount: float, name: str) -> float:
+    if not amount > 0:
+        raise invalid("out-of-range", f"{name} is not positive")
+    if amount >= LARGEST:
+        raise invalid("out-of-range", f"{name} is more than there is")
+    return amount
 
 
 def _parse_duration(text: str) -> float:
     clock = _CLOCK.fullmatch(text)
     if clock:
-        days, hours, minutes, seconds = (int(part or 0) for part in clock.groups())
-        return ((days * 24 + hours) * 60 + minutes) * 60.0 + seconds
-    if re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*", text):
+        days, hours, minutes, seconds = (float(part or 0) for part in clock.groups())
+        return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+    if _BARE_NUMBER.fullmatch(text):
         return float(text)
     total = 0.0
     position = 0
