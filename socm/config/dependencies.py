@@ -8,7 +8,7 @@ from typing import Any
 
 from socm.config.layers import plain
 from socm.core.models import Workflow
-from socm.core.references import Reference, map_texts, references_in, rename_references, texts_in
+from socm.core.references import SELF, Reference, map_texts, references_in, rename_references, texts_in
 from socm.diagnostics import Collector, Diagnostic, KeyPath, Severity, nearest_name
 
 
@@ -59,7 +59,9 @@ def check_names(values: Mapping[str, Any], path: KeyPath, names: Names) -> list[
         problems += [
             _unknown(f"`{reference}`", reference.workflow, key, names)
             for reference in references_in(text)
-            if key[0] != "depends_on" and names.find(reference.workflow, path) is None
+            if key[0] != "depends_on"
+            and reference.workflow != SELF
+            and names.find(reference.workflow, path) is None
         ]
     return problems
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from socm.config.dependencies import Names, check_names, edges_of
 from socm.config.document import table_name
-from socm.config.layers import Merged, field_name, merge_layers
+from socm.config.layers import Merged, field_name, merge_layers, plain
 from socm.config.matrix import WITHOUT_MATRIX, Variant, make_variants
 from socm.config.problems import describe, known_keys, problems_of
 from socm.config.tables import Table, inherited_part, option_name, own_part
@@ -37,13 +37,14 @@ def path_context() -> PathContext:
 def read_workflows(tables: Sequence[Table], names: Names, problems: Collector) -> ReadWorkflows:
     """Return the workflows of the tables, one for each variant; those that are wrong are left out."""
     read = ReadWorkflows()
+    carried = _varied_keys(tables)
     for table in tables:
         layers = [*(inherited_part(above, table.kind) for above in table.layers[:-1])]
         merged = merge_layers([*layers, own_part(table, problems)], table.kind, table.kind.program_options)
         _take_older_keys(table, merged, problems)
         _drop_replaced_keys(table, merged)
         read.edges.setdefault(table.name, {}).update(edges_of(merged.values, table.path, names))
-        variants = _variants(table, merged, problems)
+        variants = _variants(table, merged, carried, problems)
         merged.values.pop("matrix", None)
         read.written.update(_written_elsewhere(table, merged, variants))
         read.workflows += _validated(table, merged, variants, names, problems)
@@ -84,7 +85,25 @@ def _drop_replaced_keys(table: Table, merged: Merged) -> None:
                 merged.drop(name)
 
 
-def _variants(table: Table, merged: Merged, problems: Collector) -> Sequence[Variant]:
+def _varied_keys(tables: Sequence[Table]) -> frozenset[str]:
+    """Return every key that some workflow's matrix varies.
+
+    A matrix may carry such a name along where it is no key of its own workflow, so that each of its
+    jobs goes with the one of the other workflow that has the same value.
+    """
+    return frozenset(
+        field_name(key, table.kind)
+        for table in tables
+        for layer in table.layers
+        if isinstance(matrix := layer.table.get("matrix"), Mapping)
+        for key in matrix
+        if table.kind.free_matrix or field_name(key, table.kind) in known_keys(table.kind)
+    )
+
+
+def _variants(
+    table: Table, merged: Merged, carried: frozenset[str], problems: Collector
+) -> Sequence[Variant]:
     """Return the combinations of the matrix; what a nearer table says plainly is not varied."""
     matrix = merged.values.get("matrix")
     if matrix is None:
@@ -98,7 +117,7 @@ def _variants(table: Table, merged: Merged, problems: Collector) -> Sequence[Var
     axes: dict[str, Any] = {}
     origins: dict[str, KeyPath] = {}
     for key, values in matrix.items():
-        name = key if key == "exclude" else field_name(key, table.kind)
+        name = key if key == "exclude" else plain(key)
         axis = merged.origins["matrix", key]
         if name in merged.values and name != "exclude":
             value = merged.origins[name,]
@@ -112,7 +131,9 @@ def _variants(table: Table, merged: Merged, problems: Collector) -> Sequence[Var
         origins[name] = axis
     if not axes.keys() - {"exclude"}:
         return WITHOUT_MATRIX
-    return make_variants(axes, origins, known_keys(table.kind), fixed, problems)
+    known = known_keys(table.kind)
+    others = axes.keys() - {"exclude"} if table.kind.free_matrix else carried - set(known)
+    return make_variants(axes, origins, (*known, *sorted(others)), fixed, problems)
 
 
 def _depth(table: Table, key: KeyPath) -> int:
@@ -142,7 +163,7 @@ def _validated(
     for variant in variants:
         values = {
             **merged.values,
-            **variant.values,
+            **{name: value for name, value in variant.values.items() if name in table.kind.model_fields},
             "name": table.name,
             "path": table.path,
             "belongs_to": table.belongs_to,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from socm.core.models import Environment, Resources
+from socm.diagnostics import KeyPath
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,11 @@ class JobSpec:
     Paths are relative to the workspace, or absolute. `name` tells the job from its siblings and
     may hold slashes; it is empty where a workflow has a single job. `observations` are the ids of
     the job's query file, which is its input ``query``; None where a job reads no observations.
+
+    Of the outputs, `temporary` are those that go once their last reader is done, `folders` those
+    that are folders, and `mark` the one that the job's success makes where its program makes none.
+    `carries` says for an output what its readers read with it (the data behind a context file).
+    `leftovers` are patterns of files that are no outputs and go when the job is done.
     """
 
     command: str
@@ -23,6 +29,11 @@ class JobSpec:
     outputs: Mapping[str, str] = field(default_factory=dict)
     observations: tuple[str, ...] | None = None
     min_coverage: float | None = None
+    temporary: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
+    mark: str | None = None
+    carries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    leftovers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +42,8 @@ class RuleSpec:
 
     `name` is the label in file names (``mission-tests``), `body` names the template of the rule's
     shell text, `description` is the comment above the rule. `files` are small files that the jobs
-    read and the compile writes (path to text).
+    read and the compile writes (path to text). `keys` says for an input or an output which key of
+    the workflow's table names it, where that isn't its own name.
     """
 
     name: str
@@ -43,4 +55,5 @@ class RuleSpec:
     environment: Environment
     files: Mapping[str, str] = field(default_factory=dict)
     after: tuple[str, ...] = ()
-    """Labels of rules whose jobs must all be done before any job of this one starts."""
+    """Names of workflows whose jobs must all be done before any job of this rule starts."""
+    keys: Mapping[str, KeyPath] = field(default_factory=dict)

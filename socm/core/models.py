@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
@@ -20,7 +21,7 @@ from pydantic import (
 from socm.core.annotations import classes_in
 from socm.core.fields import CampaignPath, ProgramOptions
 from socm.core.invalid import invalid
-from socm.core.references import Reference, Resolve, map_texts, references_in, substitute, texts_in
+from socm.core.references import SELF, Reference, Resolve, map_texts, references_in, substitute, texts_in
 from socm.core.units import memory_mb, runtime_minutes
 from socm.diagnostics import Diagnostic, DiagnosticError, KeyPath
 
@@ -149,6 +150,9 @@ class Workflow(Section):
     program_options: ClassVar[ProgramOptions | None] = None
     """What the program of a workflow with a field `options` takes there."""
 
+    free_matrix: ClassVar[bool] = False
+    """Whether a matrix may have names that are no fields; `${self.name}` gives their values."""
+
     name: str = Field("", description="Name of the workflow; the table's name.", exclude=True)
     path: tuple[str, ...] = Field((), description="Keys of the workflow's table.", exclude=True)
     belongs_to: tuple[str, ...] = Field(
@@ -167,6 +171,12 @@ class Workflow(Section):
     )
     resources: Resources = Field(Resources(), description="What one job asks of the cluster.")
     environment: Environment = Field(Environment(), description="Variables, conda, modules, container.")
+    temporary: tuple[str, ...] = Field(
+        (),
+        description="What is not kept: names of outputs, which go once their last reader is done, and "
+        "patterns of other files beside the outputs, which go when the job is done.",
+        examples=[["tods"], ["pass*_sky_map0*.fits"]],
+    )
 
     @classmethod
     def child_kind(cls, name: str, table: Mapping[str, Any]) -> type[Workflow] | None:  # noqa: ARG003
@@ -195,13 +205,17 @@ class Workflow(Section):
 
     def references(self) -> tuple[tuple[KeyPath, Reference], ...]:
         """Return each reference to another workflow, with its key counted from the table."""
-        return tuple(
-            (key, reference)
-            for name in self.settable_fields()
-            if name != "depends_on"
-            for key, text in texts_in(getattr(self, name), (name,))
-            for reference in references_in(text)
-        )
+        return tuple((key, found) for key, found in self._all_references() if found.workflow != SELF)
+
+    def own_references(self) -> tuple[tuple[KeyPath, Reference], ...]:
+        """Return each reference of the workflow to itself, with its key counted from the table."""
+        return tuple((key, found) for key, found in self._all_references() if found.workflow == SELF)
+
+    def _all_references(self) -> Iterator[tuple[KeyPath, Reference]]:
+        for name in self.settable_fields():
+            if name != "depends_on":
+                for key, text in texts_in(getattr(self, name), (name,)):
+                    yield from ((key, reference) for reference in references_in(text))
 
     @property
     def dependencies(self) -> tuple[str, ...]:
@@ -243,11 +257,26 @@ class Workflow(Section):
 
     def get_command(self, **kwargs: Any) -> str:  # noqa: ARG002 -- part of the documented signature
         """Return the command of a job, as shell text."""
-        return f"{self.executable} {self.subcommand}".strip()
+        return " ".join(shlex.quote(word) for word in (self.executable, self.subcommand) if word)
 
     def get_arguments(self, **kwargs: Any) -> str:  # noqa: ARG002 -- part of the documented signature
         """Return the arguments of a job's command, as shell text."""
         return ""
+
+    def get_inputs(self, **kwargs: Any) -> Mapping[str, str | Sequence[str]]:  # noqa: ARG002
+        """Return the files that a job reads, by name; a change of their content runs it again."""
+        return {}
+
+    def get_outputs(self, **kwargs: Any) -> Mapping[str, str]:  # noqa: ARG002
+        """Return the files that a job makes, by name; with none, its success makes a mark."""
+        return {}
+
+    def get_jobs(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return the jobs: each one's name, and what the other methods get as keywords for it.
+
+        A single job needs no name.
+        """
+        return {"": {}}
 
 
 INTERNAL_FIELDS = ("name", "path", "belongs_to", "variant")

@@ -2,7 +2,8 @@
 
 Texts of a workflow keep their references until the graph knows what the other workflow makes;
 `Workflow.references` lists them and `Workflow.resolved` puts the values in. ``$${a.b}`` stands for
-the text ``${a.b}`` itself.
+the text ``${a.b}`` itself. ``${self.band}`` is a value of the workflow that says it: of its matrix,
+its inputs and outputs, or its fields.
 """
 
 from __future__ import annotations
@@ -17,6 +18,10 @@ from pydantic import BaseModel
 from socm.diagnostics import KeyPath
 
 _REFERENCE = re.compile(r"\$(\$?)\{([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)\.([A-Za-z0-9_-]+)\}")
+
+
+SELF = "self"
+"""What a workflow calls itself in a reference."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

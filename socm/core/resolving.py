@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from socm.core.models import Workflow
-from socm.core.references import Reference
+from socm.core.references import SELF, Reference, substitute, texts_in
 from socm.diagnostics import Collector, Diagnostic, DiagnosticError, KeyPath, nearest_name
 
 Outputs = Callable[[Workflow], Mapping[str, Sequence[str]]]
@@ -20,6 +20,7 @@ def resolve_references(workflow: Workflow, others: Sequence[Workflow], outputs: 
     A reference means a declared output of the workflow it names, or else its field; `output_dir`
     is the folder of the variant. Of a workflow with several variants those count that have the same
     values of the matrix as the reader; where several jobs are left the value is the list of theirs.
+    ``${self.…}`` are values of the workflow itself.
     Raises DiagnosticError, its keys counted from the workflow's table, for what nothing makes and
     for a list where one text is wanted.
     """
@@ -29,7 +30,72 @@ def resolve_references(workflow: Workflow, others: Sequence[Workflow], outputs: 
         with problems.at():
             values[reference] = _value_of(reference, key, workflow, others, outputs)
     problems.raise_if_errors()
-    return workflow.resolved(values.__getitem__)
+    all_values = _Values(workflow, values)
+    for key, reference in workflow.own_references():
+        with problems.at(key):
+            all_values.value_of(reference)
+    problems.raise_if_errors()
+    return workflow.resolved(all_values.value_of)
+
+
+class _Values:
+    """What the references of one workflow stand for: those to others are known, its own are looked up."""
+
+    def __init__(self, workflow: Workflow, others: Mapping[Reference, str | tuple[str, ...]]) -> None:
+        self.workflow = workflow
+        self.others = others
+        self.asked: list[str] = []
+
+    def value_of(self, reference: Reference) -> str | tuple[str, ...]:
+        if reference.workflow != SELF:
+            return self.others[reference]
+        name = reference.attribute.replace("-", "_")
+        if name in self.asked:
+            circle = " → ".join(f"${{self.{asked}}}" for asked in [*self.asked, name])
+            raise DiagnosticError(Diagnostic("reference-in-circle", f"a value stands for itself: {circle}"))
+        found = _own_texts(self.workflow, name)
+        if not found:
+            raise DiagnosticError(_unknown_own(self.workflow, reference))
+        self.asked.append(name)
+        values: list[str] = []
+        for text in found:
+            value = substitute(text, self.value_of)
+            values += [value] if isinstance(value, str) else value
+        self.asked.pop()
+        if name == "output_dir" and self.workflow.variant:
+            values = [posixpath.join(value, self.workflow.variant_folder) for value in values]
+        return values[0] if len(values) == 1 else tuple(values)
+
+
+def _own_texts(workflow: Workflow, name: str) -> tuple[str, ...]:
+    """Return a value of the workflow itself: of its matrix, its inputs and outputs, or a field."""
+    matrix = {key.replace("-", "_"): value for key, value in workflow.variant}
+    if name in matrix:
+        return (matrix[name],)
+    for table in ("outputs", "inputs"):
+        entries = getattr(workflow, table, None)
+        if isinstance(entries, Mapping) and name in entries:
+            entry = entries[name]
+            return (entry,) if isinstance(entry, str) else tuple(entry)
+    if name not in _fields_with_values(workflow):
+        return ()
+    value = getattr(workflow, name)
+    return tuple(_text(entry) for entry in (value if isinstance(value, tuple) else (value,)))
+
+
+def _unknown_own(workflow: Workflow, reference: Reference) -> Diagnostic:
+    own = {name: None for name, _ in workflow.variant}
+    for table in ("outputs", "inputs"):
+        entries = getattr(workflow, table, None)
+        own |= dict.fromkeys(entries if isinstance(entries, Mapping) else ())
+    known = (*own, *_fields_with_values(workflow))
+    nearest = nearest_name(reference.attribute, known)
+    return Diagnostic(
+        "unknown-reference",
+        f"`{reference}`: the workflow has no value called `{reference.attribute}`",
+        hint=f"did you mean `${{self.{nearest}}}`?" if nearest else None,
+        notes=(f"it has: {', '.join(known)}",) if known else (),
+    )
 
 
 def _value_of(
@@ -62,9 +128,12 @@ def _field_values(
     workflow: Workflow, name: str, others: Sequence[Workflow], outputs: Outputs
 ) -> tuple[str, ...]:
     name = name.replace("-", "_")
+    matrix = dict(workflow.variant)
+    if name in matrix:
+        return (matrix[name],)
     if name not in _fields_with_values(workflow):
         return ()
-    if any(key[0] == name for key, _ in workflow.references()):
+    if any("${" in text for _, text in texts_in(getattr(workflow, name))):
         workflow = resolve_references(workflow, others, outputs)
     value = getattr(workflow, name)
     if name == "output_dir":
