@@ -6,7 +6,7 @@ may be inherited, references, names) is left to `socm check`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel
@@ -112,7 +112,7 @@ def _workflow(
     schema: dict[str, Any], model: type[Workflow], kinds: Mapping[str, type[Workflow]]
 ) -> dict[str, Any]:
     properties = {name: value for name, value in schema["properties"].items() if name not in INTERNAL_FIELDS}
-    properties["workflow"] = {"enum": sorted(kinds), "description": "Kind of the workflow."}
+    properties["workflow"] = {"enum": _kind_names(kinds), "description": "Kind of the workflow."}
     properties["matrix"] = _MATRIX
     if model.program_options is not None and "options" in properties:
         properties["options"] = {**properties["options"], **_options(model.program_options)}
@@ -129,6 +129,12 @@ def _workflow(
         "properties": properties,
         "additionalProperties": rest,
     }
+
+
+def _kind_names(kinds: Iterable[str]) -> list[str]:
+    """Return the names of kinds, those with hyphens first, then their other spelling."""
+    names = sorted(kinds)
+    return names + [name.replace("-", "_") for name in names if "-" in name]
 
 
 def _options(options: ProgramOptions) -> dict[str, Any]:
@@ -177,10 +183,13 @@ def _table(kinds: Mapping[str, type[Workflow]]) -> dict[str, Any]:
     return {
         "type": "object",
         "description": "A workflow, whose kind is `workflow`, or a sub-campaign.",
-        "properties": {"workflow": {"enum": sorted(kinds)}},
+        "properties": {"workflow": {"enum": _kind_names(kinds)}},
         "allOf": [
             {
-                "if": {"properties": {"workflow": {"const": name}}, "required": ["workflow"]},
+                "if": {
+                    "properties": {"workflow": {"enum": _kind_names([name])}},
+                    "required": ["workflow"],
+                },
                 "then": {"$ref": f"#/definitions/{kind.__name__}"},
             }
             for name, kind in sorted(kinds.items())

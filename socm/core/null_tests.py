@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator
 
 from socm.core.invalid import invalid
 from socm.core.models import Section
@@ -20,7 +20,11 @@ GROUP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 EXCLUSIVE_OPTIONS = (("chunk_nobs", "chunk_duration"), ("at", "ranges", "categories"))
 """Options of which a table gives one: a child's own replaces any of the same row that it would inherit."""
 
-DurationSeconds = Annotated[float, BeforeValidator(duration_seconds)]
+DurationSeconds = Annotated[
+    float,
+    BeforeValidator(duration_seconds),
+    WithJsonSchema({"type": ["number", "string"], "examples": ["10d", "12h"]}),
+]
 
 
 class Observatory(Section):

@@ -1,0 +1,251 @@
+"""The commands about the language, as a user calls them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import tomli
+
+from socm.cli import main
+from socm.config import load_campaign
+from socm.config.schema import campaign_schema
+from socm.workflows import registered_workflows
+
+MAPS = '[campaign.ml-mapmaking]\ncontext = "c.yaml"\narea = "a.fits"\noutput_dir = "o"\n'
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command did: its exit code, and what it said on both streams."""
+
+    code: object
+    out: str
+    err: str
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str) -> Ran:
+        with pytest.raises(SystemExit) as stop:
+            main(list(arguments))
+        said = capsys.readouterr()
+        return Ran(stop.value.code, said.out, said.err)
+
+    return call
+
+
+def test_init_writes_a_campaign_that_loads_and_its_schema(run: Run, tmp_path: Path) -> None:
+    ran = run("init", "my campaign")
+    assert (ran.code, ran.err) == (0, "")
+    folder = tmp_path / "my campaign"
+    assert sorted(path.name for path in folder.iterdir()) == ["campaign.schema.json", "campaign.toml"]
+    text = (folder / "campaign.toml").read_text(encoding="utf-8")
+    assert text.startswith("#:schema ./campaign.schema.json\n")
+    loaded = load_campaign(folder / "campaign.toml", registered_workflows)
+    assert loaded.diagnostics == ()
+    assert loaded.campaign.name == "my campaign"
+    assert [w.name for w in loaded.campaign.workflows] == ["ml-mapmaking", "mission-tests", "wafer-tests"]
+    schema = json.loads((folder / "campaign.schema.json").read_text(encoding="utf-8"))
+    assert schema == campaign_schema(registered_workflows)
+
+
+def test_what_init_has_commented_out_is_good_too(run: Run, tmp_path: Path) -> None:
+    run("init")
+    file = tmp_path / "campaign.toml"
+    lines = file.read_text(encoding="utf-8").split("\n")
+    switched_on = [
+        line.removeprefix("# ")
+        if line.startswith("# [") or (line.startswith("# ") and " = " in line)
+        else line
+        for line in lines
+    ]
+    file.write_text("\n".join(switched_on), encoding="utf-8")
+    campaign = load_campaign(file, registered_workflows).campaign
+    assert campaign.resource == "tiger3"
+    assert [w.variant_folder for w in campaign.named("maps")] == ["f090", "f150"]
+
+
+def test_init_overwrites_nothing(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "campaign.toml").write_text("# mine\n", encoding="utf-8")
+    ran = run("init")
+    assert ran.code == 2
+    assert "error[file-exists]" in ran.err
+    assert (tmp_path / "campaign.toml").read_text(encoding="utf-8") == "# mine\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["campaign.toml"]
+
+
+def test_init_where_nothing_can_be_written(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    ran = run("init", "file/folder")
+    assert ran.code == 2
+    assert "error[unwritable-file]" in ran.err
+
+
+def test_check_writes_nothing(
+    run: Run, tmp_path: Path, good_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{good_data / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    text = MAPS.replace("c.yaml", str(good_data / "context.yaml"))
+    text = text.replace("a.fits", str(good_data / "area.fits"))
+    text += f'preprocess_config = "{good_data / "preprocess.yaml"}"\n'
+    (tmp_path / "campaign.toml").write_text(text, encoding="utf-8")
+    ran = run("check", "campaign.toml")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out == "campaign.toml is good: 1 rule, 1 job; nothing written.\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["campaign.toml"]
+
+
+def test_check_tells_tools_in_json(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "campaign.toml").write_text(MAPS + "bnads = 1\n", encoding="utf-8")
+    ran = run("check", "--format", "json", "campaign.toml")
+    assert (ran.code, ran.err) == (2, "")
+    document = json.loads(ran.out)
+    assert document["errors"] == 1
+    (problem,) = document["diagnostics"]
+    assert (problem["code"], problem["file"], problem["line"]) == ("unknown-key", "campaign.toml", 5)
+    assert problem["key"] == ["campaign", "ml-mapmaking", "bnads"]
+
+
+def test_explain_says_more(run: Run) -> None:
+    ran = run("explain", "unknown-key")
+    assert ran.code == 0
+    assert ran.out.startswith("unknown-key\n\nThe key means nothing in this table")
+    assert run("explain", "error[unknown-key]").code == 2
+    assert run("explain", "[unknown-key]").out == ran.out
+    assert "unknown-key\n" in run("explain").out
+    wrong = run("explain", "unknown-kye")
+    assert (wrong.code, wrong.out) == (2, "")
+    assert "did you mean `unknown-key`?" in wrong.err
+
+
+def test_reference_page_is_in_step(run: Run, checkout: Path) -> None:
+    page = run("schema", "--format", "markdown")
+    written = (checkout / "docs" / "reference.md").read_text(encoding="utf-8")
+    assert written == page.out, "socm schema --format markdown > docs/reference.md"
+
+
+def test_completion_knows_commands_and_codes(run: Run) -> None:
+    assert "_SOCM_COMPLETE=bash_complete" in run("completion", "bash").out
+    assert run("completion", "tcsh").code == 2
+    environ = {
+        **os.environ,
+        "_SOCM_COMPLETE": "bash_complete",
+        "COMP_WORDS": "socm explain unknown-ke",
+        "COMP_CWORD": "2",
+    }
+    asked = [sys.executable, "-c", "from socm.cli import main; main()"]
+    found = subprocess.run(asked, env=environ, capture_output=True, text=True, check=False)
+    assert found.stdout == "plain,unknown-key\n"
+
+
+STAGES = """\
+paramfile: &paramfile params/dr6.dict
+campaign:
+  deadline: 24h
+  resource: tiger3
+  execution_schema: remote
+stages:
+  masks:
+    executable: python -u
+    script: "masks and more.py"
+    script-args: [*paramfile, 3]
+    depends: null
+    resources: &small {memory: 48G, ranks: 1, threads: 4, runtime: 10m}
+  spectra:
+    script: spectra.py
+    script-kwargs: {start: 0, stop: 10, name: "a \\"b\\""}
+    script-flags: [simulate-syst, simulate-lens]
+    depends:
+    - masks
+    resources: *small
+    environment: {OMP_NUM_THREADS: 4}
+"""
+
+
+def test_import_writes_an_equal_campaign(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "dag.yml").write_text(STAGES, encoding="utf-8")
+    ran = run("import", "dag.yml", "-o", "campaign.toml")
+    assert (ran.code, ran.out) == (0, "Wrote campaign.toml.\n")
+    assert ran.err.count("note[obsolete-key]") == 2
+    text = (tmp_path / "campaign.toml").read_text(encoding="utf-8")
+    small = {"memory": "48G", "ranks": 1, "threads": 4, "runtime": "10m"}
+    assert tomli.loads(text) == {
+        "campaign": {
+            "resource": "tiger3",
+            "power-spectra": {
+                "masks": {
+                    "executable": "python -u",
+                    "script": "masks and more.py",
+                    "args": ["params/dr6.dict", "3"],
+                    "resources": small,
+                },
+                "spectra": {
+                    "script": "spectra.py",
+                    "kwargs": {"start": 0, "stop": 10, "name": 'a "b"'},
+                    "flags": ["simulate-syst", "simulate-lens"],
+                    "depends_on": ["masks"],
+                    "resources": small,
+                    "environment": {"OMP_NUM_THREADS": 4},
+                },
+            },
+        }
+    }
+    assert run("import", "dag.yml").out == text
+    again = run("import", "dag.yml", "-o", "campaign.toml")
+    assert again.code == 2
+    assert "error[file-exists]" in again.err
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "- 1",
+        "stages: 3",
+        "stages: {a: {script: [1]}}",
+        "stages: {a: {script: x, resources: {memory: [1]}}}",
+        "a: &a [*a]",
+        "stages: {a: &a {script: x, script-args: [*a]}}",
+        "stages: {a b: {script: x}}",
+        "stages:\n  a:\n  - b: [",
+        "\x00",
+        "x: !!python/object/apply:os.system [ls]",
+        "stages: {a: {script: x, depends: [a, b]}}",
+        "? [1, 2]\n: 3",
+        "stages: {a: {script: 2025-01-01}}",
+        "campaign: {resources: 3}\nstages: {a: {script: x, script-kwargs: {k: {}}}}",
+    ],
+)
+def test_import_tells_what_is_wrong(text: str, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "dag.yml").write_text(text, encoding="utf-8")
+    ran = run("import", "dag.yml", "-o", "campaign.toml")
+    assert ran.code == 2
+    assert ran.err.startswith("dag.yml")
+    assert "error[" in ran.err
+    assert not (tmp_path / "campaign.toml").exists()
+
+
+@pytest.mark.parametrize("arguments", [["explain"], ["schema"], ["--help"], ["init", "x"]])
+def test_the_language_starts_without_slow_libraries(arguments: list[str], tmp_path: Path) -> None:
+    slow = "pixell|sotodlib|astropy|pandas|snakemake|matplotlib|scipy|toast|hypothesis"
+    code = (
+        "import sys, re\nfrom socm.cli import main\n"
+        f"try:\n    main({arguments!r})\nexcept SystemExit:\n    pass\n"
+        f"sys.stderr.write(','.join(sorted(n for n in sys.modules if re.fullmatch({slow!r}, n))))\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert ran.stderr == ""
