@@ -12,7 +12,7 @@ import posixpath
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -23,11 +23,12 @@ from socm.config import LoadedCampaign, load_campaign
 from socm.core.jobs import RuleSpec
 from socm.core.models import Workflow
 from socm.core.references import Reference
-from socm.diagnostics import Collector, Diagnostic, DiagnosticError, KeyPath
+from socm.diagnostics import Collector, Diagnostic, DiagnosticError, KeyPath, Severity
 from socm.graph import Plan, check_plan, make_plan
 from socm.observations import ObservationTable, read_context, select_observations
 from socm.render import Written, render_workspace, write_workspace
 from socm.render.profiles import render_profiles
+from socm.render.snakefile import ENVIRONMENTS
 from socm.splits import Split, TestSplits, columns_needed, split_observations
 from socm.splits.manifest import manifest_tsv
 from socm.workflows import MLMapmaking, MLNullTests, NullTest, registered_workflows
@@ -55,6 +56,7 @@ class Compiled:
     loaded: LoadedCampaign
     workspace: Path
     selections: tuple[Selection, ...]
+    cluster: Cluster
     plan: Plan
     contents: Mapping[str, bytes]
     diagnostics: tuple[Diagnostic, ...] = field(default=())
@@ -73,6 +75,7 @@ def compile_campaign(file: Path, output: Path | None = None) -> Compiled:
         selections, specs = _plan_workflows(loaded, file.parent, problems)
         problems.raise_if_errors()
         assert cluster is not None  # noqa: S101 -- its loading would have raised
+        specs = _bring_environments(specs, file.parent, problems)
         plan = _fit_to_cluster(specs, cluster, problems)
         problems.extend(check_plan(plan, exists=lambda path: (file.parent / path).exists()))
         problems.raise_if_errors()
@@ -88,7 +91,7 @@ def compile_campaign(file: Path, output: Path | None = None) -> Compiled:
         },
     )
     located = loaded.document.locate_all(problems.diagnostics)
-    return Compiled(loaded, workspace, selections, plan, contents, located)
+    return Compiled(loaded, workspace, selections, cluster, plan, contents, located)
 
 
 def write(compiled: Compiled) -> Written:
@@ -127,6 +130,7 @@ def _plan_workflows(
                     for d in check_programs(ready)
                     if d.message not in told
                 )
+                problems.extend(d.under(workflow.path) for d in _notes(ready))
                 selection = reader.select(ready, campaign.seed)
                 selections.append(selection)
                 specs = _rules_of_maps(selection, campaign.min_coverage, campaign.seed)
@@ -143,6 +147,18 @@ def _plan_workflows(
     names = sorted(planned, key=file_order.__getitem__)
     selections.sort(key=lambda selection: file_order[selection.workflow.name])
     return tuple(selections), [(spec, paths[name]) for name in names for spec in planned[name]]
+
+
+def _notes(workflow: MLMapmaking) -> Iterator[Diagnostic]:
+    """Yield what the compile chose for the user, who may want to know."""
+    if workflow.preprocess_config is None:
+        yield Diagnostic(
+            code="no-preprocess-config",
+            message="no preprocess_config is given: the mapmaker gets one with an empty process_pipe, "
+            f"{workflow.preprocess_path}",
+            severity=Severity.NOTE,
+            hint="preprocess_config = <file> names your own",
+        )
 
 
 def _in_order(workflows: Sequence[Workflow], problems: Collector) -> Iterator[Workflow]:
@@ -294,6 +310,39 @@ def _rules_of_maps(selection: Selection, min_coverage: float, seed: int) -> tupl
     if isinstance(workflow, NullTest) and selection.splits is not None:
         return workflow.split_rules(selection.splits, selection.lines, min_coverage, seed)
     return workflow.map_rules(selection.lines(), min_coverage)
+
+
+def _bring_environments(
+    specs: Sequence[tuple[RuleSpec, KeyPath]], base: Path, problems: Collector
+) -> list[tuple[RuleSpec, KeyPath]]:
+    """Copy each conda file that a rule names into the workspace, under a name of its own."""
+    names: dict[str, str] = {}
+    brought = []
+    for spec, key in specs:
+        conda = spec.environment.conda
+        if conda is None or not conda.endswith((".yaml", ".yml")):
+            brought.append((spec, key))
+            continue
+        with problems.at((*key, "environment", "conda")):
+            text = _read_environment(conda, base)
+            stem = posixpath.splitext(posixpath.basename(conda))[0]
+            number = sum(posixpath.splitext(posixpath.basename(other))[0] == stem for other in names)
+            name = names.setdefault(conda, f"{ENVIRONMENTS}{stem}{f'-{number + 1}' if number else ''}.yaml")
+            environment = spec.environment.model_copy(update={"conda": name})
+            brought.append((replace(spec, environment=environment, files={**spec.files, name: text}), key))
+    problems.raise_if_errors()
+    return brought
+
+
+def _read_environment(conda: str, base: Path) -> str:
+    path = base / conda.removeprefix("file://")
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise DiagnosticError(
+            Diagnostic("missing-file", f"the conda environment {conda} can't be read: {reason}")
+        ) from None
 
 
 def _fit_to_cluster(specs: Sequence[tuple[RuleSpec, KeyPath]], cluster: Cluster, problems: Collector) -> Plan:

@@ -55,4 +55,4 @@ def compile_command(file: Path, output: Path | None, form: str) -> None:
         return
     click.echo(f"Wrote {where}: {', '.join(changes)}, {written.unchanged} unchanged.")
     folder = "" if compiled.workspace.resolve() == Path.cwd() else f"cd {compiled.workspace} && "
-    click.echo(f"Run it: {folder}snakemake --profile local")
+    click.echo(f"Run it: {folder}snakemake --profile {compiled.cluster.scheduler}")

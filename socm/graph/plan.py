@@ -96,11 +96,19 @@ def make_plan(
             )
         else:
             merged[spec.name] = (spec, key)
-    rules = tuple(Rule(spec, resources[spec.name], key) for spec, key in merged.values())
+    rules = tuple(Rule(_with_setup_file(spec), resources[spec.name], key) for spec, key in merged.values())
     return Plan(
         tuple(_with_dependencies(rule, rules) for rule in rules),
         limits([(rule.resources, len(rule.spec.jobs)) for rule in rules]),
     )
+
+
+def _with_setup_file(spec: RuleSpec) -> RuleSpec:
+    """Make the sourced file an input: its content is part of what a job is."""
+    setup = spec.environment.setup
+    if not setup:
+        return spec
+    return replace(spec, jobs=tuple(replace(job, inputs={**job.inputs, "setup": setup}) for job in spec.jobs))
 
 
 def _with_dependencies(rule: Rule, rules: Sequence[Rule]) -> Rule:

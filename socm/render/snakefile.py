@@ -18,6 +18,8 @@ from socm.core.jobs import JobSpec
 from socm.graph import Rule
 
 MIN_SNAKEMAKE = "9.20"
+ENVIRONMENTS = "workflow/envs/"
+"""Where the compile puts the conda environments that campaigns name by file."""
 
 
 def python_literal(text: str) -> str:
@@ -238,9 +240,10 @@ def _resources(rule: Rule, limits: RunLimits) -> tuple[Named, ...]:
 def _conda_text(conda: str | None) -> str | None:
     if conda is None:
         return None
-    if conda.endswith((".yaml", ".yml")):
-        return python_literal(posixpath.join("../envs", posixpath.basename(conda)))
-    return python_literal(conda)
+    # Snakemake looks for the file beside the rule's own, in workflow/rules.
+    return python_literal(
+        posixpath.relpath(conda, "workflow/rules") if conda.startswith(ENVIRONMENTS) else conda
+    )
 
 
 def _row(rule: Rule, job: JobSpec) -> dict[str, Any]:
@@ -276,7 +279,7 @@ def _setup_text(rule: Rule) -> str:
         f"{{ echo module {shlex.quote(module)} is not loaded >&2; exit 3; }}; }}"
         for module in environment.modules
     ]
-    sourced = [f". {shlex.quote(environment.setup)}"] if environment.setup else []
+    sourced = [f". {shlex.quote(posixpath.join('.', environment.setup))}"] if environment.setup else []
     return " && ".join(guards + sourced)
 
 
