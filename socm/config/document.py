@@ -84,16 +84,40 @@ class Document:
     def locate_all(self, diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
         """Return diagnostics with their places, in the order of the file.
 
-        One problem that several tables inherit is told once and names them all.
+        One problem that several tables inherit is told once and names them all; one that every table
+        below another has, without writing its key, is told once at the table above.
         """
         merged: dict[tuple[Any, ...], Diagnostic] = {}
-        for diagnostic in map(self.locate, diagnostics):
+        for diagnostic in map(self.locate, self._lifted(diagnostics)):
             own = tuple(note for note in diagnostic.notes if not note.startswith(_HEIR))
             same = (diagnostic.severity, diagnostic.code, diagnostic.message, diagnostic.place, own)
             first = merged.get(same, diagnostic)
             heirs = [note for note in diagnostic.notes if note not in first.notes]
             merged[same] = replace(first, notes=(*first.notes, *heirs))
         return tuple(sorted((join_heirs(d) for d in merged.values()), key=_file_order))
+
+    def _lifted(self, diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+        """Replace what is said alike of all tables below one by the same said of that one."""
+        kept = list(diagnostics)
+        below: dict[KeyPath, set[KeyPath]] = {}
+        for table in self.tables:
+            below.setdefault(table[:-1], set()).add(table)
+        alike: dict[tuple[Any, ...], dict[KeyPath, Diagnostic]] = {}
+        for diagnostic in kept:
+            key = diagnostic.key or ()
+            table = key[: len(self.owner(key))]
+            if diagnostic.place is None and table in self.tables and self.origin(key) == key:
+                rest = key[len(table) :]
+                if not rest or self.find(key) is None:
+                    same = (diagnostic.severity, diagnostic.code, diagnostic.message, rest, table[:-1])
+                    alike.setdefault(same, {})[table] = diagnostic
+        for (*_, rest, above), found in alike.items():
+            if len(above) > 1 < len(found) and found.keys() == below[above] and self.find(above):
+                first = next(iter(found.values()))
+                said = {(d.code, d.message, d.key) for d in found.values()}
+                kept = [d for d in kept if (d.code, d.message, d.key) not in said]
+                kept.append(replace(first, key=above + rest))
+        return kept
 
     def origin(self, key: KeyPath) -> KeyPath:
         """Return where the value of a key was written: the key itself unless it is inherited."""

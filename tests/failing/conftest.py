@@ -36,6 +36,7 @@ def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             )
     (folder / "context.yaml").write_text("obsdb: obsdb.sqlite\n", encoding="utf-8")
     (folder / "area.fits").write_bytes(b"SIMPLE")
+    (folder / "preprocess.yaml").write_text("process_pipe: []\n", encoding="utf-8")
     program = folder / "bin" / "so-site-pipeline"
     program.parent.mkdir()
     program.write_text("#!/bin/sh\n", encoding="utf-8")
