@@ -129,7 +129,7 @@ class _Columns:
                 wafers += self.masks[wafer][rows]
         direction = np.array([_mean(axis[rows]) for axis in self.direction])
         resultant = float(np.hypot(*direction))
-        azimuth = float(np.mod(np.degrees(np.arctan2(direction[1], direction[0])), 360))
+        azimuth = float(np.mod(np.round(np.degrees(np.arctan2(direction[1], direction[0])), 6), 360))
         return {
             "observations": len(rows),
             "hours": _sum(self.hours[rows]),

@@ -42,7 +42,7 @@ def assign_by_coverage(
     """
     setting = np.mod(scan["az_center"], 360) > 180
     units, unit_of = np.unique(chunks * 2 + setting, return_inverse=True)
-    hits = _hits(scan, site, unit_of, len(units))
+    hits = seconds_on_sky(scan, site, unit_of, len(units))
     seconds = hits.sum(axis=1)
     chosen = _earlier_choice(unit_of, known, len(units), nsplits)
     sky = np.zeros((2, nsplits, PIXELS))
@@ -70,7 +70,7 @@ def _earlier_choice(unit_of: Integers, known: Integers, count: int, nsplits: int
     return np.where(votes.any(axis=1), votes.argmax(axis=1), -1)
 
 
-def _hits(scan: Mapping[str, Floats], site: Site, unit_of: Integers, count: int) -> Floats:
+def seconds_on_sky(scan: Mapping[str, Floats], site: Site, unit_of: Integers, count: int) -> Floats:
     """Return the seconds that each chunk's boresight spends in each pixel of the sky: (count, pixels)."""
     start, length = scan["start_time"], scan["stop_time"] - scan["start_time"]
     latitude = np.radians(site.latitude_deg)

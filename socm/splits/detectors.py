@@ -79,12 +79,15 @@ def decide_wafers(selection: Selection) -> Decision:
                     key=("tube_by_tube",),
                 )
             )
+        of_tubes = np.logical_or.reduce(list(tubes.values())) if tubes else np.ones(len(lists), dtype=bool)
         groups = tuple(
             Group(f"{tube}_{wafer}", members, (wafer,), (tube,))
             for tube in (tubes if by_tube else ())
             for wafer in wafers
             if (members := masks[wafer] & tubes[tube]).any()
-        ) or tuple(Group(wafer, masks[wafer], (wafer,)) for wafer in wafers)
+        ) or tuple(
+            Group(wafer, masks[wafer], (wafer,)) for wafer in wafers if (masks[wafer] & of_tubes).any()
+        )
     return Decision(lists, missing, groups)
 
 

@@ -85,7 +85,7 @@ def astropy() -> Any:
 @pytest.mark.parametrize("site", PLACES, ids=lambda site: site.name)
 def test_places_are_right_to_a_hundredth_of_a_degree(astropy: Astropy, body: Any, site: Site) -> None:
     random = np.random.default_rng(5)
-    times = 1_577_836_800 + random.uniform(0, 21 * 365.25 * DAY, 1500)
+    times = 1_577_836_800 + random.uniform(0, 21 * 365.25 * DAY, 600)
     apart = np.array(horizontal(body, site, times)) - astropy.enu(body, site, times)
     assert np.degrees(np.linalg.norm(apart, axis=0)).max() < 0.01
 

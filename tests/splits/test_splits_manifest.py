@@ -1,0 +1,66 @@
+"""The manifest: every row says why, and can be read again."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made_observations import make_columns
+
+from socm.core.null_tests import SplitOptions
+from socm.splits import NULL_TESTS, REASONS, manifest_tsv, read_manifest, split_observations
+from socm.splits.manifest import COLUMNS
+
+LOOSE = SplitOptions(nsplits=2, max_missing=1.0, crossing="exclude")
+
+
+def table(text: bytes) -> list[dict[str, str]]:
+    header, *lines = text.decode().splitlines()
+    assert tuple(header.split("\t")) == COLUMNS
+    return [dict(zip(COLUMNS, line.split("\t"), strict=True)) for line in lines]
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.sampled_from(sorted(NULL_TESTS)), st.integers(400, 600), st.integers(0, 99))
+def test_a_manifest_says_where_everything_is(name: str, count: int, drawn: int) -> None:
+    columns = make_columns(count, drawn, missing=0.05)
+    columns["az_center"] = np.where(np.abs(columns["az_center"] - 180) < 0.1, 90.0, columns["az_center"])
+    splits = split_observations(columns, NULL_TESTS[name], LOOSE)
+    text = manifest_tsv(splits, columns["obs_id"])
+    rows = table(text)
+    assert {row["obs_id"] for row in rows} == set(columns["obs_id"])
+    assert all(row["test"] == name and row["reason"] in REASONS for row in rows)
+    assert all(bool(row["split"]) != bool(row["reason"]) for row in rows)
+    memory = read_manifest(text.decode())[name]
+    placed = {(one.group, columns["obs_id"][row], one.number) for one in splits.splits for row in one.indices}
+    assert placed == {
+        (group, obs_id, number) for group, known in memory.splits.items() for obs_id, number in known.items()
+    }
+
+
+def test_a_row_shows_what_decided() -> None:
+    columns = make_columns(300, 2, missing=0.05)
+    splits = split_observations(columns, NULL_TESTS["pwv-tests"], LOOSE)
+    for row, pwv in zip(table(manifest_tsv(splits, columns["obs_id"])), columns["pwv_mean"], strict=True):
+        assert row["threshold"] == "2"
+        if np.isnan(pwv):
+            assert (row["value"], row["group"], row["split"], row["reason"]) == ("", "", "", "missing")
+        else:
+            assert float(row["value"]) == pytest.approx(pwv, rel=1e-11)
+            assert row["group"] == ("high" if pwv > 2 else "low")
+
+
+def test_the_same_input_makes_the_same_bytes() -> None:
+    columns = make_columns(300, 2)
+    first, second = (
+        manifest_tsv(split_observations(columns, NULL_TESTS["moon-close-tests"], LOOSE), columns["obs_id"])
+        for _ in range(2)
+    )
+    assert first == second
+
+
+@pytest.mark.parametrize("text", ["", "obs_id\n", "\t".join(COLUMNS) + "\nmission-tests\tonly\n"])
+def test_what_is_no_manifest_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="manifest"):
+        read_manifest(text)
