@@ -12,6 +12,9 @@ from socm.diagnostics import DiagnosticError
 from socm.nulls.inputs import read_test
 
 
+TABLE_WIDTH = 100
+
+
 @click.command("python -m socm.nulls")
 @click.argument("specification", type=click.Path(path_type=Path))
 @click.argument("output_dir", type=click.Path(path_type=Path))
@@ -30,7 +33,8 @@ def table_command(output_dirs: tuple[Path, ...]) -> None:
     from socm.nulls.table import make_difference_table, make_split_table, read_summaries
 
     summaries = read_summaries(output_dirs)
-    console = Console()
+    # In a log there is no terminal's width to keep to.
+    console = Console(width=None if sys.stdout.isatty() else TABLE_WIDTH)
     console.print(make_split_table(summaries))
     console.print(make_difference_table(summaries))
 

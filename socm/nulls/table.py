@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rich import box
 from rich.table import Table
 
 from socm.nulls.inputs import read_json
@@ -18,7 +19,7 @@ def read_summaries(output_dirs: Sequence[Path]) -> list[dict[str, Any]]:
 
 def make_split_table(summaries: Sequence[dict[str, Any]]) -> Table:
     """Return a table of splits: observations asked for and used, hits in detector samples."""
-    table = Table(title="Splits of the null tests", title_justify="left")
+    table = Table(title="Splits of the null tests", title_justify="left", box=box.SIMPLE_HEAD)
     for heading in ("test", "split"):
         table.add_column(heading, overflow="fold")
     for heading in ("asked", "used", "hits"):
@@ -39,11 +40,15 @@ def make_split_table(summaries: Sequence[dict[str, Any]]) -> Table:
 
 def make_difference_table(summaries: Sequence[dict[str, Any]]) -> Table:
     """Return a table of half differences: rms measured, rms the inverse variance promises, their ratio."""
-    table = Table(title="Half differences: rms measured / expected = ratio", title_justify="left")
+    table = Table(
+        title="Half differences: rms, rms that the inverse variance promises, ratio",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+    )
     for heading in ("test", "half difference"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, no_wrap=True)
     for heading in ("T", "Q", "U"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for summary in summaries:
         rows = summary["differences"]
         for number, row in enumerate(rows):
@@ -63,4 +68,4 @@ def _count(value: float | None) -> str:
 def _rms(rms: dict[str, float] | None) -> str:
     if rms is None or rms["ratio"] is None:
         return "–"
-    return f"{rms['measured']:.3g} / {rms['expected']:.3g} = {rms['ratio']:.2f}"
+    return f"{rms['measured']:#.3g} {rms['expected']:#.3g} {rms['ratio']:.2f}"
