@@ -38,6 +38,22 @@ def resolve_references(workflow: Workflow, others: Sequence[Workflow], outputs: 
     return workflow.resolved(all_values.value_of)
 
 
+def awaited_paths(workflow: Workflow, others: Sequence[Workflow], outputs: Outputs) -> tuple[str, ...]:
+    """Return what must be made before a job of the workflow starts, for the references in its texts.
+
+    A reference to an output awaits that output; one to a field awaits everything that the variants it
+    speaks of make. The paths are those of the jobs, each once, sorted: as inputs they keep a reader
+    from starting early wherever in its table the reference stands.
+    """
+    paths: set[str] = set()
+    for _, reference in workflow.references():
+        for other in _matching(reference, workflow, others):
+            made = outputs(other)
+            names = [reference.attribute] if reference.attribute in made else list(made)
+            paths.update(path for name in names for path in made[name])
+    return tuple(sorted(paths))
+
+
 class _Values:
     """What the references of one workflow stand for: those to others are known, its own are looked up."""
 
@@ -101,8 +117,7 @@ def _unknown_own(workflow: Workflow, reference: Reference) -> Diagnostic:
 def _value_of(
     reference: Reference, key: KeyPath, reader: Workflow, others: Sequence[Workflow], outputs: Outputs
 ) -> str | tuple[str, ...]:
-    named = [w for w in others if reference.workflow == w.name or reference.workflow in w.belongs_to]
-    matching = [w for w in named if _same_variant(w, reader)]
+    matching = _matching(reference, reader, others)
     known: dict[str, None] = {}
     found: dict[str, None] = {}
     for other in matching:
@@ -117,6 +132,12 @@ def _value_of(
         raise DiagnosticError(_unknown_attribute(reference, key, tuple(known), bool(matching)))
     values = tuple(found)
     return values[0] if len(values) == 1 else values
+
+
+def _matching(reference: Reference, reader: Workflow, others: Sequence[Workflow]) -> list[Workflow]:
+    """Return the workflows that a reference speaks of: all of that name, of the reader's variant."""
+    named = [w for w in others if reference.workflow == w.name or reference.workflow in w.belongs_to]
+    return [w for w in named if _same_variant(w, reader)]
 
 
 def _same_variant(other: Workflow, reader: Workflow) -> bool:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from socm.core.fields import CampaignPath, CommaText, OptionValue
 from socm.core.models import Environment, Workflow
 from socm.core.references import Reference, escape_references, references_in, rename_references, substitute
-from socm.core.resolving import resolve_references
+from socm.core.resolving import awaited_paths, resolve_references
 from socm.diagnostics import DiagnosticError
 
 PIECES = st.lists(st.sampled_from(["$", "$$", "{", "}", "${a.b}", "${a}", "a.b", "${a.b.c}", "ü", "\n", " "]))
@@ -118,6 +118,16 @@ def test_a_value_that_is_a_reference_itself_is_followed() -> None:
     found = resolve_references(reader, [*variants("f090"), middle, reader], outputs)
     assert isinstance(found, Maps)
     assert found.context == "c.yaml"
+
+
+def test_a_reader_awaits_what_it_refers_to_wherever_it_says_so() -> None:
+    both = variants("f090", "f150")
+    everything = ("out/f090/m.fits", "out/f150/m.fits")
+    assert awaited_paths(Maps(name="r", options={"inject": ["${maps.map}"]}), both, outputs) == everything
+    assert awaited_paths(Maps(name="r", words=("${maps.bands}",)), both, outputs) == everything
+    assert awaited_paths(Maps(name="r", context="$${maps.map}"), both, outputs) == ()
+    one = Maps(name="r", variant=(("bands", "f150"),), context="${maps.context}")
+    assert awaited_paths(one, both, outputs) == ("out/f150/m.fits",)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,36 @@
+# Maps of the splits of mission-tests.
+rule f090_mission_tests:
+    input:
+        query="workflow/splits/f090-mission-tests/{job}.txt",
+        context="data/context.yaml",
+        area="data/area.fits",
+        preprocess_config="workflow/configs/preprocess.yaml",
+        after=lambda wildcards: JOBS["f090-mission-tests"][wildcards.job]["inputs"]["after"],
+    output:
+        map=ensure("results/f090-nulls/{job}/pass1_sky_map.fits", non_empty=True),
+        ivar=ensure("results/f090-nulls/{job}/sky_div.fits", non_empty=True),
+        hits=ensure("results/f090-nulls/{job}/sky_hits.fits", non_empty=True),
+        coverage="results/f090-nulls/{job}/coverage.json",
+    log:
+        "logs/f090-mission-tests/{job}.log",
+    benchmark:
+        "benchmarks/f090-mission-tests/{job}.tsv"
+    wildcard_constraints:
+        job=r"mission_split_\d+",
+    params:
+        command=lambda wildcards: JOBS["f090-mission-tests"][wildcards.job]["command"],
+        observations=lambda wildcards: JOBS["f090-mission-tests"][wildcards.job]["observations"],
+    threads: 2
+    resources:
+        mem_mb=3000,
+        runtime=90,
+        nodes=1,
+        tasks=1,
+        mpi="",
+        tmp_dir="\"\"",
+    message:
+        "f090-mission-tests {wildcards.job}, log: {log}"
+    shell:
+        "{SOCM_TMP_DIR} {resources.tmp_dir}; "
+        "{resources.mpi} {params.command} > {log:q} 2>&1 && "
+        "{SOCM_COVERAGE} workflow/jobs/f090-mission-tests.json {wildcards.job:q} {log:q} {output.coverage:q}"

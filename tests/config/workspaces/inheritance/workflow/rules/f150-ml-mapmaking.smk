@@ -1,0 +1,33 @@
+# Map of 32 observations.
+rule f150_ml_mapmaking:
+    input:
+        query="workflow/queries/f150-ml-mapmaking/all.txt",
+        context="data/context.yaml",
+        area="data/area.fits",
+        preprocess_config="workflow/configs/preprocess.yaml",
+    output:
+        map=ensure("results/f150/pass1_sky_map.fits", non_empty=True),
+        ivar=ensure("results/f150/sky_div.fits", non_empty=True),
+        hits=ensure("results/f150/sky_hits.fits", non_empty=True),
+        coverage="results/f150/coverage.json",
+    log:
+        "logs/f150-ml-mapmaking.log",
+    benchmark:
+        "benchmarks/f150-ml-mapmaking.tsv"
+    params:
+        command=lambda wildcards: JOBS["f150-ml-mapmaking"][""]["command"],
+        observations=lambda wildcards: JOBS["f150-ml-mapmaking"][""]["observations"],
+    threads: 2
+    resources:
+        mem_mb=2000,
+        runtime=60,
+        nodes=1,
+        tasks=1,
+        mpi="",
+        tmp_dir="\"\"",
+    message:
+        "f150-ml-mapmaking, log: {log}"
+    shell:
+        "{SOCM_TMP_DIR} {resources.tmp_dir}; "
+        "{resources.mpi} {params.command} > {log:q} 2>&1 && "
+        "{SOCM_COVERAGE} workflow/jobs/f150-ml-mapmaking.json '' {log:q} {output.coverage:q}"

@@ -1,0 +1,36 @@
+# Maps of the splits of direction-tests.
+rule direction_tests:
+    input:
+        query="workflow/splits/direction-tests/{job}.txt",
+        context="data/context.yaml",
+        area="data/area.fits",
+        preprocess_config="workflow/configs/preprocess.yaml",
+    output:
+        map=ensure("output_full/null_tests/{job}/pass1_sky_map.fits", non_empty=True),
+        ivar=ensure("output_full/null_tests/{job}/sky_div.fits", non_empty=True),
+        hits=ensure("output_full/null_tests/{job}/sky_hits.fits", non_empty=True),
+        coverage="output_full/null_tests/{job}/coverage.json",
+    log:
+        "logs/direction-tests/{job}.log",
+    benchmark:
+        "benchmarks/direction-tests/{job}.tsv"
+    wildcard_constraints:
+        job=r"direction_rising_split_\d+|direction_setting_split_\d+",
+    params:
+        command=lambda wildcards: JOBS["direction-tests"][wildcards.job]["command"],
+        observations=lambda wildcards: JOBS["direction-tests"][wildcards.job]["observations"],
+    threads: 8
+    resources:
+        mem_mb=lambda wildcards, attempt: grown(80000, 1.5, attempt, 1000000),
+        runtime=lambda wildcards, attempt: grown(240, 1.5, attempt, 300),
+        nodes=1,
+        tasks=12,
+        mpi="srun --nodes=1 --ntasks=12 --cpus-per-task=8",
+        tmp_dir="\"\"",
+        qos="vshort",
+    message:
+        "direction-tests {wildcards.job}, log: {log}"
+    shell:
+        "{SOCM_TMP_DIR} {resources.tmp_dir}; "
+        "{resources.mpi} {params.command} > {log:q} 2>&1 && "
+        "{SOCM_COVERAGE} workflow/jobs/direction-tests.json {wildcards.job:q} {log:q} {output.coverage:q}"
