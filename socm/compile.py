@@ -10,9 +10,10 @@ import hashlib
 import os
 import posixpath
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -58,21 +59,37 @@ class Compiled:
     selections: tuple[Selection, ...]
     cluster: Cluster
     plan: Plan
-    contents: Mapping[str, bytes]
+    sources: Mapping[str, str]
+    """The files that were compiled: name to digest."""
     diagnostics: tuple[Diagnostic, ...] = field(default=())
 
+    @cached_property
+    def contents(self) -> Mapping[str, bytes]:
+        """Every file of the workspace, path to content; rendered when it is first asked for."""
+        return render_workspace(
+            self.plan,
+            campaign=self.loaded.campaign.name,
+            sources=self.sources,
+            extra_files={
+                **render_profiles(self.loaded.campaign, self.cluster, self.plan),
+                **_manifests(self.selections),
+            },
+        )
 
-def compile_campaign(file: Path, output: Path | None = None) -> Compiled:
+
+def compile_campaign(file: Path, output: Path | None = None, *, columns: Collection[str] = ()) -> Compiled:
     """Compile a campaign file in memory; `output` is the workspace, by default the file's folder.
 
-    Raises DiagnosticError with every problem of the phase that failed, each at its place.
+    `columns` are columns of the observations to read besides those that the workflows need. Raises
+    DiagnosticError with every problem of the phase that failed, each at its place.
     """
     loaded = load_campaign(file, registered_workflows)
     problems = Collector(list(loaded.diagnostics))
     try:
         workspace = output if output is not None else file.parent
         cluster = _load_cluster(loaded, file.parent, problems)
-        selections, specs = _plan_workflows(loaded, file.parent, problems)
+        reader = _Reader(file.parent, loaded.campaign.workflows, columns)
+        selections, specs = _plan_workflows(loaded, reader, problems)
         problems.raise_if_errors()
         assert cluster is not None  # noqa: S101 -- its loading would have raised
         specs = _bring_environments(specs, file.parent, problems)
@@ -81,17 +98,9 @@ def compile_campaign(file: Path, output: Path | None = None) -> Compiled:
         problems.raise_if_errors()
     except DiagnosticError as error:
         raise DiagnosticError(loaded.document.locate_all(error.diagnostics)) from None
-    contents = render_workspace(
-        plan,
-        campaign=loaded.campaign.name,
-        sources={file.name: hashlib.sha256(file.read_bytes()).hexdigest()},
-        extra_files={
-            **render_profiles(loaded.campaign, cluster, plan),
-            **_manifests(selections),
-        },
-    )
+    sources = {file.name: hashlib.sha256(file.read_bytes()).hexdigest()}
     located = loaded.document.locate_all(problems.diagnostics)
-    return Compiled(loaded, workspace, selections, cluster, plan, contents, located)
+    return Compiled(loaded, workspace, selections, cluster, plan, sources, located)
 
 
 def write(compiled: Compiled) -> Written:
@@ -107,11 +116,10 @@ def _load_cluster(loaded: LoadedCampaign, base: Path, problems: Collector) -> Cl
 
 
 def _plan_workflows(
-    loaded: LoadedCampaign, base: Path, problems: Collector
+    loaded: LoadedCampaign, reader: _Reader, problems: Collector
 ) -> tuple[tuple[Selection, ...], list[tuple[RuleSpec, KeyPath]]]:
     """Select, split and plan each workflow after those it refers to; a failed one stops its readers."""
     campaign = loaded.campaign
-    reader = _Reader(base, campaign.workflows)
     selections: list[Selection] = []
     planned: dict[str, list[RuleSpec]] = {}
     failed: set[str] = set()
@@ -217,8 +225,9 @@ def _resolved(workflow: Workflow, planned: Mapping[str, Sequence[RuleSpec]]) -> 
 class _Reader:
     """Reads the observations of workflows, each context and query once."""
 
-    def __init__(self, base: Path, workflows: Sequence[Workflow]) -> None:
+    def __init__(self, base: Path, workflows: Sequence[Workflow], more_columns: Collection[str]) -> None:
         self.base = base
+        self.more_columns = frozenset(more_columns)
         self.columns: dict[tuple[str, str], set[str]] = {}
         self.tables: dict[tuple[str, str], ObservationTable] = {}
         for workflow in workflows:
@@ -284,7 +293,7 @@ class _Reader:
             with problems.at(("context",)):
                 context = read_context(self.base / workflow.context)
             problems.raise_if_errors()
-            wanted = self.columns.get(key, set()) | _columns(workflow)
+            wanted = self.more_columns.union(self.columns.get(key, ()), _columns(workflow))
             try:
                 self.tables[key] = select_observations(
                     context, workflow.query, base=self.base, columns=sorted(wanted)

@@ -21,6 +21,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("socm.cli.language:init", "Write a commented starter campaign."),
     "check": ("socm.cli.language:check", "Tell every mistake in a campaign, and write nothing."),
     "compile": ("socm.cli.compile:compile_command", "Write the workflow of a campaign file."),
+    "splits": (
+        "socm.cli.splits:splits_command",
+        "Show the splits of every null test, their balance, and tests that go together.",
+    ),
     "simulate": (
         "socm.simulate.command:simulate",
         "Simulate a small observation set that the mapmaker reads.",

@@ -1,0 +1,102 @@
+"""`socm splits`: what each split of a campaign's null tests amounts to."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from socm.cli.printing import console, report
+from socm.diagnostics import Diagnostic, DiagnosticError, Place, nearest_name
+
+if TYPE_CHECKING:
+    from socm.compile import Compiled
+    from socm.run.splits_view import TestView
+
+TABLE_COLUMNS = 130
+"""Width of the widest table; where no terminal says otherwise."""
+
+
+@click.command(name="splits")
+@click.argument("file", type=click.Path(path_type=Path), metavar="CAMPAIGN")
+@click.option(
+    "--test", "tests", multiple=True, metavar="NAME", help="Only this null test; may be given several times."
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "tsv"]),
+    default="text",
+    help="How splits are told.",
+)
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.png",
+    help="Draw the chunks along time and the values that decided, into this file.",
+)
+def splits_command(file: Path, tests: tuple[str, ...], form: str, plot: Path | None) -> None:
+    """Show the splits of every null test, their balance, and tests that go together.
+
+    A `!` marks what is more than 20 % off the other splits of its group. Nothing is written but the plot.
+    """
+    from socm.compile import compile_campaign
+    from socm.run.splits_view import print_splits, splits_json, splits_tsv
+    from socm.splits.balance import BALANCE_COLUMNS
+
+    try:
+        compiled = compile_campaign(file, columns=BALANCE_COLUMNS)
+        views = _chosen(_views(compiled), tests)
+    except DiagnosticError as error:
+        report(error.diagnostics, as_json=form == "json")
+        raise click.exceptions.Exit(2) from None
+    if form == "text":
+        print_splits(views, console(TABLE_COLUMNS))
+    else:
+        click.echo(splits_json(views) if form == "json" else splits_tsv(views), nl=False)
+    sys.stdout.flush()
+    report(compiled.diagnostics, written=True)
+    if plot is not None and views:
+        from socm.run.splits_plot import plot_splits
+
+        try:
+            plot_splits(views, plot)
+        except OSError as error:
+            why = f"the picture can't be written: {error.strerror or error}"
+            raise DiagnosticError(Diagnostic("unwritable-file", why, place=Place(str(plot)))) from None
+        click.echo(f"Drew {plot}.", err=form != "text")
+    if not views:
+        click.echo(f"{file} holds no null test.", err=True)
+
+
+def _views(compiled: Compiled) -> list[TestView]:
+    """Return the null tests of a campaign in the order of the file, variants of a matrix by their values."""
+    from socm.run.splits_view import TestView
+    from socm.workflows.detectors import names_in
+
+    views = []
+    for selection in compiled.selections:
+        if selection.splits is not None:
+            workflow = selection.workflow
+            title = " ".join(filter(None, (workflow.name, *(value for _, value in workflow.variant))))
+            wafers = names_in(workflow.wafer)
+            views.append(TestView(selection.splits, selection.observations.columns, wafers, title))
+    return views
+
+
+def _chosen(views: Sequence[TestView], tests: Sequence[str]) -> list[TestView]:
+    """Return the views of these tests, all for none; raises DiagnosticError for a name that no test has."""
+    names = {name: None for view in views for name in (view.splits.name, view.name)}
+    for test in tests:
+        if test not in names:
+            nearest = nearest_name(test, list(names))
+            hint = f"did you mean `{nearest}`?" if nearest else None
+            notes = (f"null tests: {', '.join(names)}",) if names else ()
+            problem = Diagnostic(
+                "unknown-null-test", f"the campaign holds no null test `{test}`", hint=hint, notes=notes
+            )
+            raise DiagnosticError(problem)
+    return [view for view in views if not tests or view.splits.name in tests or view.name in tests]
