@@ -86,6 +86,13 @@ class Resources(Section):
     extra: str | None = Field(
         None, description="Further sbatch options, passed on as they are.", examples=["--exclusive"]
     )
+    tmp_dir: str | None = Field(
+        None,
+        min_length=1,
+        description="Folder on fast local storage. Each job makes one of its own in it, finds it as TMPDIR, "
+        "and takes it away when it ends. $VARIABLES are read where the job runs.",
+        examples=["/scratch/$USER"],
+    )
 
 
 def variable_text(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""``python -m socm.jobs coverage TABLE JOB LOG OUTPUT``: the check that follows a map."""
+"""``python -m socm.jobs``: what runs inside a job beside its program."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import sys
 from pathlib import Path
 
 from socm.jobs.coverage import coverage_message, read_coverage
+from socm.jobs.finish import finish, remove_leftovers
 
 TOO_LITTLE = 4
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write coverage.json; exit 4 if the map used less than the job's min_coverage."""
+    """Run one of the commands; return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m socm.jobs", description=__doc__)
     commands = parser.add_subparsers(required=True)
     coverage = commands.add_parser("coverage", help="check which observations a map really used")
@@ -21,8 +22,24 @@ def main(arguments: list[str] | None = None) -> int:
     coverage.add_argument("job", help="the job's name in it")
     coverage.add_argument("log", type=Path, help="the mapmaker's log")
     coverage.add_argument("output", type=Path, help="coverage.json to write")
+    coverage.set_defaults(run=check_coverage)
+    done = commands.add_parser("finish", help="remove a job's leftovers and make its mark")
+    done.add_argument("table", type=Path, help="the workflow's table of jobs")
+    done.add_argument("job", help="the job's name in it")
+    done.set_defaults(run=finish_job)
     asked = parser.parse_args(arguments)
+    code: int = asked.run(asked)
+    return code
 
+
+def finish_job(asked: argparse.Namespace) -> int:
+    """Finish a job that succeeded."""
+    finish(asked.table, asked.job)
+    return 0
+
+
+def check_coverage(asked: argparse.Namespace) -> int:
+    """Write coverage.json; return 4 if the map used less than the job's min_coverage."""
     row = json.loads(asked.table.read_text(encoding="utf-8"))[asked.job]
     query = Path(row["inputs"]["query"]).read_text(encoding="utf-8")
     observations = list(dict.fromkeys(line.split(":")[0] for line in query.split()))
@@ -31,6 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     minimum = row["min_coverage"]
     asked.output.write_text(json.dumps(result.as_json(minimum), indent=1) + "\n", encoding="utf-8")
     if result.fraction >= minimum:
+        remove_leftovers(row)
         return 0
     message = coverage_message(f"{asked.table.stem} {asked.job}".strip(), result, minimum)
     with asked.log.open("a", encoding="utf-8") as log:

@@ -17,6 +17,7 @@ from socm.clusters import RunLimits, shipped_folder
 from socm.core.jobs import JobSpec
 from socm.graph import Rule
 
+BODIES_WITH_TMP_DIR = frozenset({"program", "simulation", "mapmaker"})
 MIN_SNAKEMAKE = "9.20"
 ENVIRONMENTS = "workflow/envs/"
 """Where the compile puts the conda environments that campaigns name by file."""
@@ -70,6 +71,7 @@ class RuleView:
     constraint: str | None
     has_observations: bool
     has_setup: bool
+    has_mark: bool
     retries: int | None
     threads: int
     resources: tuple[Named, ...]
@@ -159,9 +161,9 @@ def _view(rule: Rule, constraint: str | None, limits: RunLimits) -> RuleView:
         message=python_literal(
             f"{_pattern_text(spec.name)}{' {wildcards.job}' if rule.has_wildcard else ''}, log: {{log}}"
         ),
-        table=f"workflow/jobs/{spec.name}.json",
+        table=_pattern_text(shlex.quote(f"workflow/jobs/{spec.name}.json")),
         row="wildcards.job" if rule.has_wildcard else python_literal(spec.jobs[0].name),
-        job_word="{wildcards.job:q}" if rule.has_wildcard else "''",
+        job_word="{wildcards.job:q}" if rule.has_wildcard else _shell_word(spec.jobs[0].name),
         inputs=tuple(Named(name, _input_text(rule, name)) for name in spec.jobs[0].inputs),
         outputs=tuple(Named(name, _output_text(rule, name)) for name in spec.jobs[0].outputs),
         log=python_literal(f"logs{folder}/{stem}.log"),
@@ -169,6 +171,7 @@ def _view(rule: Rule, constraint: str | None, limits: RunLimits) -> RuleView:
         constraint=constraint,
         has_observations=spec.jobs[0].observations is not None,
         has_setup=bool(environment.setup or environment.modules),
+        has_mark=spec.jobs[0].mark is not None,
         retries=spec.resources.retries,
         threads=rule.resources.cpus_per_task,
         resources=_resources(rule, limits),
@@ -195,8 +198,13 @@ def _output_text(rule: Rule, name: str) -> str:
     pattern = rule.common({job.name: job.outputs[name] for job in rule.spec.jobs})
     if pattern is None:
         raise ValueError(f"the outputs {name!r} of {rule.name} differ in more than the job's name")
+    job = rule.spec.jobs[0]
     text = python_literal(pattern)
-    return f"ensure({text}, non_empty=True)" if rule.spec.jobs[0].outputs[name].endswith(".fits") else text
+    if name in job.folders:
+        text = f"directory({text})"
+    elif job.outputs[name].endswith(".fits"):
+        text = f"ensure({text}, non_empty=True)"
+    return f"temp({text})" if name in job.temporary else text
 
 
 def _resources(rule: Rule, limits: RunLimits) -> tuple[Named, ...]:
@@ -219,6 +227,9 @@ def _resources(rule: Rule, limits: RunLimits) -> tuple[Named, ...]:
         "tasks": fitted.tasks,
         # Also where it is empty: the text of the command is the same for one rank and for many.
         "mpi": fitted.launcher,
+        # Both stand in the text of the command as well, as what a shell reads.
+        "tmp_dir": shell_text(asked.tmp_dir or "") if rule.spec.body in BODIES_WITH_TMP_DIR else None,
+        "group_size": fitted.tasks_per_node if rule.spec.body == "simulation" else None,
         "qos": fitted.qos,
         "slurm_partition": fitted.partition,
         "slurm_account": fitted.account,
@@ -237,6 +248,17 @@ def _resources(rule: Rule, limits: RunLimits) -> tuple[Named, ...]:
     )
 
 
+def shell_text(text: str) -> str:
+    """Return text in double quotes, in which a shell replaces ``$NAME`` and ``${NAME}`` and nothing else."""
+    text = re.sub(r"^~(?=/|$)", "${HOME}", text)
+    text = re.sub(r"[\\\\\"`]|\$(?!\w|\{\w+\})", lambda match: "\\" + match[0], text)
+    return f'"{text}"'
+
+
+def _shell_word(text: str) -> str:
+    return python_literal(_pattern_text(shlex.quote(text)))[1:-1]
+
+
 def _conda_text(conda: str | None) -> str | None:
     if conda is None:
         return None
@@ -251,6 +273,9 @@ def _row(rule: Rule, job: JobSpec) -> dict[str, Any]:
     if rule.spec.environment.setup or rule.spec.environment.modules:
         row["setup"] = _setup_text(rule)
     row |= {"inputs": dict(job.inputs), "outputs": dict(job.outputs)}
+    for name in ("temporary", "mark", "leftovers"):
+        if value := getattr(job, name):
+            row[name] = value
     if job.observations is not None:
         row |= {"observations": observations_digest(job.observations), "asked": len(job.observations)}
     if job.min_coverage is not None:

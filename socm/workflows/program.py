@@ -1,0 +1,214 @@
+"""From any workflow to a rule: its command, arguments, inputs and outputs, asked of its class."""
+
+from __future__ import annotations
+
+import keyword
+import posixpath
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from glob import escape
+from typing import Any, Protocol, runtime_checkable
+
+from pydantic_core import PydanticCustomError
+
+from socm.core.fields import check_path, plain_path
+from socm.core.jobs import JobSpec, RuleSpec
+from socm.core.models import Workflow
+from socm.diagnostics import Diagnostic, DiagnosticError, KeyPath, nearest_name
+from socm.workflows.user_code import calling
+
+MARKS = "marks"
+"""Folder of the marks that say of a job without outputs that it succeeded."""
+MARK = "done"
+"""The name of that output."""
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_RESERVED = frozenset((*keyword.kwlist, *dir(list), *dir(dict), "after", "size", "size_mb"))
+"""Names that Snakemake gives another meaning to where inputs and outputs are named."""
+
+
+@runtime_checkable
+class MakesRules(Protocol):
+    """A workflow that makes its rules itself."""
+
+    def rules(self) -> tuple[RuleSpec, ...]:
+        """Return the rules of the workflow, all references resolved."""
+        ...
+
+
+def rules_of(workflow: Workflow) -> tuple[RuleSpec, ...]:
+    """Return the rules of a workflow whose references are resolved.
+
+    Raises DiagnosticError, keys counted from the workflow's table, for what its class gets wrong.
+    """
+    if isinstance(workflow, MakesRules):
+        with calling(workflow, "rules"):
+            return workflow.rules()
+    return (program_rule(workflow),)
+
+
+def program_rule(workflow: Workflow, keys: Mapping[str, KeyPath] | None = None) -> RuleSpec:
+    """Return the one rule of a workflow that runs a program: a job for each entry of `get_jobs`."""
+    with calling(workflow, "get_jobs"):
+        jobs = dict(workflow.get_jobs())
+    if not jobs:
+        raise DiagnosticError(Diagnostic("no-jobs", f"`{workflow.name}` makes no job"))
+    specs = tuple(_job(workflow, str(name), keywords) for name, keywords in jobs.items())
+    return RuleSpec(
+        name=workflow.name,
+        workflow=workflow.name,
+        body="program",
+        description=_description(workflow),
+        jobs=specs,
+        resources=workflow.resources,
+        environment=workflow.environment,
+        after=workflow.depends_on,
+        keys=keys or {},
+    )
+
+
+def _description(workflow: Workflow) -> str:
+    words = shlex.split(_text(workflow, "get_command", {}))[:2]
+    program = " ".join(posixpath.basename(word) for word in words)
+    return " ".join(f"{workflow.name}: {program}".split()) + "."
+
+
+def _job(workflow: Workflow, name: str, keywords: Mapping[str, Any]) -> JobSpec:
+    _check_job_name(workflow, name)
+    job_name = posixpath.join(workflow.variant_folder, name).removesuffix("/")
+    command = _text(workflow, "get_command", keywords)
+    if not command:
+        raise DiagnosticError(
+            Diagnostic("no-command", f"`{workflow.name}` runs no program", hint="write `executable = …`")
+        )
+    arguments = _text(workflow, "get_arguments", keywords)
+    inputs = _paths(workflow, "get_inputs", keywords)
+    outputs = _outputs(workflow, keywords)
+    mark = None if outputs else MARK
+    if mark:
+        outputs = {MARK: posixpath.join(MARKS, workflow.name, f"{job_name or workflow.name}.done")}
+    temporary, leftovers = temporary_of(workflow.temporary, outputs)
+    return JobSpec(
+        name=job_name,
+        command=f"{command} {arguments}".strip(),
+        inputs=inputs,
+        outputs=outputs,
+        mark=mark,
+        temporary=temporary,
+        leftovers=leftovers,
+    )
+
+
+def temporary_of(
+    entries: Sequence[str], outputs: Mapping[str, str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return which outputs are temporary, and the patterns of other files that go with their job.
+
+    A pattern is looked for beside the outputs. Raises DiagnosticError for an entry that is neither.
+    """
+    folders = sorted({posixpath.dirname(path) for path in outputs.values()})
+    names: list[str] = []
+    patterns: list[str] = []
+    for index, entry in enumerate(entries):
+        if entry in outputs:
+            names.append(entry)
+        elif any(mark in entry for mark in "*?["):
+            if entry.startswith("/") or ".." in entry.split("/"):
+                message = f"the pattern `{entry}` leads out of the folders of the outputs"
+                raise DiagnosticError(Diagnostic("bad-path", message, key=("temporary", index)))
+            patterns += [posixpath.join(escape(folder), entry) for folder in folders]
+        else:
+            nearest = nearest_name(entry, list(outputs))
+            raise DiagnosticError(
+                Diagnostic(
+                    "unknown-output",
+                    f"`{entry}` is no output of the workflow, and no pattern",
+                    key=("temporary", index),
+                    hint=f"did you mean `{nearest}`?" if nearest else "a pattern has a `*`",
+                    notes=(f"outputs: {', '.join(outputs)}",),
+                )
+            )
+    return tuple(names), tuple(patterns)
+
+
+def _text(workflow: Workflow, method: str, keywords: Mapping[str, Any]) -> str:
+    """Return what `get_command` or `get_arguments` gives, if a shell can read it."""
+    with calling(workflow, method):
+        text = getattr(workflow, method)(**keywords)
+    if not isinstance(text, str):
+        message = f"{method} of `{workflow.name}` returns {text!r}, not a text"
+        raise DiagnosticError(Diagnostic("bad-command", message, hint="return one text, ready for a shell"))
+    if "\0" in text:
+        raise DiagnosticError(Diagnostic("bad-command", f"{method} of `{workflow.name}` holds a null byte"))
+    try:
+        shlex.split(text)
+    except ValueError as error:
+        raise DiagnosticError(
+            Diagnostic(
+                "bad-command",
+                f"no shell can read what {method} of `{workflow.name}` returns: {str(error).lower()}",
+                hint="shlex.quote() makes one word of any text",
+                notes=(f"it returns: {text}",),
+            )
+        ) from None
+    return text.strip()
+
+
+def _outputs(workflow: Workflow, keywords: Mapping[str, Any]) -> dict[str, str]:
+    outputs: dict[str, str] = {}
+    for name, path in _paths(workflow, "get_outputs", keywords).items():
+        if not isinstance(path, str):
+            message = f"the output `{name}` of `{workflow.name}` is one path, not a list"
+            raise DiagnosticError(Diagnostic("wrong-type", message, key=("outputs", name)))
+        outputs[name] = path
+    return outputs
+
+
+def _paths(workflow: Workflow, method: str, keywords: Mapping[str, Any]) -> dict[str, str | tuple[str, ...]]:
+    with calling(workflow, method):
+        given = getattr(workflow, method)(**keywords)
+    what = method.removeprefix("get_")
+    if not isinstance(given, Mapping):
+        message = f"{method} of `{workflow.name}` returns {given!r}, not a table of paths"
+        raise DiagnosticError(Diagnostic("wrong-type", message))
+    paths: dict[str, str | tuple[str, ...]] = {}
+    for name, value in given.items():
+        if not isinstance(name, str) or not _NAME.fullmatch(name) or name in _RESERVED:
+            raise DiagnosticError(_bad_name(name, what))
+        try:
+            is_list = isinstance(value, list | tuple)
+            paths[name] = tuple(map(_path, value)) if is_list else _path(value)
+        except PydanticCustomError as error:
+            raise DiagnosticError(Diagnostic(error.type, error.message(), key=(what, name))) from None
+        except TypeError as error:
+            message = f"`{name}` in the {what} of `{workflow.name}` is {error}, not a path"
+            raise DiagnosticError(Diagnostic("wrong-type", message, key=(what, name))) from None
+    return paths
+
+
+def _path(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(repr(value))
+    check_path(value)
+    return plain_path(value)
+
+
+def _bad_name(name: Any, what: str) -> Diagnostic:
+    reserved = isinstance(name, str) and name in _RESERVED
+    message = f"{name!r} can't name one of the {what}" + (
+        ": Snakemake uses that name itself" if reserved else ""
+    )
+    hint = None if reserved else "names have letters, digits and _, and begin with a letter"
+    key = (what, name) if isinstance(name, str) else (what,)
+    return Diagnostic("bad-name", message, key=key, point_at="key", hint=hint)
+
+
+def _check_job_name(workflow: Workflow, name: str) -> None:
+    parts = name.split("/") if name else []
+    good = all(
+        part not in {"", ".", ".."} and len(part.encode()) <= 200 and part[0] != "-" for part in parts
+    )
+    if not good or any(ord(character) < 32 or ord(character) == 127 for character in name):
+        message = f"{name!r} can't name a job of `{workflow.name}`: it becomes part of file names"
+        raise DiagnosticError(Diagnostic("bad-name", message))
