@@ -30,7 +30,7 @@ def remove_leftovers(row: Mapping[str, Any]) -> None:
     """Remove the files that the job's patterns name, but for its outputs and what lies in them."""
     kept = [os.path.abspath(path) for path in row["outputs"].values()]  # noqa: PTH100 -- keeps links
     for pattern in row.get("leftovers", ()):
-        for found in sorted(glob(pattern, recursive=True)):
+        for found in sorted(glob(pattern, recursive=True)):  # noqa: PTH207 -- patterns may be absolute
             path = os.path.abspath(found)  # noqa: PTH100
             if any(path == one or path.startswith(f"{one}/") or one.startswith(f"{path}/") for one in kept):
                 continue
