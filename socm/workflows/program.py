@@ -206,9 +206,7 @@ def _bad_name(name: Any, what: str) -> Diagnostic:
 
 def _check_job_name(workflow: Workflow, name: str) -> None:
     parts = name.split("/") if name else []
-    good = all(
-        part not in {"", ".", ".."} and len(part.encode()) <= 200 and part[0] != "-" for part in parts
-    )
+    good = all(part not in {"", ".", ".."} and len(part.encode()) <= 200 and part[0] != "-" for part in parts)
     if not good or any(ord(character) < 32 or ord(character) == 127 for character in name):
         message = f"{name!r} can't name a job of `{workflow.name}`: it becomes part of file names"
         raise DiagnosticError(Diagnostic("bad-name", message))
