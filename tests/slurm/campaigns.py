@@ -6,7 +6,9 @@ changing what it is. Each job notes its start and end in ``journal``.
 
 from __future__ import annotations
 
+import math
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -50,7 +52,7 @@ if [ -e "control/$name.sh" ]; then . "control/$name.sh"; fi
 mkdir -p "$(dirname "$output")"
 echo "$name" > "$output"
 """
-JOB_BODY_FOLDER = "results"
+RESULTS = "results"
 
 
 @dataclass(frozen=True)
@@ -64,14 +66,18 @@ class Run:
 
 
 def rule(
-    name: str, jobs: Sequence[str], resources: Mapping[str, object] | None = None, **changes: object
+    name: str,
+    jobs: Sequence[str],
+    resources: Mapping[str, object] | None = None,
+    folder: str = RESULTS,
+    **changes: object,
 ) -> RuleSpec:
-    """Return a rule of shell jobs."""
+    """Return a rule of shell jobs that write into `folder`."""
     specs = tuple(
         JobSpec(
             name=job,
-            command=f"bash job.sh {job} {JOB_BODY_FOLDER}/{name}/{job}.txt",
-            outputs={"text": f"{JOB_BODY_FOLDER}/{name}/{job}.txt"},
+            command=f"bash job.sh {job} {folder}/{name}/{job}.txt",
+            outputs={"text": f"{folder}/{name}/{job}.txt"},
         )
         for job in jobs
     )
@@ -153,12 +159,7 @@ class Workspace:
             text=True,
             check=True,
         )
-        lines = [line.strip() for line in done.stdout.splitlines()]
-        return sorted(
-            Path(line.removeprefix("output: ")).stem
-            for line in lines
-            if line.startswith(f"output: {JOB_BODY_FOLDER}/")
-        )
+        return sorted(re.findall(r"log: logs/[\w-]+/(\w+)\.log", done.stdout))
 
     def said(self, log: str = "out.log") -> str:
         """Return everything that Snakemake said so far."""
@@ -187,13 +188,23 @@ class Workspace:
         for first in runs:
             for second in runs:
                 same = first.name == second.name and first.start < second.start
-                if same and (first.end is None or first.end > second.start):
+                if same and self._end(first) > second.start:
                     found.append((first, second))
         return found
 
+    def _end(self, run: Run) -> float:
+        """Return when an execution ended; one that was killed ended with its Slurm job."""
+        if run.end is not None:
+            return run.end
+        seconds = {**self.slurm.environment, "SLURM_TIME_FORMAT": "%s"}
+        number = run.slurm_id.partition(".")[0]
+        command = ("sacct", "-X", "-n", "-P", f"--jobs={number}", "--format=End", "--duplicates")
+        said = subprocess.run(command, env=seconds, capture_output=True, text=True, check=True).stdout
+        return max((float(line) for line in said.split() if line.isdigit()), default=math.inf)
+
     def outputs(self) -> list[str]:
         """Return the names of the jobs whose output is there."""
-        return sorted(path.stem for path in (self.folder / JOB_BODY_FOLDER).rglob("*.txt"))
+        return sorted(path.stem for path in (self.folder / RESULTS).rglob("*.txt"))
 
     def wait_until_said(self, text: str, timeout: float = 90) -> None:
         """Wait until Snakemake says something."""

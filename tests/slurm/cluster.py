@@ -157,9 +157,18 @@ class SlurmCluster:
     def start_controller(self) -> None:
         """Start slurmctld and wait until it answers."""
         self._start_daemon("slurmctld", "slurmctld", "-D", "-i")
-        wait_until(
-            lambda: self.run("scontrol", "ping", check=False).returncode == 0, 30, "slurmctld is silent"
-        )
+        wait_until(self.controller_answers, 30, "slurmctld is silent")
+
+    def controller_answers(self) -> bool:
+        """Return whether slurmctld answers."""
+        return self.run("scontrol", "ping", check=False).returncode == 0
+
+    def start_accounts(self) -> None:
+        """Start slurmdbd and wait until it answers."""
+        # It looks for its own file beside the slurm.conf that SLURM_CONF names.
+        config = {"SLURM_CONF": str(self.folder / "slurm.conf")}
+        self._start_daemon("slurmdbd", "slurmdbd", "-D", environment=config)
+        wait_until(lambda: can_connect(self.ports["slurmdbd"]), 60, "slurmdbd is silent")
 
     def start_node(self, node: str) -> None:
         """Start the slurmd of one node."""
@@ -289,11 +298,7 @@ PidFile={self.folder / "run" / "slurmdbd.pid"}
 LogFile={self.folder / "log" / "dbd.log"}
 """
         )
-        # slurmdbd looks for its own file beside the slurm.conf that SLURM_CONF names.
-        self._start_daemon(
-            "slurmdbd", "slurmdbd", "-D", environment={"SLURM_CONF": str(self.folder / "slurm.conf")}
-        )
-        wait_until(lambda: can_connect(self.ports["slurmdbd"]), 60, "slurmdbd is silent")
+        self.start_accounts()
         self._sacctmgr("add", "cluster", "socmtest")
         self._sacctmgr("add", "account", ACCOUNT, "description=tests", "organization=tests")
         for name, (max_wall, max_jobs, max_cpus) in QOS.items():
