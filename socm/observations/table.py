@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -57,31 +57,31 @@ class ObservationTable:
         return sorted(line for obs_id in ids for line in self.parts.get(obs_id, (obs_id,)))
 
 
-def float_or_text(values: Iterable[Any]) -> Column:
+def float_or_text(values: Sequence[Any]) -> Column:
     """Return the values of one database column as float64, or as str objects if any is text.
 
     NULL is NaN, or "" in text; bytes are no number and count as NULL.
     """
-    values = list(values)
-    try:
-        return np.array(values, dtype=np.float64) if not _holds_text(values) else _text(values)
-    except (TypeError, ValueError):
-        if any(isinstance(value, str) for value in values):
-            return _text(values)
-        return np.array([v if isinstance(v, int | float) else np.nan for v in values], dtype=np.float64)
+    kinds = set(map(type, values))
+    if str in kinds:  # asked first: numpy would read "1.0" as a number, and an obs_id of digits, too
+        return _text(values, kinds)
+    if bytes in kinds:
+        values = [None if type(value) is bytes else value for value in values]
+    return np.array(values, dtype=np.float64)
 
 
-def _holds_text(values: list[Any]) -> bool:
-    # numpy would read "1.0" as a number, and an obs_id of digits as one, too
-    return any(type(value) is str for value in values)
-
-
-def _text(values: list[Any]) -> Column:
-    shared: dict[Any, str] = {None: ""}
+def _text(values: Sequence[Any], kinds: set[type]) -> Column:
     column = np.empty(len(values), dtype=object)
-    column[:] = [shared.setdefault(v, v if type(v) is str else _as_text(v)) for v in values]
+    distinct = set(values)
+    if len(distinct) > len(values) // 2 and kinds == {str}:
+        column[:] = values
+    else:
+        shared = {value: value if type(value) is str else _as_text(value) for value in distinct}
+        column[:] = list(map(shared.__getitem__, values))
     return column
 
 
 def _as_text(value: Any) -> str:
+    if value is None:
+        return ""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

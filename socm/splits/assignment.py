@@ -9,7 +9,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Integers = NDArray[np.int64]
+from socm.splits.ranking import Integers, rank_integers
+
 Assignment = Literal["random", "interleave"]
 
 KEY_BYTES = 8
@@ -45,8 +46,8 @@ def splits_of_chunks(
     blocks, positions = np.divmod(chunks, nsplits)
     if assignment == "interleave" or nsplits == 1:
         return positions
-    present, rows = np.unique(blocks, return_inverse=True)
-    table = np.array([permutation(seed, test, block, nsplits) for block in present.tolist()])
+    present, rows = rank_integers(blocks)
+    table = np.array([permutation(seed, test, block, nsplits) for block in present], dtype=np.int64)
     split: Integers = table.reshape(-1, nsplits)[rows, positions]
     return split
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -41,7 +41,7 @@ def tell_missing(selection: Selection, missing: int, problems: Collector, warnin
     count, test = len(selection), selection.test
     if not missing:
         return
-    what = " or ".join("`" + "`/`".join(names) + "`" for names in test.columns[1:] or test.columns)
+    what = " or ".join(f"`{name}`" for name in _columns_with_holes(selection)) or "usable times"
     told = f"{missing:,} of the {count:,} observations have no {what}"
     if missing > selection.options.max_missing * count:
         problems.add(
@@ -55,6 +55,16 @@ def tell_missing(selection: Selection, missing: int, problems: Collector, warnin
         )
     else:
         warnings.append(warning("missing-values", f"{test.section} leaves out what it can't place: {told}"))
+
+
+def _columns_with_holes(selection: Selection) -> Iterator[str]:
+    """Yield the columns that the test reads and that have missing values."""
+    for alternatives in selection.test.columns:
+        name = next(name for name in alternatives if selection.has(name))
+        values = selection.columns[name]
+        holes = values == "" if values.dtype == object else ~np.isfinite(values)
+        if holes.any():
+            yield name
 
 
 def check_sizes(

@@ -35,12 +35,13 @@ def separations_deg(
     over_the_top = el_center > 90
     azimuth = np.radians(np.where(over_the_top, az_center + 180, az_center))
     elevation = np.radians(np.where(over_the_top, 180 - el_center, el_center))
+    sine, cosine_el = np.sin(elevation), np.cos(elevation)
     throw = np.radians(np.abs(az_throw))
     length = np.maximum(stop - start, 0)
     counts = np.clip(np.ceil(length / COARSE_STEP_S).astype(int) + 1, 2, MAX_COARSE_TIMES)
 
     def nearest(times: Floats, some: np.ndarray) -> Floats:
-        return _nearest_cosine(body, site, times, azimuth[some], throw[some], elevation[some])
+        return _nearest_cosine(body, site, times, azimuth[some], throw[some], sine[some], cosine_el[some])
 
     for count in np.unique(counts):
         some = np.flatnonzero(counts == count)
@@ -72,12 +73,13 @@ def separations_deg(
 
 
 def _nearest_cosine(
-    body: Body, site: Site, times: Floats, azimuth: Floats, throw: Floats, elevation: Floats
+    body: Body, site: Site, times: Floats, azimuth: Floats, throw: Floats, sine: Floats, cosine_el: Floats
 ) -> Floats:
     """Return the cosine of the separation between the body and the nearest point of the scan."""
     east, north, up = horizontal(body, site, times)
     offset = np.arctan2(east, north) - azimuth
     offset = np.abs(offset - 2 * np.pi * np.round(offset / (2 * np.pi)))
     beyond = np.maximum(offset - throw, 0)
-    cosine: Floats = np.sin(elevation) * up + np.cos(elevation) * np.hypot(east, north) * np.cos(beyond)
+    level = np.sqrt(east * east + north * north)
+    cosine: Floats = sine * up + cosine_el * level * np.cos(beyond)
     return cosine

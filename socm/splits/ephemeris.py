@@ -14,6 +14,7 @@ import erfa
 import numpy as np
 from numpy.typing import NDArray
 
+from socm.splits.ranking import rank_integers
 from socm.splits.sites import Site
 
 Body = Literal["sun", "moon"]
@@ -54,10 +55,9 @@ def elevation_deg(body: Body, site: Site, times: Floats) -> Floats:
 
 
 def _earth_rotation(times: Floats) -> Floats:
-    """Return the Earth rotation angle in rad (IAU 2000), UT1 taken as UTC."""
+    """Return the Earth rotation angle in rad (IAU 2000), UT1 taken as UTC; whole days left out."""
     days = (times - J2000_UNIX_S) / 86400
-    turns = 0.7790572732640 + 0.00273781191135448 * days + np.mod(days, 1.0)
-    return 2 * np.pi * np.mod(turns, 1.0)
+    return 2 * np.pi * (0.7790572732640 + 0.00273781191135448 * days + (days - np.floor(days)))
 
 
 @functools.lru_cache(maxsize=64)
@@ -78,7 +78,7 @@ def _geocentric(body: Body, times: Floats) -> tuple[Floats, Floats, Floats]:
     after = steps - nodes
     index = nodes.astype(np.int64)
     blocks = index // NODES_PER_BLOCK
-    present, rank = _present(blocks)
+    present, rank = rank_integers(blocks)
     table = np.concatenate([_block(body, block) for block in present], axis=1)
     row = rank * (NODES_PER_BLOCK + 3) + (index - blocks * NODES_PER_BLOCK)
     weights = (
@@ -89,17 +89,6 @@ def _geocentric(body: Body, times: Floats) -> tuple[Floats, Floats, Floats]:
     )
     x, y, z = (sum(weight * axis[row + number] for number, weight in enumerate(weights)) for axis in table)
     return x, y, z
-
-
-def _present(blocks: NDArray[np.int64]) -> tuple[list[int], NDArray[np.int64]]:
-    """Return the distinct numbers, sorted, and the place of each row's number among them."""
-    first = int(blocks.min())
-    if int(blocks.max()) - first > 4 * len(blocks) + 1000:
-        present, rank = np.unique(blocks, return_inverse=True)
-        return present.tolist(), rank
-    # counting is much faster than sorting, as long as no row is centuries away from the others
-    there = np.bincount(blocks - first) > 0
-    return (np.flatnonzero(there) + first).tolist(), (np.cumsum(there) - 1)[blocks - first]
 
 
 @functools.lru_cache(maxsize=4096)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
 
 from socm.splits.model import REASONS, Previous, TestSplits
+from socm.splits.ranking import Integers, rank_integers
 from socm.splits.values import Column
 
-COLUMNS = ("test", "group", "split", "chunk", "value", "threshold", "reason", "obs_id")
+COLUMNS = ("obs_id", "group", "split", "chunk", "value", "threshold", "reason")
 HEADER = "\t".join(COLUMNS) + "\n"
 ROWS_PER_PIECE = 50_000
 
@@ -20,79 +21,87 @@ def manifest_tsv(splits: TestSplits, obs_id: Column) -> bytes:
 
     Columns are those of `COLUMNS`, separated by tabs; a group, split or threshold that does not
     exist is empty, and so is the reason of an observation that is in a split. 250,000 observations
-    make 20 MB.
+    make some 15 MB.
     """
     buffer = io.BytesIO()
+    buffer.write(HEADER.encode())
     for piece in _pieces(splits, obs_id):
         buffer.write(piece)
     return buffer.getvalue()
 
 
 def _pieces(splits: TestSplits, obs_id: Column) -> Iterator[bytes]:
-    yield HEADER.encode()
+    """Yield the rows in pieces; what many rows share is put together once."""
     rows = splits.rows
-    # a few combinations of group, split, reason and threshold make up all rows: each is put together once
-    count = splits.nsplits + 1
-    places = ((rows.group.astype(np.int64) + 1) * count + rows.split) * len(REASONS) + rows.reason
+    before, before_of = _before_values(splits)
+    after, after_of = _after_values(splits)
     for first in range(0, len(rows.index), ROWS_PER_PIECE):
         some = slice(first, first + ROWS_PER_PIECE)
-        before = {place: _before(splits, place, count) for place in np.unique(places[some]).tolist()}
-        after = {place: REASONS[place % len(REASONS)] for place in before}
-        text = "\n".join(
-            f"{before[place]}{chunk}\t{value}\t{threshold}\t{after[place]}\t{name}"
-            for place, chunk, value, threshold, name in zip(
-                places[some].tolist(),
-                rows.chunk[some].tolist(),
-                _texts(rows.value[some]),
-                _threshold_texts(splits, some),
+        text = "".join(
+            f"{name}{before[one]}{value}{after[other]}"
+            for name, one, value, other in zip(
                 obs_id[rows.index[some]].tolist(),
+                before_of[some].tolist(),
+                _texts(rows.value[some]),
+                after_of[some].tolist(),
                 strict=True,
             )
         )
-        yield (text + "\n").encode()
+        yield text.encode()
 
 
-def _before(splits: TestSplits, place: int, count: int) -> str:
-    group, split = divmod(place // len(REASONS), count)
-    name = splits.groups[group - 1] if group else ""
-    return f"{splits.name}\t{name}\t{split or ''}\t"
+def _before_values(splits: TestSplits) -> tuple[list[str], Integers]:
+    """Return each text that stands before a value (group, split, chunk), and which one each row has."""
+    rows, count = splits.rows, splits.nsplits + 1
+    chunks, chunk_of = rank_integers(rows.chunk)
+    places = (rows.group.astype(np.int64) + 1) * count + rows.split
+    texts = []
+    codes, which = rank_integers(places * len(chunks) + chunk_of)
+    for code in codes:
+        place, chunk = divmod(code, len(chunks))
+        group, split = divmod(place, count)
+        name = splits.groups[group - 1] if group else ""
+        texts.append(f"\t{name}\t{split or ''}\t{chunks[chunk]}\t")
+    return texts, which
+
+
+def _after_values(splits: TestSplits) -> tuple[list[str], Integers]:
+    """Return each text that stands after a value (threshold, reason), and which one each row has."""
+    rows = splits.rows
+    limits: list[float] = [float("nan")]
+    limit_of = np.zeros(len(rows.index), dtype=np.int64)
+    if rows.threshold is not None:
+        distinct, limit_of = np.unique(rows.threshold, return_inverse=True)
+        limits = distinct.tolist()
+    codes, which = rank_integers(limit_of * len(REASONS) + rows.reason)
+    pairs = (divmod(code, len(REASONS)) for code in codes)
+    return [f"\t{_number(limits[limit])}\t{REASONS[reason]}\n" for limit, reason in pairs], which
+
+
+def _number(value: float) -> str:
+    return "" if value != value else f"{value:.12g}"
 
 
 def _texts(values: Column) -> list[str]:
     if values.dtype == object:
         return [value.replace("\t", " ").replace("\n", " ") for value in values.tolist()]
-    return ["" if value != value else f"{value:.12g}" for value in values.tolist()]
+    return [_number(value) for value in values.tolist()]
 
 
-def _threshold_texts(splits: TestSplits, some: slice) -> list[str]:
-    threshold = splits.rows.threshold
-    if threshold is None:
-        return [""] * len(splits.rows.index[some])
-    known: dict[float, str] = {}
-    return [
-        known[value] if value in known else known.setdefault(value, "" if value != value else f"{value:.12g}")
-        for value in threshold[some].tolist()
-    ]
-
-
-def read_manifest(text: str) -> Mapping[str, Previous]:
-    """Return where a manifest's tests placed their observations, by name of test.
-
-    Raises ValueError where the text is no manifest.
-    """
+def read_manifest(text: str) -> Previous:
+    """Return where a manifest's test placed its observations; raises ValueError where it is no manifest."""
     lines = text.splitlines()
     if not lines or lines[0] + "\n" != HEADER:
         raise ValueError("not a manifest of splits: its first line does not name the columns")
-    splits: dict[str, dict[str, dict[str, int]]] = {}
-    thresholds: dict[str, float | None] = {}
+    splits: dict[str, dict[str, int]] = {}
+    threshold: float | None = None
     for number, line in enumerate(lines[1:], 2):
         cells = line.split("\t")
         if len(cells) != len(COLUMNS):
             raise ValueError(f"line {number} of the manifest has {len(cells)} cells, not {len(COLUMNS)}")
-        test, group, split, _, _, threshold, _, obs_id = cells
-        placed = splits.setdefault(test, {})
-        if threshold and test not in thresholds:
-            thresholds[test] = float(threshold)
+        obs_id, group, split, _, _, limit, _ = cells
+        if limit and threshold is None:
+            threshold = float(limit)
         if split:
-            placed.setdefault(group, {})[obs_id] = int(split)
-    return {test: Previous(placed, thresholds.get(test)) for test, placed in splits.items()}
+            splits.setdefault(group, {})[obs_id] = int(split)
+    return Previous(splits, threshold)

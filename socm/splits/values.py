@@ -129,11 +129,9 @@ def missing_column(selection: Selection, alternatives: tuple[str, ...]) -> Diagn
 
 def factorise(values: Column) -> tuple[list[str], NDArray[np.int64]]:
     """Return the distinct texts in order of appearance, and the number of each row's."""
-    codes: dict[str, int] = {}
-    rows = np.fromiter(
-        (codes.setdefault(value, len(codes)) for value in values), dtype=np.int64, count=len(values)
-    )
-    return list(codes), rows
+    texts = values.tolist()
+    codes = {text: code for code, text in enumerate(dict.fromkeys(texts))}
+    return list(codes), np.fromiter(map(codes.__getitem__, texts), dtype=np.int64, count=len(texts))
 
 
 def warning(code: str, message: str, **more: Any) -> Diagnostic:

@@ -364,6 +364,6 @@ class TestOptions:
         test = NULL_TESTS["mission-tests"]
         fewer = take(columns, np.arange(5))
         first = split_observations(fewer, test, options)
-        memory = read_manifest(manifest_tsv(first, fewer["obs_id"]).decode())["mission-tests"]
+        memory = read_manifest(manifest_tsv(first, fewer["obs_id"]).decode())
         second = split_observations(columns, test, options, previous=memory)
         assert second.splits[0].indices.tolist() == [0, 1, 4, 5, 8, 9]
