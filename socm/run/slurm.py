@@ -31,6 +31,10 @@ class SlurmSilentError(Exception):
     """Slurm's commands are here, and none of its daemons answers."""
 
 
+class NoClusterError(SlurmSilentError):
+    """Slurm's commands are here, and belong to no cluster."""
+
+
 @dataclass(frozen=True, slots=True)
 class SlurmJob:
     """A job that Snakemake submitted: `label` is its rule and wildcards, as Snakemake comments it."""
@@ -71,7 +75,10 @@ def queued_jobs(workspace: Path) -> tuple[SlurmJob, ...]:
     if not has_slurm():
         return ()
     fields = ("%i", "%T", "%u", "%N", "%r", "%S", "%C", "%M", "%k", "%Z")
-    said = _ask("squeue", "--noheader", "--all", f"--format={_SEPARATOR.join(fields)}")
+    try:
+        said = _ask("squeue", "--noheader", "--all", f"--format={_SEPARATOR.join(fields)}")
+    except NoClusterError:
+        return ()
     here = os.path.realpath(workspace)
     jobs = []
     for line in said.splitlines():
@@ -124,6 +131,8 @@ def _ask(*command: str) -> str:
         )
     except subprocess.TimeoutExpired:
         raise SlurmSilentError(f"{command[0]} did not answer for {_TIMEOUT_SECONDS} s") from None
+    if "Could not establish a configuration source" in done.stderr:
+        raise NoClusterError(f"{command[0]} finds no configuration")
     if done.returncode:
         raise SlurmSilentError(done.stderr.strip() or f"{command[0]} failed with {done.returncode}")
     return done.stdout
