@@ -10,30 +10,30 @@ import hashlib
 import os
 import posixpath
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from graphlib import CycleError, TopologicalSorter
+from graphlib import TopologicalSorter
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from socm.clusters import Cluster, JobResources, fit, load_cluster, run_limits
-from socm.config import LoadedCampaign, load_campaign
+from socm.config import LoadedCampaign, load_campaign, read_document
 from socm.core.jobs import RuleSpec
-from socm.core.models import Workflow
-from socm.core.references import Reference
+from socm.core.models import Campaign, Workflow
+from socm.core.resolving import resolve_references
 from socm.diagnostics import Collector, Diagnostic, DiagnosticError, KeyPath, Severity
-from socm.graph import Plan, check_plan, make_plan
+from socm.graph import Plan, Planned, check_plan, group_jobs, make_plan
 from socm.observations import ObservationTable, read_context, select_observations
 from socm.render import Written, render_workspace, write_workspace
 from socm.render.profiles import render_profiles
 from socm.render.snakefile import ENVIRONMENTS
 from socm.splits import Split, TestSplits, columns_needed, split_observations
 from socm.splits.manifest import manifest_tsv
-from socm.workflows import MLMapmaking, MLNullTests, NullTest, registered_workflows
+from socm.workflows import MLMapmaking, MLNullTests, NullTest
 from socm.workflows.detectors import names_in, with_detectors
+from socm.workflows.plugins import load_kinds
+from socm.workflows.program import rules_of
 from socm.workflows.requirements import check_programs
 
 
@@ -61,6 +61,8 @@ class Compiled:
     plan: Plan
     sources: Mapping[str, str]
     """The files that were compiled: name to digest."""
+    waiting: tuple[str, ...] = ()
+    """Workflows whose jobs are known only when others have run: compile again then."""
     diagnostics: tuple[Diagnostic, ...] = field(default=())
 
     @cached_property
@@ -83,16 +85,16 @@ def compile_campaign(file: Path, output: Path | None = None, *, columns: Collect
     `columns` are columns of the observations to read besides those that the workflows need. Raises
     DiagnosticError with every problem of the phase that failed, each at its place.
     """
-    loaded = load_campaign(file, registered_workflows)
+    loaded = load_with_plugins(file)
     problems = Collector(list(loaded.diagnostics))
     try:
         workspace = output if output is not None else file.parent
         cluster = _load_cluster(loaded, file.parent, problems)
         reader = _Reader(file.parent, loaded.campaign.workflows, columns)
-        selections, specs = _plan_workflows(loaded, reader, problems)
+        selections, planned = _plan_workflows(loaded, reader, problems)
         problems.raise_if_errors()
         assert cluster is not None  # noqa: S101 -- its loading would have raised
-        specs = _bring_environments(specs, file.parent, problems)
+        specs = _bring_environments(group_jobs(planned.in_file_order()), file.parent, problems)
         plan = _fit_to_cluster(specs, cluster, problems)
         problems.extend(check_plan(plan, exists=lambda path: (file.parent / path).exists()))
         problems.raise_if_errors()
@@ -100,7 +102,18 @@ def compile_campaign(file: Path, output: Path | None = None, *, columns: Collect
         raise DiagnosticError(loaded.document.locate_all(error.diagnostics)) from None
     sources = {file.name: hashlib.sha256(file.read_bytes()).hexdigest()}
     located = loaded.document.locate_all(problems.diagnostics)
-    return Compiled(loaded, workspace, selections, cluster, plan, sources, located)
+    waiting = tuple(planned.waiting)
+    return Compiled(loaded, workspace, selections, cluster, plan, sources, waiting, located)
+
+
+def load_with_plugins(file: Path) -> LoadedCampaign:
+    """Return the campaign of a file, whose workflows may be of kinds that its plugins bring."""
+    document = read_document(file)
+    try:
+        kinds = load_kinds(document.data, file.parent)
+    except DiagnosticError as error:
+        raise DiagnosticError(document.locate_all(error.diagnostics)) from None
+    return load_campaign(document, kinds)
 
 
 def write(compiled: Compiled) -> Written:
@@ -117,44 +130,47 @@ def _load_cluster(loaded: LoadedCampaign, base: Path, problems: Collector) -> Cl
 
 def _plan_workflows(
     loaded: LoadedCampaign, reader: _Reader, problems: Collector
-) -> tuple[tuple[Selection, ...], list[tuple[RuleSpec, KeyPath]]]:
+) -> tuple[tuple[Selection, ...], Planned]:
     """Select, split and plan each workflow after those it refers to; a failed one stops its readers."""
     campaign = loaded.campaign
-    selections: list[Selection] = []
-    planned: dict[str, list[RuleSpec]] = {}
+    planned = Planned(campaign.workflows)
+    selections: dict[int, Selection] = {}
     failed: set[str] = set()
     told: dict[str, Diagnostic] = {}
-    for workflow in _in_order(campaign.workflows, problems):
+    for workflow in _in_order(campaign):
         before = len(problems.diagnostics)
-        if failed.intersection(workflow.dependencies):
+        needed = {one.name for name in workflow.dependencies for one in campaign.named(name)}
+        if needed & failed:
             failed.add(workflow.name)
             continue
         with problems.at(workflow.path):
-            ready = _resolved(workflow, planned)
-            specs: Sequence[RuleSpec]
-            if isinstance(ready, MLMapmaking):
-                problems.extend(
-                    told.setdefault(d.message, d.under(workflow.path))
-                    for d in check_programs(ready)
-                    if d.message not in told
-                )
-                problems.extend(d.under(workflow.path) for d in _notes(ready))
-                selection = reader.select(ready, campaign.seed)
-                selections.append(selection)
-                specs = _rules_of_maps(selection, campaign.min_coverage, campaign.seed)
-                problems.extend(
-                    d.under(workflow.path) for d in (selection.splits.warnings if selection.splits else ())
-                )
-            else:
-                specs = ready.rules()
-            planned.setdefault(workflow.name, []).extend(specs)
+            if needed & set(planned.waiting):
+                planned.waiting[workflow.name] = sorted(needed & set(planned.waiting))[0]
+                continue
+            ready = resolve_references(workflow, campaign.workflows, planned.outputs)
+            problems.extend(
+                told.setdefault(d.message, d.under(workflow.path))
+                for d in check_programs(ready)
+                if d.message not in told
+            )
+            if not isinstance(ready, MLMapmaking):
+                planned.add(workflow, rules_of(ready))
+                continue
+            problems.extend(d.under(workflow.path) for d in _notes(ready))
+            if maker := planned.maker_of_observations(ready.context, ready.query, reader.base):
+                planned.waiting[workflow.name] = maker
+                continue
+            selection = reader.select(ready, campaign.seed, planned.made)
+            selections[id(workflow)] = selection
+            planned.add(workflow, _rules_of_maps(selection, campaign.min_coverage, campaign.seed))
+            problems.extend(
+                d.under(workflow.path) for d in (selection.splits.warnings if selection.splits else ())
+            )
         if any(d.severity == "error" for d in problems.diagnostics[before:]):
             failed.add(workflow.name)
-    file_order = {workflow.name: number for number, workflow in enumerate(campaign.workflows)}
-    paths: dict[str, KeyPath] = {workflow.name: workflow.path for workflow in campaign.workflows}
-    names = sorted(planned, key=file_order.__getitem__)
-    selections.sort(key=lambda selection: file_order[selection.workflow.name])
-    return tuple(selections), [(spec, paths[name]) for name in names for spec in planned[name]]
+    problems.extend(planned.notes())
+    in_file_order = (selections.get(id(workflow)) for workflow in campaign.workflows)
+    return tuple(filter(None, in_file_order)), planned
 
 
 def _notes(workflow: MLMapmaking) -> Iterator[Diagnostic]:
@@ -169,57 +185,17 @@ def _notes(workflow: MLMapmaking) -> Iterator[Diagnostic]:
         )
 
 
-def _in_order(workflows: Sequence[Workflow], problems: Collector) -> Iterator[Workflow]:
-    """Yield workflows after those they depend on, otherwise in the order of the file."""
-    by_name: dict[str, list[Workflow]] = {}
-    for workflow in workflows:
-        by_name.setdefault(workflow.name, []).append(workflow)
-    graph = {
-        name: [other for workflow in members for other in workflow.dependencies if other in by_name]
-        for name, members in by_name.items()
-    }
-    try:
-        order = list(TopologicalSorter(graph).static_order())
-    except CycleError as error:
-        cycle = list(reversed(error.args[1]))
-        problems.add(
-            Diagnostic(
-                code="dependency-cycle",
-                message=f"workflows wait for each other: {' → '.join(cycle)}",
-                key=by_name[cycle[0]][0].path,
-                hint="take one of them out of a depends_on or a reference",
-            )
-        )
-        problems.raise_if_errors()
-    for name in order:
-        yield from by_name[name]
+def _in_order(campaign: Campaign) -> Iterator[Workflow]:
+    """Yield workflows after those they depend on, otherwise in the order of the file.
 
-
-def _resolved(workflow: Workflow, planned: Mapping[str, Sequence[RuleSpec]]) -> Workflow:
-    """Return the workflow with its references replaced by fields and outputs of the others."""
-
-    def value_of(reference: Reference) -> str | tuple[str, ...]:
-        found = [
-            job.outputs[reference.attribute]
-            for spec in planned.get(reference.workflow, ())
-            for job in spec.jobs
-            if reference.attribute in job.outputs
-        ]
-        if not found:
-            raise DiagnosticError(
-                Diagnostic("unknown-reference", f"`{reference}` names nothing that this campaign makes")
-            )
-        return found[0] if len(found) == 1 else tuple(found)
-
-    try:
-        return workflow.resolved(value_of)
-    except ValidationError as error:
-        raise DiagnosticError(
-            Diagnostic(
-                "bad-reference",
-                f"a reference gives a list where one value is wanted: {error.errors()[0]['msg']}",
-            )
-        ) from None
+    The campaign was checked for circles when it was read.
+    """
+    order = TopologicalSorter[str]()
+    for workflow in campaign.workflows:
+        needed = (one.name for name in workflow.dependencies for one in campaign.named(name))
+        order.add(workflow.name, *needed)
+    for name in order.static_order():
+        yield from (one for one in campaign.workflows if one.name == name)
 
 
 class _Reader:
@@ -238,10 +214,13 @@ class _Reader:
                         _columns(workflow)
                     )
 
-    def select(self, workflow: MLMapmaking, seed: int) -> Selection:
-        """Return the workflow's observations, split if it is a null test."""
+    def select(self, workflow: MLMapmaking, seed: int, made: Container[str]) -> Selection:
+        """Return the workflow's observations, split if it is a null test.
+
+        `made` are the files that jobs make, which need not be there yet.
+        """
         problems = Collector()
-        self._check_files(workflow, problems)
+        self._check_files(workflow, made, problems)
         problems.raise_if_errors()
         table = self._table(workflow)
         wafers, tubes = names_in(workflow.wafer), names_in(workflow.tube)
@@ -259,10 +238,10 @@ class _Reader:
         )
         return Selection(workflow, table, splits)
 
-    def _check_files(self, workflow: MLMapmaking, problems: Collector) -> None:
+    def _check_files(self, workflow: MLMapmaking, made: Container[str], problems: Collector) -> None:
         for name in workflow.input_fields:
             path = getattr(workflow, name)
-            if path is None:
+            if path is None or posixpath.normpath(path) in made:
                 continue
             found = self.base / path
             if not found.exists():

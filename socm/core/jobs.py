@@ -20,7 +20,8 @@ class JobSpec:
     Of the outputs, `temporary` are those that go once their last reader is done, `folders` those
     that are folders, and `mark` the one that the job's success makes where its program makes none.
     `carries` says for an output what its readers read with it (the data behind a context file).
-    `leftovers` are patterns of files that are no outputs and go when the job is done.
+    `leftovers` are patterns of files that are no outputs and go when the job is done. `records` are
+    files that hold these texts once the job has run as it is planned now.
     """
 
     command: str
@@ -34,6 +35,7 @@ class JobSpec:
     mark: str | None = None
     carries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     leftovers: tuple[str, ...] = ()
+    records: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,14 @@
-"""The plan of a campaign: rules in the order of the file, and what must hold before it runs."""
+"""The plan of a campaign: rules in the order of the file, and how their jobs hang together."""
 
 from __future__ import annotations
 
-import posixpath
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from graphlib import CycleError, TopologicalSorter
 
 from socm.clusters import JobResources, RunLimits
 from socm.core.jobs import JobSpec, RuleSpec
-from socm.diagnostics import Collector, Diagnostic, KeyPath, nearest_name
-
-WILDCARD = "{job}"
+from socm.diagnostics import KeyPath
+from socm.graph.grouping import escaped, identifier, pattern
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,30 +27,21 @@ class Rule:
     @property
     def identifier(self) -> str:
         """The rule's name in the Snakefile, such as ``mission_tests``."""
-        identifier = re.sub(r"\W", "_", self.spec.name)
-        return identifier if identifier.isidentifier() else f"_{identifier}"
+        return identifier(self.spec.name)
 
     @property
     def has_wildcard(self) -> bool:
-        """Whether the rule stands for several jobs, told apart by the wildcard."""
-        return any(job.name for job in self.spec.jobs)
-
-    def pattern(self, path: str, job: JobSpec) -> str | None:
-        """Return `path` with the job's name as wildcard; None where the name is no part of it.
-
-        The name is looked for as whole folders or file stems, from the end.
-        """
-        if not job.name:
-            return path.replace("{", "{{").replace("}", "}}")
-        found = [match.start() for match in re.finditer(rf"(?<![^/]){re.escape(job.name)}(?=[/.]|$)", path)]
-        if not found:
-            return None
-        before, after = path[: found[-1]], path[found[-1] + len(job.name) :]
-        return _escaped(before) + WILDCARD + _escaped(after)
+        """Whether the rule's paths tell its jobs apart by the wildcard."""
+        first = self.spec.jobs[0]
+        return bool(first.name) and (
+            len(self.spec.jobs) > 1 or all(pattern(path, first.name) for path in first.outputs.values())
+        )
 
     def common(self, paths: Mapping[str, str]) -> str | None:
         """Return the one pattern that stands for every job's path; None where there is none."""
-        patterns = {self.pattern(paths[job.name], job) for job in self.spec.jobs}
+        if not self.has_wildcard:
+            return escaped(paths[self.spec.jobs[0].name])
+        patterns = {pattern(paths[job.name], job.name) for job in self.spec.jobs}
         return patterns.pop() if len(patterns) == 1 else None
 
 
@@ -81,26 +68,16 @@ def make_plan(
     resources: Mapping[str, JobResources],
     limits: Callable[[Sequence[tuple[JobResources, int]]], RunLimits],
 ) -> Plan:
-    """Return the plan of these rules; rules of one name (a matrix) become one.
+    """Return the plan of these rules, each of a name of its own (`group_jobs`).
 
     `resources` says what each rule's jobs get on the cluster; `limits` finds the limits of the run
     from them and the number of jobs.
     """
-    merged: dict[str, tuple[RuleSpec, KeyPath]] = {}
-    for spec, key in specs:
-        if spec.name in merged:
-            first, first_key = merged[spec.name]
-            merged[spec.name] = (
-                replace(first, jobs=first.jobs + spec.jobs, files={**first.files, **spec.files}),
-                first_key,
-            )
-        else:
-            merged[spec.name] = (spec, key)
-    rules = tuple(Rule(_with_setup_file(spec), resources[spec.name], key) for spec, key in merged.values())
-    return Plan(
-        tuple(_with_dependencies(rule, rules) for rule in rules),
-        limits([(rule.resources, len(rule.spec.jobs)) for rule in rules]),
+    complete = _with_dependencies(_with_carried([_with_setup_file(spec) for spec, _ in specs]))
+    rules = tuple(
+        Rule(spec, resources[spec.name], key) for spec, (_, key) in zip(complete, specs, strict=True)
     )
+    return Plan(rules, limits([(rule.resources, len(rule.spec.jobs)) for rule in rules]))
 
 
 def _with_setup_file(spec: RuleSpec) -> RuleSpec:
@@ -111,107 +88,39 @@ def _with_setup_file(spec: RuleSpec) -> RuleSpec:
     return replace(spec, jobs=tuple(replace(job, inputs={**job.inputs, "setup": setup}) for job in spec.jobs))
 
 
-def _with_dependencies(rule: Rule, rules: Sequence[Rule]) -> Rule:
-    """Make everything that the workflows in `after` produce an input of each job."""
-    awaited = tuple(
-        path
-        for other in rules
-        if other.spec.workflow in rule.spec.after and other.spec.workflow != rule.spec.workflow
-        for job in other.spec.jobs
-        for path in job.outputs.values()
-    )
-    if not awaited:
-        return rule
-    jobs = tuple(replace(job, inputs={**job.inputs, "after": awaited}) for job in rule.spec.jobs)
-    return replace(rule, spec=replace(rule.spec, jobs=jobs))
+def _with_carried(specs: Sequence[RuleSpec]) -> list[RuleSpec]:
+    """Make what an output carries (the data behind a context file) an input of its readers."""
+    carried = {
+        job.outputs[name]: paths for spec in specs for job in spec.jobs for name, paths in job.carries.items()
+    }
+    if not carried:
+        return list(specs)
+
+    def read_with(job: JobSpec) -> JobSpec:
+        more = {
+            f"{name}_data": carried[value]
+            for name, value in job.inputs.items()
+            if isinstance(value, str) and value in carried
+        }
+        return replace(job, inputs={**job.inputs, **more}) if more else job
+
+    return [replace(spec, jobs=tuple(map(read_with, spec.jobs))) for spec in specs]
 
 
-def check_plan(plan: Plan, exists: Callable[[str], bool]) -> tuple[Diagnostic, ...]:
-    """Return what keeps the plan from running: unknown names, cycles, shared outputs, missing inputs."""
-    problems = Collector()
-    _check_dependencies(plan, problems)
-    makers = _check_outputs(plan, problems)
-    _check_inputs(plan, makers, exists, problems)
-    return tuple(problems.diagnostics)
+def _with_dependencies(specs: Sequence[RuleSpec]) -> list[RuleSpec]:
+    """Make every job of a rule wait for all jobs of the workflows that it depends on.
 
-
-def _check_dependencies(plan: Plan, problems: Collector) -> None:
-    known = list(dict.fromkeys(rule.spec.workflow for rule in plan.rules))
-    edges: dict[str, set[str]] = {name: set() for name in known}
-    for rule in plan.rules:
-        for name in rule.spec.after:
-            if name in edges:
-                edges[rule.spec.workflow].add(name)
-                continue
-            nearest = nearest_name(name, known)
-            problems.add(
-                Diagnostic(
-                    code="unknown-dependency",
-                    message=f"`{name}` in depends_on is no workflow of this campaign",
-                    key=(*rule.key, "depends_on"),
-                    hint=f"did you mean `{nearest}`?" if nearest else None,
-                    notes=(f"workflows: {', '.join(known)}",),
-                )
-            )
-    try:
-        TopologicalSorter(edges).prepare()
-    except CycleError as error:
-        cycle = error.args[1]
-        first = next(rule for rule in plan.rules if rule.spec.workflow == cycle[0])
-        problems.add(
-            Diagnostic(
-                code="dependency-cycle",
-                message=f"workflows wait for each other: {' → '.join(reversed(cycle))}",
-                key=(*first.key, "depends_on"),
-                hint="take one of them out of a depends_on",
-            )
-        )
-
-
-def _check_outputs(plan: Plan, problems: Collector) -> dict[str, str]:
-    makers: dict[str, str] = {}
-    told: set[tuple[str, str]] = set()
-    for rule, job in plan.jobs():
-        title = f"{rule.name}/{job.name}" if job.name else rule.name
-        for path in job.outputs.values():
-            normal = posixpath.normpath(path)
-            other = makers.setdefault(normal, title)
-            if other != title and (other, title) not in told:
-                told.add((other, title))
-                problems.add(
-                    Diagnostic(
-                        code="duplicate-output",
-                        message=f"{title} and {other} both make {path}",
-                        key=(*rule.key, "output_dir"),
-                        hint="give one of them another output_dir",
-                    )
-                )
-    return makers
-
-
-def _check_inputs(
-    plan: Plan, makers: Mapping[str, str], exists: Callable[[str], bool], problems: Collector
-) -> None:
-    written = {posixpath.normpath(path) for path in plan.files()}
-    told: set[tuple[str, str, str]] = set()
-    for rule, job in plan.jobs():
-        for name, value in job.inputs.items():
-            if name == "query" and job.observations is not None:
-                continue
-            for path in (value,) if isinstance(value, str) else value:
-                normal = posixpath.normpath(path)
-                if normal in makers or normal in written or exists(path):
-                    continue
-                if (rule.name, name, path) not in told:
-                    told.add((rule.name, name, path))
-                    problems.add(
-                        Diagnostic(
-                            code="missing-input",
-                            message=f"{path} isn't there, and no workflow makes it",
-                            key=(*rule.key, name),
-                        )
-                    )
-
-
-def _escaped(text: str) -> str:
-    return text.replace("{", "{{").replace("}", "}}")
+    One output of each is enough, because a job makes all of its outputs or none; one that is kept,
+    where there is one.
+    """
+    made: dict[str, list[str]] = {}
+    for spec in specs:
+        for job in spec.jobs:
+            kept = [path for name, path in job.outputs.items() if name not in job.temporary]
+            made.setdefault(spec.workflow, []).append((kept or list(job.outputs.values()))[0])
+    complete = []
+    for spec in specs:
+        awaited = tuple(path for name in spec.after if name != spec.workflow for path in made.get(name, ()))
+        jobs = tuple(replace(job, inputs={**job.inputs, "after": awaited}) for job in spec.jobs)
+        complete.append(replace(spec, jobs=jobs) if awaited else spec)
+    return complete

@@ -1,13 +1,11 @@
 """The kinds of workflow; `registered_workflows` is open to your own."""
 
-from socm.core.models import Workflow
+from socm.workflows.command import Command
 from socm.workflows.ml_mapmaking import MLMapmaking
 from socm.workflows.ml_null_tests import MLNullTests, NullTest
+from socm.workflows.power_spectra import PowerSpectra
+from socm.workflows.registry import registered_workflows
 
-registered_workflows: dict[str, type[Workflow]] = {
-    MLMapmaking.kind: MLMapmaking,
-    MLNullTests.kind: MLNullTests,
-}
-"""Kinds by the name that a campaign file uses; add your own class under its name."""
+registered_workflows.update({kind.kind: kind for kind in (MLMapmaking, MLNullTests, PowerSpectra, Command)})
 
-__all__ = ["MLMapmaking", "MLNullTests", "NullTest", "registered_workflows"]
+__all__ = ["Command", "MLMapmaking", "MLNullTests", "NullTest", "PowerSpectra", "registered_workflows"]

@@ -22,6 +22,8 @@ def check_programs(workflow: Workflow) -> Iterator[Diagnostic]:
     environment = workflow.environment
     if environment.conda or environment.modules or environment.container or environment.setup:
         return
+    if not workflow.executable or ("/" in workflow.executable and not workflow.executable.startswith("/")):
+        return
     program = shutil.which(workflow.executable)
     if program is None:
         yield Diagnostic(

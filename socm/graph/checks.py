@@ -1,0 +1,237 @@
+"""What must hold of a plan before anything runs, told of all jobs at once."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+
+from socm.core.jobs import JobSpec
+from socm.diagnostics import Collector, Diagnostic, KeyPath, Severity, nearest_name
+from socm.graph.plan import Plan, Rule
+
+Job = tuple[Rule, JobSpec]
+
+WORKSPACE_FOLDERS = ("workflow", "slurm", "local", "logs", "benchmarks", ".snakemake")
+"""Folders of the workspace that are not for results."""
+
+
+def check_plan(plan: Plan, exists: Callable[[str], bool]) -> tuple[Diagnostic, ...]:
+    """Return what keeps the plan from running.
+
+    These are outputs that two jobs claim or that lie in each other, inputs that nothing makes, jobs
+    that wait for themselves, and temporary outputs that would never be made.
+    """
+    problems = Collector()
+    makers = _check_outputs(plan, problems)
+    _check_inputs(plan, makers, cache(exists), problems)
+    _check_circles(plan, makers, problems)
+    _check_temporary(plan, problems)
+    return tuple(problems.diagnostics)
+
+
+def paths_in(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    """Return the paths of an input, which may be one or several."""
+    return (value,) if isinstance(value, str) else value
+
+
+def title_of(rule: Rule, job: JobSpec) -> str:
+    """Return what messages call a job: ``mission-tests/mission_split_1``."""
+    return f"{rule.name}/{job.name}" if job.name else rule.name
+
+
+def makers_of(plan: Plan) -> dict[str, Job]:
+    """Return the job that makes each path, by the path in its plain form."""
+    return {
+        posixpath.normpath(path): (rule, job) for rule, job in plan.jobs() for path in job.outputs.values()
+    }
+
+
+def _key(rule: Rule, name: str) -> KeyPath:
+    return (*rule.key, *rule.spec.keys.get(name, (name,)))
+
+
+def _output_key(rule: Rule, name: str) -> KeyPath:
+    return (*rule.key, *rule.spec.keys.get(name, ("output_dir",)))
+
+
+def _check_outputs(plan: Plan, problems: Collector) -> dict[str, Job]:
+    makers: dict[str, Job] = {}
+    told: set[tuple[str, str]] = set()
+    for rule, job in plan.jobs():
+        for name, path in job.outputs.items():
+            normal = posixpath.normpath(path)
+            other = makers.setdefault(normal, (rule, job))
+            if normal.split("/")[0] in WORKSPACE_FOLDERS:
+                message = f"{title_of(rule, job)} makes {path}, in a folder that socm and Snakemake fill"
+                hint = f"results go elsewhere; not into {', '.join(WORKSPACE_FOLDERS)}"
+                problems.add(Diagnostic("bad-output", message, key=_output_key(rule, name), hint=hint))
+            if other[1] is not job or list(job.outputs.values()).count(path) > 1:
+                _tell_shared(rule, job, name, other, told, problems)
+    _check_nested(plan, makers, problems)
+    return makers
+
+
+def _tell_shared(
+    rule: Rule, job: JobSpec, name: str, other: Job, told: set[tuple[str, str]], problems: Collector
+) -> None:
+    path = job.outputs[name]
+    if other[1] is job:
+        both = (title_of(rule, job), path)
+        message = f"{title_of(rule, job)} makes {path} under two names"
+    else:
+        both = (rule.name, other[0].name)
+        message = f"{title_of(rule, job)} and {title_of(*other)} both make {path}"
+    if both in told:
+        return
+    told.add(both)
+    hint = "give one of them another path"
+    if rule.spec.workflow == other[0].spec.workflow and other[1] is not job:
+        hint = "put what tells the jobs apart into the path, such as ${self.output_dir}"
+    problems.add(Diagnostic("duplicate-output", message, key=_output_key(rule, name), hint=hint))
+
+
+def _check_nested(plan: Plan, makers: Mapping[str, Job], problems: Collector) -> None:
+    told: set[tuple[str, str]] = set()
+    for rule, job in plan.jobs():
+        for name, path in job.outputs.items():
+            above = posixpath.dirname(posixpath.normpath(path))
+            while above not in {"", "/"}:
+                if above in makers and (rule.name, makers[above][0].name) not in told:
+                    told.add((rule.name, makers[above][0].name))
+                    message = (
+                        f"{title_of(rule, job)} makes {path}, inside {above} of {title_of(*makers[above])}"
+                    )
+                    hint = "an output can't lie inside another one"
+                    problems.add(
+                        Diagnostic("output-in-output", message, key=_output_key(rule, name), hint=hint)
+                    )
+                above = posixpath.dirname(above)
+
+
+def _check_inputs(
+    plan: Plan, makers: Mapping[str, Job], exists: Callable[[str], bool], problems: Collector
+) -> None:
+    written = {posixpath.normpath(path) for path in plan.files()}
+    told: set[tuple[str, str, str]] = set()
+    for rule, job in plan.jobs():
+        for name, value in job.inputs.items():
+            if name == "query" and job.observations is not None:
+                continue
+            for path in paths_in(value):
+                normal = posixpath.normpath(path)
+                if normal in makers or normal in written or exists(path):
+                    continue
+                if (rule.name, name, path) not in told:
+                    told.add((rule.name, name, path))
+                    problems.add(_missing_input(rule, name, path, makers))
+
+
+def _missing_input(rule: Rule, name: str, path: str, makers: Mapping[str, Job]) -> Diagnostic:
+    above = posixpath.dirname(posixpath.normpath(path))
+    while above not in {"", "/"} and above not in makers:
+        above = posixpath.dirname(above)
+    nearest = nearest_name(posixpath.normpath(path), list(makers)) if len(makers) < 2000 else None
+    if above in makers:
+        hint: str | None = f"{title_of(*makers[above])} makes the folder {above}: name that as the input"
+    else:
+        hint = f"did you mean {nearest}, which {title_of(*makers[nearest])} makes?" if nearest else None
+    message = f"{path} isn't there, and no workflow makes it"
+    return Diagnostic("missing-input", message, key=_key(rule, name), hint=hint)
+
+
+def _check_circles(plan: Plan, makers: Mapping[str, Job], problems: Collector) -> None:
+    """Tell of jobs that wait for each other through their files, each circle once.
+
+    References and depends_on were checked when the campaign was read; this is for paths that are
+    written out.
+    """
+    before: dict[int, list[Job]] = {}
+    for _, job in plan.jobs():
+        before[id(job)] = [
+            makers[normal]
+            for value in job.inputs.values()
+            for path in paths_in(value)
+            if (normal := posixpath.normpath(path)) in makers
+        ]
+    done: set[int] = set()
+    for start in plan.jobs():
+        circle = _circle_from(start, before, done)
+        if circle:
+            titles = [title_of(*one) for one in circle]
+            if len(circle) == 2:
+                message = f"{titles[0]} reads what it makes itself"
+            else:
+                message = f"jobs wait for each other in a circle: {' → '.join(titles)}"
+            rule, job = circle[0]
+            made = set(map(posixpath.normpath, circle[1][1].outputs.values()))
+            name = next(
+                name
+                for name, value in job.inputs.items()
+                if made & set(map(posixpath.normpath, paths_in(value)))
+            )
+            problems.add(Diagnostic("dependency-cycle", message, key=_key(rule, name)))
+            return
+
+
+def _circle_from(start: Job, before: Mapping[int, Sequence[Job]], done: set[int]) -> list[Job] | None:
+    """Return a circle that can be reached from a job, its first member again at the end."""
+    way: list[tuple[Job, Iterator[Job]]] = []
+    on_way: dict[int, int] = {}
+
+    def enter(job: Job) -> None:
+        on_way[id(job[1])] = len(way)
+        way.append((job, iter(before[id(job[1])])))
+
+    if id(start[1]) not in done:
+        enter(start)
+    while way:
+        job, others = way[-1]
+        other = next(others, None)
+        if other is None:
+            way.pop()
+            del on_way[id(job[1])]
+            done.add(id(job[1]))
+        elif id(other[1]) in on_way:
+            return [one for one, _ in way[on_way[id(other[1])] :]] + [other]
+        elif id(other[1]) not in done:
+            enter(other)
+    return None
+
+
+def _check_temporary(plan: Plan, problems: Collector) -> None:
+    read = {
+        posixpath.normpath(path)
+        for _, job in plan.jobs()
+        for value in job.inputs.values()
+        for path in paths_in(value)
+    }
+    told: set[str] = set()
+    for rule, job in plan.jobs():
+        if rule.name in told:
+            continue
+        unread = [posixpath.normpath(path) not in read for path in job.outputs.values()]
+        if len(job.temporary) == len(job.outputs) and all(unread):
+            told.add(rule.name)
+            message = f"everything that {title_of(rule, job)} makes is temporary, and nothing reads it"
+            problems.add(
+                Diagnostic("unread-temporary", message, key=(*rule.key, "temporary"), hint="keep one output")
+            )
+        if job.leftovers and rule.spec.environment.container:
+            told.add(rule.name)
+            message = "what runs in a container can't take away files by pattern"
+            hint = "declare them as outputs, or leave them to `socm clean`"
+            problems.add(
+                Diagnostic("temporary-in-container", message, key=(*rule.key, "temporary"), hint=hint)
+            )
+        if rule.spec.resources.tmp_dir and rule.resources.nodes > 1:
+            told.add(rule.name)
+            problems.add(
+                Diagnostic(
+                    "tmp-dir-on-many-nodes",
+                    f"a job on {rule.resources.nodes} nodes makes its folder in tmp_dir on the first of them",
+                    severity=Severity.WARNING,
+                    key=(*rule.key, "resources", "tmp_dir"),
+                    hint="name a folder that all nodes share, or leave tmp_dir out",
+                )
+            )

@@ -1,0 +1,75 @@
+"""The rules of workflows while a compile plans them one after the other."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from socm.core.jobs import JobSpec, RuleSpec
+from socm.core.models import Workflow
+from socm.diagnostics import Diagnostic, KeyPath, Severity
+
+
+class Planned:
+    """The rules of workflows as they are planned, and which workflows wait for what isn't made yet."""
+
+    def __init__(self, workflows: Sequence[Workflow]) -> None:
+        self.workflows = workflows
+        self.rules: dict[tuple[str, tuple[tuple[str, str], ...]], Sequence[RuleSpec]] = {}
+        self.made: dict[str, tuple[str, JobSpec]] = {}
+        self.waiting: dict[str, str] = {}
+
+    def add(self, workflow: Workflow, rules: Sequence[RuleSpec]) -> None:
+        """Keep the rules of a workflow, and what their jobs make."""
+        self.rules[workflow.name, workflow.variant] = rules
+        for rule in rules:
+            for job in rule.jobs:
+                self.made |= {posixpath.normpath(path): (workflow.name, job) for path in job.outputs.values()}
+
+    def outputs(self, workflow: Workflow) -> dict[str, list[str]]:
+        """Return what the jobs of a workflow make: paths by the name of the output."""
+        found: dict[str, list[str]] = {}
+        for rule in self.rules.get((workflow.name, workflow.variant), ()):
+            for job in rule.jobs:
+                for name, path in job.outputs.items():
+                    found.setdefault(name, []).append(path)
+        return found
+
+    def maker_of_observations(self, context: str, query: str, base: Path) -> str | None:
+        """Return who makes a context or a query, if it isn't there as it is planned now."""
+        for path in (context, query):
+            maker, job = self.made.get(posixpath.normpath(path), (None, None))
+            if job is not None and not (
+                (base / path).exists()
+                and all(_holds(base / record, text) for record, text in job.records.items())
+            ):
+                return maker
+        return None
+
+    def notes(self) -> Iterator[Diagnostic]:
+        """Yield for each waiting workflow what it waits for."""
+        paths = {workflow.name: workflow.path for workflow in self.workflows}
+        for name, maker in self.waiting.items():
+            yield Diagnostic(
+                "waits-for-observations",
+                f"`{name}` waits for what `{maker}` makes: which jobs it has is known then",
+                severity=Severity.NOTE,
+                key=paths[name],
+                hint="compile again when the workflow has run; `socm run` does both",
+            )
+
+    def in_file_order(self) -> list[tuple[RuleSpec, KeyPath]]:
+        """Return the rules, each with its table's key, as the file has them."""
+        return [
+            (rule, workflow.path)
+            for workflow in self.workflows
+            for rule in self.rules.get((workflow.name, workflow.variant), ())
+        ]
+
+
+def _holds(path: Path, text: str) -> bool:
+    try:
+        return path.read_text(encoding="utf-8") == text
+    except (OSError, UnicodeDecodeError):
+        return False
