@@ -12,7 +12,8 @@ from socm.splits.ranking import Integers, rank_integers
 from socm.splits.values import Column
 
 COLUMNS = ("obs_id", "group", "split", "chunk", "value", "threshold", "reason")
-HEADER = "\t".join(COLUMNS) + "\n"
+MEDIAN = "threshold (median of "
+"""How the column of thresholds is called where they are a median, with the column it is of."""
 ROWS_PER_PIECE = 50_000
 
 
@@ -24,10 +25,15 @@ def manifest_tsv(splits: TestSplits, obs_id: Column) -> bytes:
     make some 15 MB.
     """
     buffer = io.BytesIO()
-    buffer.write(HEADER.encode())
+    buffer.write(_header(splits.median_of).encode())
     for piece in _pieces(splits, obs_id):
         buffer.write(piece)
     return buffer.getvalue()
+
+
+def _header(median_of: str) -> str:
+    names = [f"{MEDIAN}{median_of})" if median_of and name == "threshold" else name for name in COLUMNS]
+    return "\t".join(names) + "\n"
 
 
 def _pieces(splits: TestSplits, obs_id: Column) -> Iterator[bytes]:
@@ -90,12 +96,16 @@ def _texts(values: Column) -> list[str]:
 
 def read_manifest(text: str) -> Previous:
     """Return where a manifest's test placed its observations; raises ValueError where it is no manifest."""
-    lines = text.splitlines()
-    if not lines or lines[0] + "\n" != HEADER:
+    lines = text.split("\n")
+    limits = (lines[0].split("\t") + [""] * len(COLUMNS))[COLUMNS.index("threshold")]
+    median_of = limits.removeprefix(MEDIAN).removesuffix(")") if limits.startswith(MEDIAN) else ""
+    if lines[0] + "\n" != _header(median_of):
         raise ValueError("not a manifest of splits: its first line does not name the columns")
+    if lines[-1]:
+        raise ValueError("the manifest breaks off within a line")
     splits: dict[str, dict[str, int]] = {}
     threshold: float | None = None
-    for number, line in enumerate(lines[1:], 2):
+    for number, line in enumerate(lines[1:-1], 2):
         cells = line.split("\t")
         if len(cells) != len(COLUMNS):
             raise ValueError(f"line {number} of the manifest has {len(cells)} cells, not {len(COLUMNS)}")
@@ -104,4 +114,4 @@ def read_manifest(text: str) -> Previous:
             threshold = float(limit)
         if split:
             splits.setdefault(group, {})[obs_id] = int(split)
-    return Previous(splits, threshold)
+    return Previous(splits, threshold, median_of)

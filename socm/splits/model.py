@@ -61,6 +61,8 @@ class Previous:
 
     splits: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     threshold: float | None = None
+    median_of: str = ""
+    """The column whose median the threshold was; "" where it was none."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,8 @@ class TestSplits:
     crossing: int
     """How many observations the deciding value crosses over in, whether they are excluded or not."""
     warnings: tuple[Diagnostic, ...] = ()
+    median_of: str = ""
+    """The column whose median is the threshold; "" where it is none."""
 
     @property
     def name(self) -> str:

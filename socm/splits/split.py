@@ -45,9 +45,9 @@ def split_observations(
     """
     options = options or SplitOptions()
     previous = previous or Previous()
-    selection = Selection(
-        columns, test, options, available, site, previous.threshold, tuple(tubes), tuple(wafers)
-    )
+    median_of = (options.split_by or "") if options.at == "median" else ""
+    threshold = previous.threshold if median_of and previous.median_of == median_of else None
+    selection = Selection(columns, test, options, available, site, threshold, tuple(tubes), tuple(wafers))
     if wrong := tuple(options.split_problems()):
         raise DiagnosticError(wrong)
     check_columns(selection)
@@ -70,6 +70,7 @@ def split_observations(
         excluded={REASONS[name]: int(count) for name, count in zip(names, counts, strict=True)},
         crossing=int(decision.crossing.sum()) if decision.crossing is not None else 0,
         warnings=tuple(warnings),
+        median_of=median_of,
     )
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from made_observations import make_columns
 
 from socm.core.null_tests import SplitOptions
-from socm.splits import NULL_TESTS, REASONS, manifest_tsv, read_manifest, split_observations
+from socm.splits import NULL_TESTS, REASONS, custom_test, manifest_tsv, read_manifest, split_observations
 from socm.splits.manifest import COLUMNS
 
 LOOSE = SplitOptions(nsplits=2, max_missing=1.0, crossing="exclude")
@@ -60,7 +60,28 @@ def test_the_same_input_makes_the_same_bytes() -> None:
     assert first == second
 
 
-@pytest.mark.parametrize("text", ["", "obs_id\n", "\t".join(COLUMNS) + "\nobs_1\tonly\n"])
+def test_a_median_is_remembered_for_its_column_alone() -> None:
+    columns = make_columns(300, 2)
+    median = SplitOptions(split_by="hwp_freq_mean", at="median", nsplits=2)
+    first = split_observations(columns, custom_test("own", median), median)
+    assert first.rows.threshold is not None
+    memory = read_manifest(manifest_tsv(first, columns["obs_id"]).decode())
+    assert (memory.median_of, memory.threshold) == ("hwp_freq_mean", first.rows.threshold[0])
+    other = SplitOptions(split_by="pwv_mean", at="median", nsplits=2)
+    second = split_observations(columns, custom_test("own", other), other, previous=memory)
+    assert second.rows.threshold is not None
+    assert second.rows.threshold[0] == pytest.approx(np.median(columns["pwv_mean"]))
+    fixed = SplitOptions(split_by="hwp_freq_mean", at=1.9, nsplits=2)
+    third = split_observations(columns, custom_test("own", fixed), fixed)
+    memory = read_manifest(manifest_tsv(third, columns["obs_id"]).decode())
+    again = split_observations(columns, custom_test("own", median), median, previous=memory)
+    assert again.rows.threshold is not None
+    assert again.rows.threshold[0] == first.rows.threshold[0]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "obs_id\n", "\t".join(COLUMNS) + "\nobs_1\tonly\n", "\t".join(COLUMNS) + "\no"]
+)
 def test_what_is_no_manifest_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="manifest"):
         read_manifest(text)
