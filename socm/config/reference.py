@@ -123,7 +123,13 @@ def _said(metadata: Iterable[Any]) -> list[str]:
     return []
 
 
-_JSON_TYPES = {"boolean": "true or false", "number": "number", "string": "text", "array": "list"}
+_JSON_TYPES = {
+    "boolean": "true or false",
+    "number": "number",
+    "string": "text",
+    "array": "list",
+    "object": "table",
+}
 
 
 def _words(annotation: Any) -> list[str]:
