@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from socm.core.jobs import JobSpec, RuleSpec
 from socm.core.fields import CampaignPath, CommaText, OptionValue, ProgramOptions
+from socm.core.jobs import JobSpec, RuleSpec
 from socm.core.models import Workflow
 
 MAKE_ML_MAP_OPTIONS: Mapping[str, bool] = {
@@ -92,9 +92,15 @@ class MLMapmaking(Workflow):
     wafer: CommaText | None = Field(None, description="Wafers to map, comma separated.")
     tube: CommaText | None = Field(None, description="Optics tubes to map, comma separated.")
     comps: str = Field("TQU", description="Components of the map.")
-    maxiter: CommaText = Field("500", description="Most conjugate gradient steps, one number a pass, comma separated.")
-    downsample: CommaText = Field("1", description="Factor to downsample by, one number a pass, comma separated.")
-    interpol: CommaText | None = Field(None, description="Pointing interpolation, one a pass, comma separated.")
+    maxiter: CommaText = Field(
+        "500", description="Most conjugate gradient steps, one number a pass, comma separated."
+    )
+    downsample: CommaText = Field(
+        "1", description="Factor to downsample by, one number a pass, comma separated."
+    )
+    interpol: CommaText | None = Field(
+        None, description="Pointing interpolation, one a pass, comma separated."
+    )
     tiled: int = Field(1, ge=0, le=1, description="1 for tiled maps, 0 for untiled ones.")
     site: str = Field("so_lat", description="Site of the telescope, as the mapmaker names it.")
     nmat: str | None = Field(None, description="Noise model: corr or uncorr.")
@@ -102,12 +108,17 @@ class MLMapmaking(Workflow):
     nocal: bool = Field(False, description="Leave out the calibration cuts; useful for simulations.")
     no_sidelobe: bool = Field(False, description="Leave out the sun and moon sidelobe cuts.")
     min_coverage: float | None = Field(
-        None, ge=0, le=1, description="Least part of its observations a map must use; by default the campaign's."
+        None,
+        ge=0,
+        le=1,
+        description="Least part of its observations a map must use; by default the campaign's.",
     )
     options: dict[str, OptionValue] = Field(
         {}, description="Any other option of make-ml-map; bare flags are booleans."
     )
-    allow_unknown_options: bool = Field(False, description="true passes options on that make-ml-map may not know.")
+    allow_unknown_options: bool = Field(
+        False, description="true passes options on that make-ml-map may not know."
+    )
 
     program_options: ClassVar[ProgramOptions | None] = ProgramOptions(
         "make-ml-map", MAKE_ML_MAP_OPTIONS, keys=OPTIONS_WITH_KEYS

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from socm.core.jobs import JobSpec, RuleSpec
 from socm.core.models import Environment, Resources, Workflow
-from socm.core.null_tests import SplitOptions
+from socm.core.null_tests import EXCLUSIVE_OPTIONS, SplitOptions
 from socm.diagnostics import Diagnostic, DiagnosticError, nearest_name
 from socm.splits import NULL_TESTS, Split, TestSplits, find_test
 from socm.splits import NullTest as NullTestRow
@@ -24,6 +24,7 @@ class NullTest(MLMapmaking, SplitOptions):
     """Splits the observations, maps every split, and compares the maps."""
 
     kind: ClassVar[str] = "null-test"
+    exclusive_keys: ClassVar[tuple[tuple[str, ...], ...]] = EXCLUSIVE_OPTIONS
 
     analysis: dict[str, Any] = Field({}, description="How the null maps are judged.")
 
@@ -42,7 +43,9 @@ class NullTest(MLMapmaking, SplitOptions):
                     "unknown-null-test",
                     f"`{self.test}` is no null test that socm knows",
                     point_at="key",
-                    hint=f"did you mean `{nearest}`?" if nearest else "a test of your own says split_by = <column>",
+                    hint=f"did you mean `{nearest}`?"
+                    if nearest
+                    else "a test of your own says split_by = <column>",
                     notes=(f"null tests: {', '.join(NULL_TESTS)}",),
                 )
             )
@@ -131,6 +134,7 @@ class MLNullTests(NullTest):
     """Holds null tests: each of its tables is one, and inherits what it doesn't say itself."""
 
     kind: ClassVar[str] = "ml-null-tests"
+    child_names: ClassVar[tuple[str, ...]] = tuple(NULL_TESTS)
 
     @classmethod
     def child_kind(cls, name: str, table: Mapping[str, Any]) -> type[Workflow] | None:  # noqa: ARG003
