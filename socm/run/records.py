@@ -29,6 +29,7 @@ class Row:
     job: str
     """The job's name; empty where the rule has a single one."""
     outputs: tuple[str, ...]
+    """What the job makes and the campaign keeps: temporary outputs are left out."""
     inputs: tuple[str, ...]
     params: Mapping[str, str]
 
@@ -97,7 +98,7 @@ class Records:
                 yield Row(
                     Path(file).stem,
                     job,
-                    tuple(row.get("outputs", {}).values()),
+                    _kept(row),
                     tuple(_flat(row.get("inputs", {}).values())),
                     {name: row[name] for name in _PARAMS if name in row},
                 )
@@ -152,6 +153,11 @@ class Records:
                 return float(next(csv.DictReader(file, delimiter="\t"))["s"])
         except (OSError, StopIteration, KeyError, TypeError, ValueError):
             return None
+
+
+def _kept(row: Mapping[str, Any]) -> tuple[str, ...]:
+    temporary = row.get("temporary", ())
+    return tuple(path for name, path in row.get("outputs", {}).items() if name not in temporary)
 
 
 def _flat(values: Any) -> Iterator[str]:
