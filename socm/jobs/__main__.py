@@ -11,6 +11,7 @@ from socm.jobs.coverage import coverage_message, read_coverage
 from socm.jobs.finish import finish, remove_leftovers
 
 TOO_LITTLE = 4
+NO_DATA = 5
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -27,6 +28,13 @@ def main(arguments: list[str] | None = None) -> int:
     done.add_argument("table", type=Path, help="the workflow's table of jobs")
     done.add_argument("job", help="the job's name in it")
     done.set_defaults(run=finish_job)
+    context = commands.add_parser("context", help="make a context over simulated time streams")
+    context.add_argument("specification", type=Path, help="JSON file that names the folders of time streams")
+    context.add_argument("folder", type=Path, help="folder to write the context into")
+    context.set_defaults(run=make_context_of_simulation)
+    schedule = commands.add_parser("schedule", help="fail if a schedule has no scan")
+    schedule.add_argument("file", type=Path, help="the schedule")
+    schedule.set_defaults(run=check_schedule_file)
     asked = parser.parse_args(arguments)
     code: int = asked.run(asked)
     return code
@@ -35,6 +43,37 @@ def main(arguments: list[str] | None = None) -> int:
 def finish_job(asked: argparse.Namespace) -> int:
     """Finish a job that succeeded."""
     finish(asked.table, asked.job)
+    return 0
+
+
+def make_context_of_simulation(asked: argparse.Namespace) -> int:
+    """Write the context; return 5 if the time streams are not what they should be."""
+    from socm.jobs.simulation import make_context
+
+    try:
+        number = make_context(asked.specification, asked.folder)
+    except ImportError as error:
+        sys.stderr.write(
+            f"socm: {error}: a context needs the mapmaking extra, pip install 'socm[mapmaking]'\n"
+        )
+        return NO_DATA
+    except ValueError as error:
+        sys.stderr.write(f"socm: {error}\n")
+        return NO_DATA
+    sys.stdout.write(f"{asked.folder / 'context.yaml'}: {number} observations\n")
+    return 0
+
+
+def check_schedule_file(asked: argparse.Namespace) -> int:
+    """Return 5 if the schedule has no scan."""
+    from socm.jobs.simulation import check_schedule
+
+    try:
+        number = check_schedule(asked.file)
+    except ValueError as error:
+        sys.stderr.write(f"socm: {error}\n")
+        return NO_DATA
+    sys.stdout.write(f"{asked.file}: {number} scans\n")
     return 0
 
 
