@@ -12,7 +12,13 @@ from socm.core.null_tests import SplitOptions
 from socm.splits import NULL_TESTS, REASONS, custom_test, manifest_tsv, read_manifest, split_observations
 from socm.splits.manifest import COLUMNS
 
-LOOSE = SplitOptions(nsplits=2, max_missing=1.0, crossing="exclude")
+LOOSE = SplitOptions(
+    nsplits=2,
+    max_missing=1.0,
+    crossing="exclude",
+    sun_distance_threshold=60.0,
+    moon_distance_threshold=60.0,
+)
 
 
 def table(text: bytes) -> list[dict[str, str]]:
