@@ -16,11 +16,13 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import Any
 
 from socm.clusters import Cluster, JobResources, fit, load_cluster, run_limits
 from socm.config import LoadedCampaign, load_campaign, read_document
 from socm.core.jobs import RuleSpec
 from socm.core.models import Campaign, Workflow
+from socm.core.null_tests import SplitOptions
 from socm.core.resolving import resolve_references
 from socm.diagnostics import Collector, Diagnostic, DiagnosticError, KeyPath, Severity
 from socm.graph import Plan, Planned, check_plan, group_jobs, make_plan
@@ -28,8 +30,16 @@ from socm.observations import ObservationTable, read_context, select_observation
 from socm.render import Written, render_workspace, write_workspace
 from socm.render.profiles import render_profiles
 from socm.render.snakefile import ENVIRONMENTS
-from socm.splits import Split, TestSplits, columns_needed, split_observations
-from socm.splits.manifest import manifest_tsv
+from socm.splits import (
+    Previous,
+    Split,
+    TestSplits,
+    columns_needed,
+    has_memory,
+    options_of,
+    split_observations,
+)
+from socm.splits.manifest import manifest_tsv, read_manifest
 from socm.workflows import MLMapmaking, MLNullTests, NullTest
 from socm.workflows.detectors import names_in, with_detectors
 from socm.workflows.plugins import load_kinds
@@ -90,7 +100,7 @@ def compile_campaign(file: Path, output: Path | None = None, *, columns: Collect
     try:
         workspace = output if output is not None else file.parent
         cluster = _load_cluster(loaded, file.parent, problems)
-        reader = _Reader(file.parent, loaded.campaign.workflows, columns)
+        reader = _Reader(file.parent, loaded.campaign.workflows, columns, workspace)
         selections, planned = _plan_workflows(loaded, reader, problems)
         problems.raise_if_errors()
         assert cluster is not None  # noqa: S101 -- its loading would have raised
@@ -157,6 +167,7 @@ def _plan_workflows(
                 planned.add(workflow, rules_of(ready))
                 continue
             problems.extend(d.under(workflow.path) for d in _notes(ready))
+            problems.extend(d.under(workflow.path) for d in _idle_options(ready, loaded.document.data))
             if maker := planned.maker_of_observations(ready.context, ready.query, reader.base):
                 planned.waiting[workflow.name] = maker
                 continue
@@ -185,6 +196,27 @@ def _notes(workflow: MLMapmaking) -> Iterator[Diagnostic]:
         )
 
 
+def _idle_options(workflow: MLMapmaking, document: Mapping[str, Any]) -> Iterator[Diagnostic]:
+    """Yield the keys of a null test's own table that mean nothing to it; inherited ones are for others."""
+    if not isinstance(workflow, NullTest):
+        return
+    table: Any = document
+    for key in workflow.path:
+        table = table[key] if isinstance(table, Mapping) and key in table else {}
+    test = workflow.null_test()
+    for key in table if isinstance(table, Mapping) else ():
+        name = key.replace("-", "_")
+        if name in SplitOptions.model_fields and name not in options_of(test):
+            yield Diagnostic(
+                code="option-of-another-test",
+                message=f"`{key}` means nothing to {workflow.test}",
+                key=(key,),
+                point_at="key",
+                hint="take it out, or put it in the test that it is for",
+                notes=(f"{workflow.test} knows: {', '.join(sorted(options_of(test)))}",),
+            )
+
+
 def _in_order(campaign: Campaign) -> Iterator[Workflow]:
     """Yield workflows after those they depend on, otherwise in the order of the file.
 
@@ -201,8 +233,11 @@ def _in_order(campaign: Campaign) -> Iterator[Workflow]:
 class _Reader:
     """Reads the observations of workflows, each context and query once."""
 
-    def __init__(self, base: Path, workflows: Sequence[Workflow], more_columns: Collection[str]) -> None:
+    def __init__(
+        self, base: Path, workflows: Sequence[Workflow], more_columns: Collection[str], workspace: Path
+    ) -> None:
         self.base = base
+        self.workspace = workspace
         self.more_columns = frozenset(more_columns)
         self.columns: dict[tuple[str, str], set[str]] = {}
         self.tables: dict[tuple[str, str], ObservationTable] = {}
@@ -235,8 +270,19 @@ class _Reader:
             wafers=wafers,
             tubes=tubes,
             available=table.available,
+            previous=self._previous(workflow),
         )
         return Selection(workflow, table, splits)
+
+    def _previous(self, workflow: NullTest) -> Previous | None:
+        """Return where the last compile placed observations, for a test whose splits need to know it."""
+        if not has_memory(workflow.null_test(), workflow):
+            return None
+        try:
+            text = (self.workspace / _manifest_path(workflow)).read_text(encoding="utf-8")
+            return read_manifest(text)
+        except (OSError, ValueError):
+            return None
 
     def _check_files(self, workflow: MLMapmaking, made: Container[str], problems: Collector) -> None:
         for name in workflow.input_fields:
@@ -347,12 +393,14 @@ def _fit_to_cluster(specs: Sequence[tuple[RuleSpec, KeyPath]], cluster: Cluster,
 def _manifests(selections: Sequence[Selection]) -> dict[str, bytes]:
     """Return for each null test the table that says where each observation went, and why."""
     return {
-        posixpath.join(
-            "workflow/splits", one.workflow.name, one.workflow.variant_folder, "manifest.tsv"
-        ): manifest_tsv(one.splits, one.observations.obs_id)
+        _manifest_path(one.workflow): manifest_tsv(one.splits, one.observations.obs_id)
         for one in selections
         if one.splits is not None
     }
+
+
+def _manifest_path(workflow: MLMapmaking) -> str:
+    return posixpath.join("workflow/splits", workflow.name, workflow.variant_folder, "manifest.tsv")
 
 
 __all__ = ["Compiled", "MLNullTests", "Selection", "compile_campaign", "write"]
