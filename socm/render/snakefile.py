@@ -16,16 +16,12 @@ import jinja2
 from socm.clusters import RunLimits, shipped_folder
 from socm.core.jobs import JobSpec
 from socm.graph import Rule
+from socm.render.layout import Call, broken_value, named_value, python_literal
 
 BODIES_WITH_TMP_DIR = frozenset({"program", "simulation", "mapmaker"})
 MIN_SNAKEMAKE = "9.20"
 ENVIRONMENTS = "workflow/envs/"
 """Where the compile puts the conda environments that campaigns name by file."""
-
-
-def python_literal(text: str) -> str:
-    """Return `text` as a Python string literal in double quotes."""
-    return json.dumps(text, ensure_ascii=False)
 
 
 @cache
@@ -45,14 +41,6 @@ def templates() -> jinja2.Environment:
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
-    """A named line of a directive: ``name=text``."""
-
-    name: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class RuleView:
     """A rule as its template sees it; every text is ready to stand in the Snakefile."""
 
@@ -62,19 +50,18 @@ class RuleView:
     body: str
     message: str
     table: str
-    row: str
     job_word: str
-    inputs: tuple[Named, ...]
-    outputs: tuple[Named, ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
     log: str
     benchmark: str
     constraint: str | None
-    has_observations: bool
     has_setup: bool
     has_mark: bool
     retries: int | None
     threads: int
-    resources: tuple[Named, ...]
+    resources: tuple[str, ...]
+    params: tuple[str, ...]
     conda: str | None
     container: str | None
     modules: tuple[str, ...]
@@ -85,8 +72,8 @@ def render_rule(rule: Rule, constraint: str | None, limits: RunLimits) -> str:
     return templates().get_template("rule.smk.j2").render(rule=_view(rule, constraint, limits))
 
 
-def render_snakefile(campaign: str, rules: Sequence[Rule], null_tests: Sequence[str]) -> str:
-    """Return the text of the Snakefile; `null_tests` are the folders of half differences."""
+def render_snakefile(campaign: str, rules: Sequence[Rule], has_outside: bool) -> str:
+    """Return the text of the Snakefile; `has_outside` says whether there is a table of outside paths."""
     return (
         templates()
         .get_template("Snakefile.j2")
@@ -95,9 +82,42 @@ def render_snakefile(campaign: str, rules: Sequence[Rule], null_tests: Sequence[
             campaign_text=_pattern_text(campaign),
             rules=rules,
             min_snakemake=MIN_SNAKEMAKE,
-            null_tests=null_tests,
+            null_tests=[rule.name for rule in rules if rule.spec.body == "null_maps"],
+            has_outside=has_outside,
         )
     )
+
+
+def render_common(has_outside: bool) -> str:
+    """Return the text of ``common.smk``: the functions that the rules share."""
+    return templates().get_template("common.smk.j2").render(has_outside=has_outside)
+
+
+def outside_paths(rules: Sequence[Rule], limits: RunLimits) -> dict[str, dict[str, dict[str, str]]]:
+    """Return the absolute paths that rules name: rule → directive → name → pattern.
+
+    They stand in a table of their own: a Snakefile that holds them is one that can't be shared.
+    """
+    found: dict[str, dict[str, dict[str, str]]] = {}
+    for rule in rules:
+        job = rule.spec.jobs[0]
+        environment = rule.spec.environment
+        directives: dict[str, Mapping[str, str | None]] = {
+            "input": {name: _input_pattern(rule, name) for name in job.inputs},
+            "output": {name: _output_pattern(rule, name) for name in job.outputs},
+            "conda": {"prefix": environment.conda},
+            "container": {"image": environment.container},
+            "resources": {
+                name: value
+                for name, value in _resource_values(rule, limits).items()
+                if isinstance(value, str)
+            },
+        }
+        for directive, patterns in directives.items():
+            for name, pattern in patterns.items():
+                if pattern is not None and _is_outside(pattern):
+                    found.setdefault(rule.name, {}).setdefault(directive, {})[name] = pattern
+    return found
 
 
 def render_table(rule: Rule) -> str:
@@ -153,6 +173,12 @@ def _view(rule: Rule, constraint: str | None, limits: RunLimits) -> RuleView:
     stem = "{job}" if rule.has_wildcard else spec.name
     folder = f"/{_pattern_text(spec.name)}" if rule.has_wildcard else ""
     environment = spec.environment
+    has_setup = bool(environment.setup or environment.modules)
+    params = {
+        "command": True,
+        "observations": spec.jobs[0].observations is not None,
+        "setup": has_setup,
+    }
     return RuleView(
         name=spec.name,
         identifier=rule.identifier,
@@ -162,67 +188,102 @@ def _view(rule: Rule, constraint: str | None, limits: RunLimits) -> RuleView:
             f"{_pattern_text(spec.name)}{' {wildcards.job}' if rule.has_wildcard else ''}, log: {{log}}"
         ),
         table=_pattern_text(shlex.quote(f"workflow/jobs/{spec.name}.json")),
-        row="wildcards.job" if rule.has_wildcard else python_literal(spec.jobs[0].name),
         job_word="{wildcards.job:q}" if rule.has_wildcard else _shell_word(spec.jobs[0].name),
-        inputs=tuple(Named(name, _input_text(rule, name)) for name in spec.jobs[0].inputs),
-        outputs=tuple(Named(name, _output_text(rule, name)) for name in spec.jobs[0].outputs),
+        inputs=tuple(named_value(name, _input_value(rule, name)) for name in spec.jobs[0].inputs),
+        outputs=tuple(named_value(name, _output_value(rule, name)) for name in spec.jobs[0].outputs),
         log=python_literal(f"logs{folder}/{stem}.log"),
         benchmark=python_literal(f"benchmarks{folder}/{stem}.tsv"),
         constraint=constraint,
-        has_observations=spec.jobs[0].observations is not None,
-        has_setup=bool(environment.setup or environment.modules),
+        has_setup=has_setup,
         has_mark=spec.jobs[0].mark is not None,
         retries=spec.resources.retries,
         threads=rule.resources.cpus_per_task,
         resources=_resources(rule, limits),
-        conda=_conda_text(environment.conda),
-        container=python_literal(environment.container) if environment.container else None,
+        params=tuple(named_value(name, _of_job(rule, name)) for name, there in params.items() if there),
+        conda=_conda_text(rule),
+        container=_container_text(rule),
         modules=tuple(python_literal(module) for module in environment.modules),
     )
 
 
-def _input_text(rule: Rule, name: str) -> str:
+def _is_outside(text: str) -> bool:
+    return text.lstrip('"').startswith("/")
+
+
+def _of_job(rule: Rule, *keys: str) -> Call:
+    return Call("of_job", tuple(map(python_literal, (rule.name, *keys))))
+
+
+def _path_value(rule: Rule, directive: str, name: str, pattern: str) -> str | Call:
+    if _is_outside(pattern):
+        return Call("outside", tuple(map(python_literal, (rule.name, directive, name))))
+    return python_literal(pattern)
+
+
+def _input_value(rule: Rule, name: str) -> str | Call:
+    pattern = _input_pattern(rule, name)
+    if pattern is None:
+        return _of_job(rule, "inputs", name)
+    return _path_value(rule, "input", name, pattern)
+
+
+def _input_pattern(rule: Rule, name: str) -> str | None:
+    """Return the one pattern of an input; None where its paths have none in common."""
     values = {job.name: job.inputs[name] for job in rule.spec.jobs}
-    if all(isinstance(value, str) for value in values.values()):
-        constant = set(values.values())
-        if len(constant) == 1:
-            return python_literal(_pattern_text(str(constant.pop())))
-        pattern = rule.common({job: str(value) for job, value in values.items()})
-        if pattern is not None:
-            return python_literal(pattern)
-    row = "wildcards.job" if rule.has_wildcard else python_literal(rule.spec.jobs[0].name)
-    return f'lambda wildcards: JOBS[{python_literal(rule.name)}][{row}]["inputs"]["{name}"]'
+    texts = {job: value for job, value in values.items() if isinstance(value, str)}
+    if len(texts) < len(values):
+        return None
+    constant = set(texts.values())
+    return _pattern_text(constant.pop()) if len(constant) == 1 else rule.common(texts)
 
 
-def _output_text(rule: Rule, name: str) -> str:
+def _output_value(rule: Rule, name: str) -> str | Call:
+    value = _path_value(rule, "output", name, _output_pattern(rule, name))
+    job = rule.spec.jobs[0]
+    if name in job.folders:
+        value = Call("directory", (value,))
+    elif job.outputs[name].endswith(".fits"):
+        value = Call("ensure", (value, "non_empty=True"))
+    return Call("temp", (value,)) if name in job.temporary else value
+
+
+def _output_pattern(rule: Rule, name: str) -> str:
     pattern = rule.common({job.name: job.outputs[name] for job in rule.spec.jobs})
     if pattern is None:
         raise ValueError(f"the outputs {name!r} of {rule.name} differ in more than the job's name")
-    job = rule.spec.jobs[0]
-    text = python_literal(pattern)
-    if name in job.folders:
-        text = f"directory({text})"
-    elif job.outputs[name].endswith(".fits"):
-        text = f"ensure({text}, non_empty=True)"
-    return f"temp({text})" if name in job.temporary else text
+    return pattern
 
 
-def _resources(rule: Rule, limits: RunLimits) -> tuple[Named, ...]:
+def _resources(rule: Rule, limits: RunLimits) -> tuple[str, ...]:
     fitted, asked = rule.resources, rule.spec.resources
     growing = (
         ("mem_mb", fitted.mem_mb, asked.memory_growth, fitted.mem_mb_limit),
         ("runtime", fitted.runtime_minutes, asked.runtime_growth, fitted.runtime_minutes_limit),
     )
     named = [
-        Named(
+        named_value(
             name,
-            f"lambda wildcards, attempt: grown({amount}, {growth}, attempt, {limit})"
+            Call("growing", (str(amount), f"by={growth}", f"up_to={limit}"))
             if growth > 1 and limit > amount
             else str(amount),
         )
         for name, amount, growth, limit in growing
     ]
-    constant: Mapping[str, Any] = {
+    return (
+        *named,
+        *(
+            named_value(
+                name, str(value) if isinstance(value, int) else _path_value(rule, "resources", name, value)
+            )
+            for name, value in _resource_values(rule, limits).items()
+        ),
+    )
+
+
+def _resource_values(rule: Rule, limits: RunLimits) -> dict[str, int | str]:
+    """Return the resources that are the same at each attempt."""
+    fitted, asked = rule.resources, rule.spec.resources
+    values: dict[str, int | str | None] = {
         "nodes": fitted.nodes,
         "tasks": fitted.tasks,
         # Also where it is empty: the text of the command is the same for one rank and for many.
@@ -238,14 +299,7 @@ def _resources(rule: Rule, limits: RunLimits) -> tuple[Named, ...]:
         "slurm_extra": fitted.extra,
         **limits.of_job(fitted),
     }
-    return (
-        *named,
-        *(
-            Named(name, str(value) if isinstance(value, int) else python_literal(value))
-            for name, value in constant.items()
-            if value is not None
-        ),
-    )
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def shell_text(text: str) -> str:
@@ -256,16 +310,22 @@ def shell_text(text: str) -> str:
 
 
 def _shell_word(text: str) -> str:
-    return python_literal(_pattern_text(shlex.quote(text)))[1:-1]
+    return json.dumps(_pattern_text(shlex.quote(text)), ensure_ascii=False)[1:-1]
 
 
-def _conda_text(conda: str | None) -> str | None:
-    if conda is None:
-        return None
-    # Snakemake looks for the file beside the rule's own, in workflow/rules.
-    return python_literal(
-        posixpath.relpath(conda, "workflow/rules") if conda.startswith(ENVIRONMENTS) else conda
-    )
+def _conda_text(rule: Rule) -> str | None:
+    environment = rule.spec.environment
+    if environment.conda is None:
+        return None if environment.container else "inherited"
+    if environment.conda.startswith(ENVIRONMENTS):
+        # Snakemake looks for the file beside the rule's own, in workflow/rules.
+        return python_literal(posixpath.relpath(environment.conda, "workflow/rules"))
+    return broken_value(_path_value(rule, "conda", "prefix", environment.conda))
+
+
+def _container_text(rule: Rule) -> str | None:
+    image = rule.spec.environment.container
+    return broken_value(_path_value(rule, "container", "image", image)) if image else None
 
 
 def _row(rule: Rule, job: JobSpec) -> dict[str, Any]:

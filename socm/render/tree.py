@@ -9,7 +9,14 @@ from collections.abc import Mapping, Sequence
 
 from socm import __version__
 from socm.graph import Plan
-from socm.render.snakefile import name_constraints, render_rule, render_snakefile, render_table
+from socm.render.snakefile import (
+    name_constraints,
+    outside_paths,
+    render_common,
+    render_rule,
+    render_snakefile,
+    render_table,
+)
 
 MANIFEST = "workflow/manifest.json"
 
@@ -37,11 +44,13 @@ def render_workspace(
         if rule.spec.body == "null_maps"
     ]
     constraints = name_constraints(plan.rules)
+    outside = outside_paths(plan.rules, plan.limits)
     texts: dict[str, str] = {
-        "workflow/Snakefile": render_snakefile(
-            campaign, plan.rules, [test["output_dir"] for test in null_tests]
-        )
+        "workflow/Snakefile": render_snakefile(campaign, plan.rules, bool(outside)),
+        "workflow/common.smk": render_common(bool(outside)),
     }
+    if outside:
+        texts["workflow/outside.json"] = json.dumps(outside, indent=1, ensure_ascii=False) + "\n"
     for rule in plan.rules:
         texts[f"workflow/rules/{rule.name}.smk"] = render_rule(rule, constraints[rule.name], plan.limits)
         texts[f"workflow/jobs/{rule.name}.json"] = render_table(rule)

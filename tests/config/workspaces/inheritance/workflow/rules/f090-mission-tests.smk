@@ -5,7 +5,7 @@ rule f090_mission_tests:
         context="data/context.yaml",
         area="data/area.fits",
         preprocess_config="workflow/configs/preprocess.yaml",
-        after=lambda wildcards: JOBS["f090-mission-tests"][wildcards.job]["inputs"]["after"],
+        after=of_job("f090-mission-tests", "inputs", "after"),
     output:
         map=ensure("results/f090-nulls/{job}/pass1_sky_map.fits", non_empty=True),
         ivar=ensure("results/f090-nulls/{job}/sky_div.fits", non_empty=True),
@@ -17,9 +17,8 @@ rule f090_mission_tests:
         "benchmarks/f090-mission-tests/{job}.tsv"
     wildcard_constraints:
         job=r"mission_split_\d+",
-    params:
-        command=lambda wildcards: JOBS["f090-mission-tests"][wildcards.job]["command"],
-        observations=lambda wildcards: JOBS["f090-mission-tests"][wildcards.job]["observations"],
+    conda:
+        inherited
     threads: 2
     resources:
         mem_mb=3000,
@@ -27,10 +26,13 @@ rule f090_mission_tests:
         nodes=1,
         tasks=1,
         mpi="",
-        tmp_dir="\"\"",
+        tmp_dir='""',
+    params:
+        command=of_job("f090-mission-tests", "command"),
+        observations=of_job("f090-mission-tests", "observations"),
     message:
         "f090-mission-tests {wildcards.job}, log: {log}"
     shell:
-        "{SOCM_TMP_DIR} {resources.tmp_dir}; "
+        "own_tmp_dir {resources.tmp_dir}; "
         "{resources.mpi} {params.command} > {log:q} 2>&1 && "
-        "{SOCM_COVERAGE} workflow/jobs/f090-mission-tests.json {wildcards.job:q} {log:q} {output.coverage:q}"
+        "socm_jobs coverage workflow/jobs/f090-mission-tests.json {wildcards.job:q} {log:q} {output.coverage:q}"

@@ -14,9 +14,8 @@ rule f150_ml_mapmaking:
         "logs/f150-ml-mapmaking.log",
     benchmark:
         "benchmarks/f150-ml-mapmaking.tsv"
-    params:
-        command=lambda wildcards: JOBS["f150-ml-mapmaking"][""]["command"],
-        observations=lambda wildcards: JOBS["f150-ml-mapmaking"][""]["observations"],
+    conda:
+        inherited
     threads: 2
     resources:
         mem_mb=2000,
@@ -24,10 +23,13 @@ rule f150_ml_mapmaking:
         nodes=1,
         tasks=1,
         mpi="",
-        tmp_dir="\"\"",
+        tmp_dir='""',
+    params:
+        command=of_job("f150-ml-mapmaking", "command"),
+        observations=of_job("f150-ml-mapmaking", "observations"),
     message:
         "f150-ml-mapmaking, log: {log}"
     shell:
-        "{SOCM_TMP_DIR} {resources.tmp_dir}; "
+        "own_tmp_dir {resources.tmp_dir}; "
         "{resources.mpi} {params.command} > {log:q} 2>&1 && "
-        "{SOCM_COVERAGE} workflow/jobs/f150-ml-mapmaking.json '' {log:q} {output.coverage:q}"
+        "socm_jobs coverage workflow/jobs/f150-ml-mapmaking.json '' {log:q} {output.coverage:q}"

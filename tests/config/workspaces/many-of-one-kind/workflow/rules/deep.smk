@@ -14,9 +14,8 @@ rule deep:
         "logs/deep.log",
     benchmark:
         "benchmarks/deep.tsv"
-    params:
-        command=lambda wildcards: JOBS["deep"][""]["command"],
-        observations=lambda wildcards: JOBS["deep"][""]["observations"],
+    conda:
+        inherited
     threads: 1
     resources:
         mem_mb=4000,
@@ -24,10 +23,13 @@ rule deep:
         nodes=1,
         tasks=1,
         mpi="",
-        tmp_dir="\"\"",
+        tmp_dir='""',
+    params:
+        command=of_job("deep", "command"),
+        observations=of_job("deep", "observations"),
     message:
         "deep, log: {log}"
     shell:
-        "{SOCM_TMP_DIR} {resources.tmp_dir}; "
+        "own_tmp_dir {resources.tmp_dir}; "
         "{resources.mpi} {params.command} > {log:q} 2>&1 && "
-        "{SOCM_COVERAGE} workflow/jobs/deep.json '' {log:q} {output.coverage:q}"
+        "socm_jobs coverage workflow/jobs/deep.json '' {log:q} {output.coverage:q}"

@@ -14,9 +14,8 @@ rule ml_mapmaking:
         "logs/ml-mapmaking.log",
     benchmark:
         "benchmarks/ml-mapmaking.tsv"
-    params:
-        command=lambda wildcards: JOBS["ml-mapmaking"][""]["command"],
-        observations=lambda wildcards: JOBS["ml-mapmaking"][""]["observations"],
+    conda:
+        inherited
     threads: 1
     resources:
         mem_mb=4000,
@@ -24,10 +23,13 @@ rule ml_mapmaking:
         nodes=1,
         tasks=1,
         mpi="",
-        tmp_dir="\"\"",
+        tmp_dir='""',
+    params:
+        command=of_job("ml-mapmaking", "command"),
+        observations=of_job("ml-mapmaking", "observations"),
     message:
         "ml-mapmaking, log: {log}"
     shell:
-        "{SOCM_TMP_DIR} {resources.tmp_dir}; "
+        "own_tmp_dir {resources.tmp_dir}; "
         "{resources.mpi} {params.command} > {log:q} 2>&1 && "
-        "{SOCM_COVERAGE} workflow/jobs/ml-mapmaking.json '' {log:q} {output.coverage:q}"
+        "socm_jobs coverage workflow/jobs/ml-mapmaking.json '' {log:q} {output.coverage:q}"

@@ -16,9 +16,8 @@ rule nulls_f150_mission_tests:
         "benchmarks/nulls-f150-mission-tests/{job}.tsv"
     wildcard_constraints:
         job=r"mission_split_\d+",
-    params:
-        command=lambda wildcards: JOBS["nulls-f150-mission-tests"][wildcards.job]["command"],
-        observations=lambda wildcards: JOBS["nulls-f150-mission-tests"][wildcards.job]["observations"],
+    conda:
+        inherited
     threads: 1
     resources:
         mem_mb=4000,
@@ -26,10 +25,13 @@ rule nulls_f150_mission_tests:
         nodes=1,
         tasks=1,
         mpi="",
-        tmp_dir="\"\"",
+        tmp_dir='""',
+    params:
+        command=of_job("nulls-f150-mission-tests", "command"),
+        observations=of_job("nulls-f150-mission-tests", "observations"),
     message:
         "nulls-f150-mission-tests {wildcards.job}, log: {log}"
     shell:
-        "{SOCM_TMP_DIR} {resources.tmp_dir}; "
+        "own_tmp_dir {resources.tmp_dir}; "
         "{resources.mpi} {params.command} > {log:q} 2>&1 && "
-        "{SOCM_COVERAGE} workflow/jobs/nulls-f150-mission-tests.json {wildcards.job:q} {log:q} {output.coverage:q}"
+        "socm_jobs coverage workflow/jobs/nulls-f150-mission-tests.json {wildcards.job:q} {log:q} {output.coverage:q}"

@@ -16,9 +16,8 @@ rule maps:
         "benchmarks/maps/{job}.tsv"
     wildcard_constraints:
         job=r"f\d+/ws\d+",
-    params:
-        command=lambda wildcards: JOBS["maps"][wildcards.job]["command"],
-        observations=lambda wildcards: JOBS["maps"][wildcards.job]["observations"],
+    conda:
+        inherited
     threads: 1
     resources:
         mem_mb=4000,
@@ -26,10 +25,13 @@ rule maps:
         nodes=1,
         tasks=1,
         mpi="",
-        tmp_dir="\"\"",
+        tmp_dir='""',
+    params:
+        command=of_job("maps", "command"),
+        observations=of_job("maps", "observations"),
     message:
         "maps {wildcards.job}, log: {log}"
     shell:
-        "{SOCM_TMP_DIR} {resources.tmp_dir}; "
+        "own_tmp_dir {resources.tmp_dir}; "
         "{resources.mpi} {params.command} > {log:q} 2>&1 && "
-        "{SOCM_COVERAGE} workflow/jobs/maps.json {wildcards.job:q} {log:q} {output.coverage:q}"
+        "socm_jobs coverage workflow/jobs/maps.json {wildcards.job:q} {log:q} {output.coverage:q}"

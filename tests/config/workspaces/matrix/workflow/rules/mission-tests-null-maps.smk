@@ -2,10 +2,10 @@
 rule mission_tests_null_maps:
     input:
         spec="workflow/nulls/mission-tests/{job}/mission-tests.json",
-        map=lambda wildcards: JOBS["mission-tests-null-maps"][wildcards.job]["inputs"]["map"],
-        ivar=lambda wildcards: JOBS["mission-tests-null-maps"][wildcards.job]["inputs"]["ivar"],
-        hits=lambda wildcards: JOBS["mission-tests-null-maps"][wildcards.job]["inputs"]["hits"],
-        coverage=lambda wildcards: JOBS["mission-tests-null-maps"][wildcards.job]["inputs"]["coverage"],
+        map=of_job("mission-tests-null-maps", "inputs", "map"),
+        ivar=of_job("mission-tests-null-maps", "inputs", "ivar"),
+        hits=of_job("mission-tests-null-maps", "inputs", "hits"),
+        coverage=of_job("mission-tests-null-maps", "inputs", "coverage"),
     output:
         summary="results/nulls/{job}/mission-tests/summary.json",
     log:
@@ -14,8 +14,8 @@ rule mission_tests_null_maps:
         "benchmarks/mission-tests-null-maps/{job}.tsv"
     wildcard_constraints:
         job=r"f\d+",
-    params:
-        command=lambda wildcards: JOBS["mission-tests-null-maps"][wildcards.job]["command"],
+    conda:
+        inherited
     threads: 1
     resources:
         mem_mb=4000,
@@ -23,7 +23,9 @@ rule mission_tests_null_maps:
         nodes=1,
         tasks=1,
         mpi="",
+    params:
+        command=of_job("mission-tests-null-maps", "command"),
     message:
         "mission-tests-null-maps {wildcards.job}, log: {log}"
     shell:
-        "{SOCM_NULL_MAPS} {params.command} > {log:q} 2>&1"
+        "socm_nulls {params.command} > {log:q} 2>&1"

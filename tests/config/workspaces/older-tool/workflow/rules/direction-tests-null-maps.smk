@@ -2,27 +2,29 @@
 rule direction_tests_null_maps:
     input:
         spec="workflow/nulls/direction-tests/direction-tests.json",
-        map=lambda wildcards: JOBS["direction-tests-null-maps"][""]["inputs"]["map"],
-        ivar=lambda wildcards: JOBS["direction-tests-null-maps"][""]["inputs"]["ivar"],
-        hits=lambda wildcards: JOBS["direction-tests-null-maps"][""]["inputs"]["hits"],
-        coverage=lambda wildcards: JOBS["direction-tests-null-maps"][""]["inputs"]["coverage"],
+        map=of_job("direction-tests-null-maps", "inputs", "map"),
+        ivar=of_job("direction-tests-null-maps", "inputs", "ivar"),
+        hits=of_job("direction-tests-null-maps", "inputs", "hits"),
+        coverage=of_job("direction-tests-null-maps", "inputs", "coverage"),
     output:
         summary="output_full/null_tests/direction-tests/summary.json",
     log:
         "logs/direction-tests-null-maps.log",
     benchmark:
         "benchmarks/direction-tests-null-maps.tsv"
-    params:
-        command=lambda wildcards: JOBS["direction-tests-null-maps"][""]["command"],
+    conda:
+        inherited
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: grown(4000, 1.5, attempt, 1000000),
-        runtime=lambda wildcards, attempt: grown(30, 1.5, attempt, 60),
+        mem_mb=growing(4000, by=1.5, up_to=1000000),
+        runtime=growing(30, by=1.5, up_to=60),
         nodes=1,
         tasks=1,
         mpi="",
         qos="test",
+    params:
+        command=of_job("direction-tests-null-maps", "command"),
     message:
         "direction-tests-null-maps, log: {log}"
     shell:
-        "{SOCM_NULL_MAPS} {params.command} > {log:q} 2>&1"
+        "socm_nulls {params.command} > {log:q} 2>&1"

@@ -16,21 +16,23 @@ rule direction_tests:
         "benchmarks/direction-tests/{job}.tsv"
     wildcard_constraints:
         job=r"direction_rising_split_\d+|direction_setting_split_\d+",
-    params:
-        command=lambda wildcards: JOBS["direction-tests"][wildcards.job]["command"],
-        observations=lambda wildcards: JOBS["direction-tests"][wildcards.job]["observations"],
+    conda:
+        inherited
     threads: 8
     resources:
-        mem_mb=lambda wildcards, attempt: grown(80000, 1.5, attempt, 1000000),
-        runtime=lambda wildcards, attempt: grown(240, 1.5, attempt, 300),
+        mem_mb=growing(80000, by=1.5, up_to=1000000),
+        runtime=growing(240, by=1.5, up_to=300),
         nodes=1,
         tasks=12,
         mpi="srun --nodes=1 --ntasks=12 --cpus-per-task=8",
-        tmp_dir="\"\"",
+        tmp_dir='""',
         qos="vshort",
+    params:
+        command=of_job("direction-tests", "command"),
+        observations=of_job("direction-tests", "observations"),
     message:
         "direction-tests {wildcards.job}, log: {log}"
     shell:
-        "{SOCM_TMP_DIR} {resources.tmp_dir}; "
+        "own_tmp_dir {resources.tmp_dir}; "
         "{resources.mpi} {params.command} > {log:q} 2>&1 && "
-        "{SOCM_COVERAGE} workflow/jobs/direction-tests.json {wildcards.job:q} {log:q} {output.coverage:q}"
+        "socm_jobs coverage workflow/jobs/direction-tests.json {wildcards.job:q} {log:q} {output.coverage:q}"

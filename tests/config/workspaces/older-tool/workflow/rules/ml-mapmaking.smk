@@ -14,21 +14,23 @@ rule ml_mapmaking:
         "logs/ml-mapmaking.log",
     benchmark:
         "benchmarks/ml-mapmaking.tsv"
-    params:
-        command=lambda wildcards: JOBS["ml-mapmaking"][""]["command"],
-        observations=lambda wildcards: JOBS["ml-mapmaking"][""]["observations"],
+    conda:
+        inherited
     threads: 8
     resources:
-        mem_mb=lambda wildcards, attempt: grown(80000, 1.5, attempt, 1000000),
-        runtime=lambda wildcards, attempt: grown(1334, 1.5, attempt, 1440),
+        mem_mb=growing(80000, by=1.5, up_to=1000000),
+        runtime=growing(1334, by=1.5, up_to=1440),
         nodes=1,
         tasks=4,
         mpi="srun --nodes=1 --ntasks=4 --cpus-per-task=8",
-        tmp_dir="\"\"",
+        tmp_dir='""',
         qos="short",
+    params:
+        command=of_job("ml-mapmaking", "command"),
+        observations=of_job("ml-mapmaking", "observations"),
     message:
         "ml-mapmaking, log: {log}"
     shell:
-        "{SOCM_TMP_DIR} {resources.tmp_dir}; "
+        "own_tmp_dir {resources.tmp_dir}; "
         "{resources.mpi} {params.command} > {log:q} 2>&1 && "
-        "{SOCM_COVERAGE} workflow/jobs/ml-mapmaking.json '' {log:q} {output.coverage:q}"
+        "socm_jobs coverage workflow/jobs/ml-mapmaking.json '' {log:q} {output.coverage:q}"

@@ -15,31 +15,33 @@ rule ml_mapmaking:
         "logs/ml-mapmaking.log",
     benchmark:
         "benchmarks/ml-mapmaking.tsv"
-    params:
-        command=lambda wildcards: JOBS["ml-mapmaking"][""]["command"],
-        observations=lambda wildcards: JOBS["ml-mapmaking"][""]["observations"],
-        setup=lambda wildcards: JOBS["ml-mapmaking"][""]["setup"],
     retries: tries(2)
+    conda:
+        inherited
+    envmodules:
+        "openmpi/gcc/4.1.6",
+        "anaconda3/2024.6",
     threads: 8
     resources:
-        mem_mb=lambda wildcards, attempt: grown(822858, 1.25, attempt, 1000000),
-        runtime=lambda wildcards, attempt: grown(3060, 2.0, attempt, 4320),
+        mem_mb=growing(822858, by=1.25, up_to=1000000),
+        runtime=growing(3060, by=2.0, up_to=4320),
         nodes=6,
         tasks=70,
         mpi="srun --nodes=6 --ntasks=70 --cpus-per-task=8",
-        tmp_dir="\"\"",
+        tmp_dir='""',
         qos="medium",
         slurm_partition="cpu",
         slurm_account="simonsobs",
         constraint="cascade",
         slurm_extra="--ntasks-per-node=12 --exclusive",
-    envmodules:
-        "openmpi/gcc/4.1.6",
-        "anaconda3/2024.6",
+    params:
+        command=of_job("ml-mapmaking", "command"),
+        observations=of_job("ml-mapmaking", "observations"),
+        setup=of_job("ml-mapmaking", "setup"),
     message:
         "ml-mapmaking, log: {log}"
     shell:
         "{params.setup} && "
-        "{SOCM_TMP_DIR} {resources.tmp_dir}; "
+        "own_tmp_dir {resources.tmp_dir}; "
         "{resources.mpi} {params.command} > {log:q} 2>&1 && "
-        "{SOCM_COVERAGE} workflow/jobs/ml-mapmaking.json '' {log:q} {output.coverage:q}"
+        "socm_jobs coverage workflow/jobs/ml-mapmaking.json '' {log:q} {output.coverage:q}"

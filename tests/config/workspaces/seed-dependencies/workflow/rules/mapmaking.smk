@@ -5,7 +5,7 @@ rule mapmaking:
         context="data/context.yaml",
         area="data/area.fits",
         preprocess_config="workflow/configs/preprocess.yaml",
-        after=lambda wildcards: JOBS["mapmaking"][""]["inputs"]["after"],
+        after=of_job("mapmaking", "inputs", "after"),
     output:
         map=ensure("results/second/pass1_sky_map.fits", non_empty=True),
         ivar=ensure("results/second/sky_div.fits", non_empty=True),
@@ -15,9 +15,8 @@ rule mapmaking:
         "logs/mapmaking.log",
     benchmark:
         "benchmarks/mapmaking.tsv"
-    params:
-        command=lambda wildcards: JOBS["mapmaking"][""]["command"],
-        observations=lambda wildcards: JOBS["mapmaking"][""]["observations"],
+    conda:
+        inherited
     threads: 1
     resources:
         mem_mb=4000,
@@ -25,10 +24,13 @@ rule mapmaking:
         nodes=1,
         tasks=1,
         mpi="",
-        tmp_dir="\"\"",
+        tmp_dir='""',
+    params:
+        command=of_job("mapmaking", "command"),
+        observations=of_job("mapmaking", "observations"),
     message:
         "mapmaking, log: {log}"
     shell:
-        "{SOCM_TMP_DIR} {resources.tmp_dir}; "
+        "own_tmp_dir {resources.tmp_dir}; "
         "{resources.mpi} {params.command} > {log:q} 2>&1 && "
-        "{SOCM_COVERAGE} workflow/jobs/mapmaking.json '' {log:q} {output.coverage:q}"
+        "socm_jobs coverage workflow/jobs/mapmaking.json '' {log:q} {output.coverage:q}"

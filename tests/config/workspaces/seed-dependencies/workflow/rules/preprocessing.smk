@@ -14,9 +14,8 @@ rule preprocessing:
         "logs/preprocessing.log",
     benchmark:
         "benchmarks/preprocessing.tsv"
-    params:
-        command=lambda wildcards: JOBS["preprocessing"][""]["command"],
-        observations=lambda wildcards: JOBS["preprocessing"][""]["observations"],
+    conda:
+        inherited
     threads: 1
     resources:
         mem_mb=4000,
@@ -24,10 +23,13 @@ rule preprocessing:
         nodes=1,
         tasks=1,
         mpi="",
-        tmp_dir="\"\"",
+        tmp_dir='""',
+    params:
+        command=of_job("preprocessing", "command"),
+        observations=of_job("preprocessing", "observations"),
     message:
         "preprocessing, log: {log}"
     shell:
-        "{SOCM_TMP_DIR} {resources.tmp_dir}; "
+        "own_tmp_dir {resources.tmp_dir}; "
         "{resources.mpi} {params.command} > {log:q} 2>&1 && "
-        "{SOCM_COVERAGE} workflow/jobs/preprocessing.json '' {log:q} {output.coverage:q}"
+        "socm_jobs coverage workflow/jobs/preprocessing.json '' {log:q} {output.coverage:q}"

@@ -2,18 +2,18 @@
 rule mission_tests_null_maps:
     input:
         spec="workflow/nulls/mission-tests/mission-tests.json",
-        map=lambda wildcards: JOBS["mission-tests-null-maps"][""]["inputs"]["map"],
-        ivar=lambda wildcards: JOBS["mission-tests-null-maps"][""]["inputs"]["ivar"],
-        hits=lambda wildcards: JOBS["mission-tests-null-maps"][""]["inputs"]["hits"],
-        coverage=lambda wildcards: JOBS["mission-tests-null-maps"][""]["inputs"]["coverage"],
+        map=of_job("mission-tests-null-maps", "inputs", "map"),
+        ivar=of_job("mission-tests-null-maps", "inputs", "ivar"),
+        hits=of_job("mission-tests-null-maps", "inputs", "hits"),
+        coverage=of_job("mission-tests-null-maps", "inputs", "coverage"),
     output:
         summary="results/mission-tests/summary.json",
     log:
         "logs/mission-tests-null-maps.log",
     benchmark:
         "benchmarks/mission-tests-null-maps.tsv"
-    params:
-        command=lambda wildcards: JOBS["mission-tests-null-maps"][""]["command"],
+    conda:
+        inherited
     threads: 1
     resources:
         mem_mb=4000,
@@ -21,7 +21,9 @@ rule mission_tests_null_maps:
         nodes=1,
         tasks=1,
         mpi="",
+    params:
+        command=of_job("mission-tests-null-maps", "command"),
     message:
         "mission-tests-null-maps, log: {log}"
     shell:
-        "{SOCM_NULL_MAPS} {params.command} > {log:q} 2>&1"
+        "socm_nulls {params.command} > {log:q} 2>&1"

@@ -16,9 +16,8 @@ rule wafer_tests:
         "benchmarks/wafer-tests/{job}.tsv"
     wildcard_constraints:
         job=r"wafer_ws\d+_split_\d+",
-    params:
-        command=lambda wildcards: JOBS["wafer-tests"][wildcards.job]["command"],
-        observations=lambda wildcards: JOBS["wafer-tests"][wildcards.job]["observations"],
+    conda:
+        inherited
     threads: 1
     resources:
         mem_mb=4000,
@@ -26,10 +25,13 @@ rule wafer_tests:
         nodes=1,
         tasks=1,
         mpi="",
-        tmp_dir="\"\"",
+        tmp_dir='""',
+    params:
+        command=of_job("wafer-tests", "command"),
+        observations=of_job("wafer-tests", "observations"),
     message:
         "wafer-tests {wildcards.job}, log: {log}"
     shell:
-        "{SOCM_TMP_DIR} {resources.tmp_dir}; "
+        "own_tmp_dir {resources.tmp_dir}; "
         "{resources.mpi} {params.command} > {log:q} 2>&1 && "
-        "{SOCM_COVERAGE} workflow/jobs/wafer-tests.json {wildcards.job:q} {log:q} {output.coverage:q}"
+        "socm_jobs coverage workflow/jobs/wafer-tests.json {wildcards.job:q} {log:q} {output.coverage:q}"
