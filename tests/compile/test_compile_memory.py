@@ -17,6 +17,7 @@ query = "start_time < {before}"
 
 [campaign.ml-null-tests.smart-split-tests]
 nsplits = 4
+chunk_duration = "2h"
 """
 
 
