@@ -44,7 +44,7 @@ from socm.workflows import MLMapmaking, MLNullTests, NullTest
 from socm.workflows.detectors import names_in, with_detectors
 from socm.workflows.plugins import load_kinds
 from socm.workflows.program import rules_of
-from socm.workflows.requirements import check_programs
+from socm.workflows.requirements import ReadsFiles, check_programs
 
 
 @dataclass(frozen=True)
@@ -163,6 +163,8 @@ def _plan_workflows(
                 for d in check_programs(ready)
                 if d.message not in told
             )
+            if isinstance(ready, ReadsFiles):
+                ready = ready.read_files(reader.base)
             if not isinstance(ready, MLMapmaking):
                 planned.add(workflow, rules_of(ready))
                 continue

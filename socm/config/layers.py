@@ -104,11 +104,31 @@ def _tables_on_top(found: Sequence[tuple[Any, KeyPath]]) -> list[Layer]:
 
 
 def _spelt(merged: Merged, options: ProgramOptions) -> Merged:
+    if options.dotted:
+        merged = _with_dotted_names(merged)
     spelling = {name: options.spelling(name) for name in merged.values}
     return Merged(
         {spelling[name]: value for name, value in merged.values.items()},
         {(spelling[str(key[0])], *key[1:]): origin for key, origin in merged.origins.items()},
     )
+
+
+def _with_dotted_names(merged: Merged) -> Merged:
+    """Return options whose names have parts, which TOML reads as tables in tables, by their full names."""
+    flat = Merged()
+
+    def take(value: Any, key: KeyPath) -> None:
+        if isinstance(value, Mapping) and value:
+            for name, entry in value.items():
+                take(entry, (*key, name))
+        else:
+            name = ".".join(map(str, key))
+            flat.values[name] = value
+            flat.origins[(name,)] = merged.origin(key, ())
+
+    for name, value in merged.values.items():
+        take(value, (name,))
+    return flat
 
 
 def field_name(key: str, model: type[BaseModel] | None) -> str:

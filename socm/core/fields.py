@@ -133,12 +133,14 @@ OptionValue = Annotated[
 class ProgramOptions:
     """The options that a program knows: each name, and whether it takes a value.
 
-    `keys` maps an option that the workflow sets itself to the workflow's own key for it.
+    `keys` maps an option that the workflow sets itself to the workflow's own key for it. `dotted`
+    says that names have parts, so that ``a.b = 1`` in TOML, a table in a table, is the option a.b.
     """
 
     program: str
     takes_value: Mapping[str, bool]
     keys: Mapping[str, str] = field(default_factory=dict)
+    dotted: bool = False
 
     def spelling(self, name: str) -> str:
         """Return how the program spells an option, whose ``-`` and ``_`` are written either way."""

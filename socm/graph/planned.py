@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from socm.core.jobs import JobSpec, RuleSpec
@@ -60,12 +61,19 @@ class Planned:
             )
 
     def in_file_order(self) -> list[tuple[RuleSpec, KeyPath]]:
-        """Return the rules, each with its table's key, as the file has them."""
+        """Return the rules, each with its table's key, as the file has them.
+
+        While workflows wait, nothing is temporary: they are going to read it.
+        """
         return [
-            (rule, workflow.path)
+            (_with_everything_kept(rule) if self.waiting else rule, workflow.path)
             for workflow in self.workflows
             for rule in self.rules.get((workflow.name, workflow.variant), ())
         ]
+
+
+def _with_everything_kept(rule: RuleSpec) -> RuleSpec:
+    return replace(rule, jobs=tuple(replace(job, temporary=()) for job in rule.jobs))
 
 
 def _holds(path: Path, text: str) -> bool:

@@ -12,6 +12,8 @@ from pydantic import Field
 from socm.core.fields import CampaignPath, CommaText, OptionValue, ProgramOptions
 from socm.core.jobs import JobSpec, RuleSpec
 from socm.core.models import Workflow
+from socm.workflows.program import temporary_of
+from socm.workflows.words import option_words
 
 MAKE_ML_MAP_OPTIONS: Mapping[str, bool] = {
     "comps": True,
@@ -164,6 +166,8 @@ class MLMapmaking(Workflow):
         """Return the job that maps `observations` into `folder`."""
         arguments = self.get_arguments(query=query_file, output_dir=folder, wafer=wafers, tube=tubes)
         command = f"{self.get_command()} {arguments}"
+        outputs = self.map_outputs(folder)
+        temporary, leftovers = temporary_of(self.temporary, outputs)
         return JobSpec(
             name=name,
             command=command,
@@ -173,7 +177,9 @@ class MLMapmaking(Workflow):
                 "area": self.area,
                 "preprocess_config": self.preprocess_path,
             },
-            outputs=self.map_outputs(folder),
+            outputs=outputs,
+            temporary=temporary,
+            leftovers=leftovers,
             observations=tuple(observations),
             min_coverage=min_coverage if self.min_coverage is None else self.min_coverage,
         )
@@ -232,19 +238,3 @@ class MLMapmaking(Workflow):
         words += ["--hits", "-v"]
         words += option_words(self.options)
         return " ".join(words)
-
-
-def option_words(options: Mapping[str, OptionValue]) -> list[str]:
-    """Return a program's options as shell words, sorted by name.
-
-    true becomes a bare flag, false leaves the flag out, a list is joined with commas.
-    """
-    words = []
-    for name, value in sorted(options.items()):
-        flag = shlex.quote(f"--{name}")
-        if isinstance(value, bool):
-            words += [flag] if value else []
-        else:
-            text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-            words.append(f"{flag}={shlex.quote(text)}")
-    return words

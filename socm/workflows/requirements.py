@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from socm.core.models import Workflow
 from socm.diagnostics import Diagnostic, Severity
@@ -39,6 +40,15 @@ def check_programs(workflow: Workflow) -> Iterator[Diagnostic]:
             message=f"the mapmaker reads all data and then dies without MPI: {why}",
             hint="pip install mpi4py mpich beside it",
         )
+
+
+@runtime_checkable
+class ReadsFiles(Protocol):
+    """A workflow that must see its files to know its jobs."""
+
+    def read_files(self, base: Path) -> Workflow:
+        """Return the workflow with what it read; paths are counted from `base`."""
+        ...
 
 
 @cache

@@ -26,6 +26,21 @@ def flag_words(names: Sequence[str]) -> list[str]:
     return [shlex.quote(_dashed(name)) for name in names]
 
 
+def option_words(options: Mapping[str, Any]) -> list[str]:
+    """Return a program's options as shell words, sorted by name.
+
+    true becomes a bare flag, false leaves the flag out, a list is joined with commas.
+    """
+    words = []
+    for name, value in sorted(options.items()):
+        if isinstance(value, bool):
+            words += [shlex.quote(f"--{name}")] if value else []
+        else:
+            text = ",".join(map(value_text, value)) if isinstance(value, list | tuple) else value_text(value)
+            words.append(f"{shlex.quote(f'--{name}')}={shlex.quote(text)}")
+    return words
+
+
 def value_text(value: Any) -> str:
     """Return a value as programs read it: true and false in lower case."""
     return str(value).lower() if isinstance(value, bool) else str(value)
