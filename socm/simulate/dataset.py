@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 from collections.abc import Callable
@@ -37,17 +38,25 @@ class SimulationReport:
 
 
 def require_programs() -> None:
-    """Raise a DiagnosticError that names the libraries a simulation needs and can't find."""
-    needed = ("sotodlib", "so3g", "pixell", "h5py", "toast")
+    """Raise a DiagnosticError that names what a simulation needs and can't find.
+
+    The data are of use to the mapmaker alone, and that reads all of them before it finds that it has
+    no MPI; so MPI is asked for here.
+    """
+    needed = ("sotodlib", "so3g", "pixell", "h5py", "mpi4py")
     missing = [name for name in needed if importlib.util.find_spec(name) is None]
-    if missing:
-        raise DiagnosticError(
-            Diagnostic(
-                code="missing-library",
-                message=f"a simulation needs {', '.join(missing)}, which can't be imported here",
-                hint="install the mapmaking extra: pip install 'socm[mapmaking]'",
-            )
-        )
+    problem = f"a simulation needs {', '.join(missing)}, which can't be imported here" if missing else None
+    if not missing:
+        try:
+            import mpi4py
+
+            mpi4py.rc.initialize = False
+            importlib.import_module("mpi4py.MPI")
+        except (ImportError, RuntimeError) as error:
+            problem = f"the mapmaker that reads a simulation needs an MPI library: {error}"
+    if problem:
+        hint = "install the mapmaking extra: pip install 'socm[mapmaking]'"
+        raise DiagnosticError(Diagnostic(code="missing-library", message=problem, hint=hint))
 
 
 def identity(settings: SimulationSettings) -> dict[str, Any]:

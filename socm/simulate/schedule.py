@@ -28,7 +28,7 @@ HIGH_ELEVATIONS_DEG = (47.0, 56.0)
 HALF_SCAN_DEG = 2.0
 """Half of a scan, in degrees on the sky."""
 
-AIM_SPREAD_DEG = (0.8, 0.4)
+AIM_SPREAD_DEG = (1.1, 0.5)
 """How far from the patch's middle an observation may aim, in right ascension and declination."""
 
 SIDEREAL_DAY_S = 86164.0905
@@ -112,13 +112,14 @@ def next_passage(
     after_unix_s: float, ra_deg: float, dec_deg: float, elevation_deg: float, *, rising: bool
 ) -> float:
     """Return when a place on the sky next crosses an elevation on its way up, or down, unix s."""
-    grid = after_unix_s + np.linspace(0.0, SIDEREAL_DAY_S * 1.01, 300)
-    _, elevation = azimuth_elevation_deg(grid, ra_deg, dec_deg)
-    above = elevation > elevation_deg
-    crossings = np.flatnonzero(above[1:] & ~above[:-1] if rising else ~above[1:] & above[:-1])
-    first = int(crossings[0])
-    weight = (elevation_deg - elevation[first]) / (elevation[first + 1] - elevation[first])
-    return float(grid[first] + weight * (grid[first + 1] - grid[first]))
+    begin, end = after_unix_s, after_unix_s + SIDEREAL_DAY_S * 1.02
+    for _ in range(3):
+        grid = np.linspace(begin, end, 80)
+        _, elevation = azimuth_elevation_deg(grid, ra_deg, dec_deg)
+        above = elevation > elevation_deg
+        crossing = int(np.flatnonzero(above[1:] & ~above[:-1] if rising else ~above[1:] & above[:-1])[0])
+        begin, end = grid[crossing], grid[crossing + 1]
+    return float(begin + end) / 2
 
 
 def observe(

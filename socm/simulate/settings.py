@@ -15,6 +15,12 @@ MIN_DETECTORS = 50
 """The mapmaker leaves out a wafer and band with fewer detectors."""
 
 
+MIN_SAMPLE_RATE_HZ = 12.0
+MAX_SAMPLE_RATE_HZ = 400.0
+MIN_SAMPLES = 1440
+MAX_DURATION_S = 3600.0
+
+
 class SystematicKind(StrEnum):
     """An error that the simulator can put into the data, seen by one null test."""
 
@@ -25,8 +31,8 @@ class SystematicKind(StrEnum):
 
 SYSTEMATICS: dict[SystematicKind, str] = {
     SystematicKind.WAFER_GAIN: "the gain of wafer ws1 is wrong by this fraction (wafer tests)",
-    SystematicKind.GROUND_PICKUP: "az-synchronous pickup of this rms in uK, in rising scans (direction tests)",
-    SystematicKind.LATE_SOURCE: "a source of this peak in uK, in the second half of the days (mission tests)",
+    SystematicKind.GROUND_PICKUP: "az-synchronous pickup of this rms in uK in rising scans (direction tests)",
+    SystematicKind.LATE_SOURCE: "a source of this peak in uK in the second half of the days (mission tests)",
 }
 
 
@@ -81,10 +87,10 @@ class SimulationSettings:
 
     observations: int | None = None
     days: float | None = None
-    sample_rate_hz: float = 8.0
-    duration_s: float = 300.0
+    sample_rate_hz: float = 24.0
+    duration_s: float = 200.0
     detectors: int = 52
-    noise_uk_sqrt_s: float = 300.0
+    noise_uk_sqrt_s: float = 200.0
     seed: int = 0
     start: str = "2025-02-14"
     systematics: tuple[Systematic, ...] = ()
@@ -110,14 +116,16 @@ class SimulationSettings:
             f"the mapmaker leaves out a wafer and band with fewer than {MIN_DETECTORS}",
         )
         require(
-            self.sample_rate_hz >= 1,
-            f"a sample rate of {self.sample_rate_hz:g} Hz is too low",
-            "1 Hz or more",
+            MIN_SAMPLE_RATE_HZ <= self.sample_rate_hz <= MAX_SAMPLE_RATE_HZ,
+            f"data can't be sampled at {self.sample_rate_hz:g} Hz",
+            f"between {MIN_SAMPLE_RATE_HZ:g} Hz and {MAX_SAMPLE_RATE_HZ:g} Hz; the mapmaker takes slower "
+            "pointing for glitches",
         )
         require(
-            60 <= self.duration_s <= 3600,
+            self.duration_s <= MAX_DURATION_S and self.samples >= MIN_SAMPLES,
             f"an observation can't last {self.duration_s:g} s",
-            "between 60 s and 3600 s",
+            f"at {self.sample_rate_hz:g} Hz between {MIN_SAMPLES / max(self.sample_rate_hz, 1):g} s "
+            f"(one scan to and fro) and {MAX_DURATION_S:g} s",
         )
         require(self.noise_uk_sqrt_s >= 0, "the noise is negative", "give it in uK·sqrt(s), 0 or more")
         require(self.seed >= 0, "the seed is negative", "0 or more")

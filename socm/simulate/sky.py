@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from socm.simulate.schedule import PATCH_DEC_DEG, PATCH_RA_DEG
 
 RESOLUTION_ARCMIN = 4.0
-HALF_WIDTH_DEG = 4.0
+HALF_WIDTH_DEG = 3.4
 BEAM_FWHM_ARCMIN = 12.0
 SKY_STREAM = 11
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -13,34 +14,51 @@ from socm.simulate.instrument import BANDS, SITE, WAFERS, FocalPlane
 from socm.simulate.schedule import PATCH_DEC_DEG, PATCH_RA_DEG, Observation
 from socm.simulate.settings import SimulationSettings, SystematicKind
 
-UK = 1e-6
-SCAN_SPEED_DEG_S = 1.0
-"""Speed of the boresight on the sky between turnarounds."""
+AZIMUTH_STEP_DEG = 0.009
+"""How far the azimuth goes from one sample to the next.
 
-TURNAROUND_S = 0.6
+The mapmaker compares the azimuth with its mean over 21 samples, and replaces what is off by more
+than 0.1 deg by an interpolation: a scan that steps by more than 0.01 deg is destroyed without a word.
+"""
+
+QUIET_S = 0.4
+"""How long the detectors read zero at either end.
+
+The mapmaker takes the line through the means of the first and last five samples off each detector,
+before and after it downsamples, and doesn't account for it. With noise in those samples that adds
+an offset and a slope to every detector; with zeros it does nothing. They lie in the two seconds that
+the mapmaker's window keeps from the map.
+"""
+
+TURNAROUND_SHARPNESS = 0.9
+"""1 is a triangle wave, less is rounder."""
+
+INTERPOLATION = "bilinear"
 PICKUP_PERIOD_DEG = 3.0
 SOURCE_FWHM_DEG = 0.5
+K_PER_UK = 1e-6
 NOISE_STREAM = 21
 
+Track = NDArray[np.floating]
 
-def boresight(observation: Observation, samples: int) -> tuple[NDArray[np.float64], ...]:
+
+def boresight(observation: Observation, samples: int) -> tuple[Track, Track, Track]:
     """Return times (unix s), azimuth and elevation (rad) of every sample.
 
-    The azimuth goes to and fro at constant speed and constant elevation; the turnarounds are
-    rounded, and the scan starts in its middle.
+    The azimuth goes to and fro with rounded turnarounds, at constant elevation, and begins in the
+    middle of a scan.
     """
-    seconds = np.arange(samples) * (observation.duration_s / samples)
-    throw = observation.az_throw_deg
-    quarter_s = throw * np.cos(np.radians(observation.el_center_deg)) / SCAN_SPEED_DEG_S
-    phase = seconds / quarter_s
-    sharpness = 1.0 / (1.0 + TURNAROUND_S / quarter_s)
-    triangle = np.arcsin(np.sin(phase * np.pi / 2) * np.sin(sharpness * np.pi / 2)) / (sharpness * np.pi / 2)
-    azimuth = np.asarray(np.radians(observation.az_center_deg + throw * triangle), float)
-    return observation.start_time + seconds, azimuth, np.full(samples, np.radians(observation.el_center_deg))
+    times = observation.start_time + np.arange(samples) * (observation.duration_s / samples)
+    quarter = TURNAROUND_SHARPNESS * np.pi / 2
+    fastest = np.sin(quarter) / quarter * np.pi / 2  # of the wave below, where it crosses its middle
+    phase = np.arange(samples) * AZIMUTH_STEP_DEG / (observation.az_throw_deg * fastest)
+    wave = np.arcsin(np.sin(phase * np.pi / 2) * np.sin(quarter)) / quarter
+    azimuth = np.asarray(np.radians(observation.az_center_deg + observation.az_throw_deg * wave), float)
+    return times, azimuth, np.full(samples, np.radians(observation.el_center_deg))
 
 
-def pointing(observation: Observation, plane: FocalPlane, samples: int, geometry: Any) -> tuple[Any, Any]:
-    """Return the observation as sotodlib's axis manager, and its projection to and from the sky."""
+def projection(observation: Observation, plane: FocalPlane, samples: int, geometry: Any) -> Any:
+    """Return sotodlib's projection between the sky and the detectors of an observation."""
     from sotodlib import core
     from sotodlib.coords import P
 
@@ -48,20 +66,19 @@ def pointing(observation: Observation, plane: FocalPlane, samples: int, geometry
     data = core.AxisManager(core.LabelAxis("dets", list(plane.names)), core.OffsetAxis("samps", samples))
     data.wrap("timestamps", times, [(0, "samps")])
     scan = core.AxisManager(data.samps)
-    for name, values in (("az", azimuth), ("el", elevation), ("roll", np.zeros(samples))):
-        scan.wrap(name, values, [(0, "samps")])
+    for name, track in (("az", azimuth), ("el", elevation), ("roll", np.zeros(samples))):
+        scan.wrap(name, track, [(0, "samps")])
     data.wrap("boresight", scan)
     offsets = core.AxisManager(data.dets)
-    for name, values in (("xi", plane.xi), ("eta", plane.eta), ("gamma", plane.gamma)):
-        offsets.wrap(name, values, [(0, "dets")])
+    for name, angles in (("xi", plane.xi), ("eta", plane.eta), ("gamma", plane.gamma)):
+        offsets.wrap(name, angles, [(0, "dets")])
     data.wrap("focal_plane", offsets)
-    projection = P.for_tod(
-        data, comps="TQU", geom=geometry, site=SITE, weather="typical", interpol="bilinear", threads=False
+    return P.for_tod(
+        data, comps="TQU", geom=geometry, site=SITE, weather="typical", interpol=INTERPOLATION, threads=False
     )
-    return data, projection
 
 
-def late_source(sky: Any, peak_uk: float) -> Any:
+def add_source(sky: Any, peak_uk: float) -> Any:
     """Return the sky with an unpolarised source added in the middle of the patch."""
     from pixell import enmap
 
@@ -78,22 +95,28 @@ def simulate_signal(
     """Return what each detector measures, in K, with shape (detectors, samples)."""
     source = settings.amplitude(SystematicKind.LATE_SOURCE)
     if source and observation.late:
-        sky = late_source(sky, source)
-    data, projection = pointing(observation, plane, settings.samples, sky.geometry)
+        sky = add_source(sky, source)
     signal = np.zeros((len(plane.names), settings.samples), np.float32)
-    projection.from_map(sky, dest=signal)
+    projection(observation, plane, settings.samples, sky.geometry).from_map(sky, dest=signal)
+
     pickup = settings.amplitude(SystematicKind.GROUND_PICKUP)
     if pickup and observation.rising:
-        azimuth = np.degrees(data.boresight.az)
-        signal += (pickup * np.sqrt(2) * np.sin(2 * np.pi * azimuth / PICKUP_PERIOD_DEG)).astype(np.float32)
+        azimuth = np.degrees(boresight(observation, settings.samples)[1])
+        ground = pickup * np.sqrt(2) * np.sin(2 * np.pi * azimuth / PICKUP_PERIOD_DEG)
+        signal += ground.astype(np.float32)
+
     random = np.random.default_rng(
         [settings.seed, NOISE_STREAM, observation.index, WAFERS.index(plane.wafer), BANDS.index(plane.band)]
     )
-    noise = random.standard_normal(signal.shape, dtype=np.float32)
-    signal += np.float32(settings.noise_uk_sqrt_s * np.sqrt(settings.sample_rate_hz)) * noise
+    deviation = np.float32(settings.noise_uk_sqrt_s * np.sqrt(settings.sample_rate_hz))
+    signal += deviation * random.standard_normal(signal.shape, dtype=np.float32)
+
     if plane.wafer == "ws1":
         signal *= np.float32(1 + settings.amplitude(SystematicKind.WAFER_GAIN))
-    signal *= np.float32(UK)
+    quiet = math.ceil(QUIET_S * settings.sample_rate_hz)
+    signal[:, :quiet] = 0
+    signal[:, -quiet:] = 0
+    signal *= np.float32(K_PER_UK)
     return signal
 
 
@@ -109,5 +132,5 @@ def write_timestream(
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
         file.create_dataset("instrument/focalplane", data=names, track_times=False)
         file.create_dataset("detdata/signal", data=signal, track_times=False)
-        for name, values in (("times", times), ("azimuth", azimuth), ("elevation", elevation)):
-            file.create_dataset(f"shared/{name}", data=values, track_times=False)
+        for name, track in (("times", times), ("azimuth", azimuth), ("elevation", elevation)):
+            file.create_dataset(f"shared/{name}", data=track, track_times=False)
