@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import hashlib
 import json
 import posixpath
 import re
@@ -70,6 +72,13 @@ class RuleView:
 def render_rule(rule: Rule, constraint: str | None, limits: RunLimits) -> str:
     """Return the text of ``rules/<name>.smk``; a job takes its part of the run's `limits`."""
     return templates().get_template("rule.smk.j2").render(rule=_view(rule, constraint, limits))
+
+
+def shell_digest(rule: Rule, limits: RunLimits) -> str:
+    """Return the digest of the rule's shell text, as Snakemake reads it: a change runs all its jobs again."""
+    lines = templates().get_template("shell.j2").render(rule=_view(rule, None, limits))
+    text: str = ast.literal_eval(f"({lines})")
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def render_snakefile(campaign: str, rules: Sequence[Rule], has_outside: bool) -> str:
@@ -352,8 +361,6 @@ def command_text(rule: Rule, job: JobSpec) -> str:
 
 def observations_digest(observations: Sequence[str]) -> str:
     """Return a digest of the ids of a query file, whatever their order."""
-    import hashlib
-
     return hashlib.sha256("\n".join(sorted(observations)).encode()).hexdigest()
 
 

@@ -8,7 +8,7 @@ import posixpath
 from collections.abc import Mapping, Sequence
 
 from socm import __version__
-from socm.graph import Plan
+from socm.graph import Plan, Rule
 from socm.render.snakefile import (
     name_constraints,
     outside_paths,
@@ -16,6 +16,7 @@ from socm.render.snakefile import (
     render_rule,
     render_snakefile,
     render_table,
+    shell_digest,
 )
 
 MANIFEST = "workflow/manifest.json"
@@ -65,9 +66,29 @@ def render_workspace(
         "campaign": campaign,
         "sources": dict(sorted(sources.items())),
         "null_tests": null_tests,
+        "rules": {
+            rule.name: {
+                "workflow": rule.spec.workflow,
+                "shell": shell_digest(rule, plan.limits),
+                "environment": _environment(rule),
+                "cores": rule.resources.cores,
+                "runtime_minutes": rule.resources.runtime_minutes,
+            }
+            for rule in plan.rules
+        },
         "files": {path: hashlib.sha256(content).hexdigest() for path, content in contents.items()},
     }
     return {**contents, MANIFEST: (json.dumps(manifest, indent=1) + "\n").encode()}
+
+
+def _environment(rule: Rule) -> dict[str, str | list[str]]:
+    environment = rule.spec.environment
+    values = {
+        "conda": environment.conda,
+        "container": environment.container,
+        "modules": list(environment.modules),
+    }
+    return {name: value for name, value in values.items() if value}
 
 
 def _as_bytes(content: str | bytes) -> bytes:
