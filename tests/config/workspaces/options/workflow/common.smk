@@ -35,7 +35,8 @@ def of_job(name, *keys):
     """What the table of `name` says of a job: its command, its inputs, its observations."""
 
     def look_up(wildcards):
-        found = JOBS[name][wildcards.get("job", "")]
+        rows = JOBS[name]
+        found = rows[wildcards.job] if wildcards else next(iter(rows.values()))
         for key in keys:
             found = found[key]
         return found
