@@ -81,7 +81,7 @@ def rule(
         )
         for job in jobs
     )
-    asked: dict[str, object] = {"memory": 500, "runtime": "5m", "retries": 0}
+    asked: dict[str, object] = {"memory": 500, "runtime": "5m", "retries": 0, "qos": "short"}
     fields: dict[str, object] = {
         "name": name,
         "workflow": name,

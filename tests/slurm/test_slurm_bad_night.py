@@ -57,7 +57,7 @@ def night(slurm_session: SlurmCluster, tmp_path_factory: pytest.TempPathFactory)
     workspace.control("too_large", EAT_MEMORY)
     workspace.control("cancelled", "if [ ! -e once_cancelled ]; then touch once_cancelled; sleep 300; fi")
     workspace.control("moved", "if [ ! -e once_moved ]; then touch once_moved; sleep 300; fi")
-    process = workspace.start("--jobs", "60", "--resources", "short_jobs=60")
+    process = workspace.start("--jobs", "60")
     try:
         _interfere(workspace)
         process.wait(420)
