@@ -21,7 +21,7 @@ from socm.diagnostics import Collector, Diagnostic
 from socm.workflows.program import temporary_of
 from socm.workflows.schedules import DateTime, Schedule, check_dates, read_schedule, scans_digest
 from socm.workflows.toast_options import OPTIONS_WITH_KEYS, TOAST_SO_SIM_OPTIONS
-from socm.workflows.words import keyword_words, option_words
+from socm.workflows.words import pair_words, value_text
 
 CONTEXT_RESOURCES = Resources(ranks=1, threads=1, memory=4000, runtime="1h")
 SCHEDULE_RESOURCES = Resources(ranks=1, threads=1, memory=2000, runtime="1h")
@@ -95,6 +95,11 @@ class SATSims(Workflow):
                 if getattr(self, name) is not None:
                     message = f"`{name}` belongs into the table `schedule`, which says when to observe"
                     yield Diagnostic("duplicate-key", message, key=(name,), point_at="key")
+        for name, value in self.options.items():
+            text = value_text(value)
+            if isinstance(value, str) and re.match(r"-(?![\d.])", text):
+                message = f"toast_so_sim takes {text!r} for an option of its own, because of the hyphen"
+                yield Diagnostic("wrong-value", message, key=("options", name))
         if not self.save_tods and "tods" in self.temporary:
             message = "`tods` can't be temporary, because `save_tods` is false"
             yield Diagnostic("unknown-output", message, key=("temporary",))
@@ -161,11 +166,12 @@ class SATSims(Workflow):
             "filterbin": True if self.filterbin_name else None,
             "processing_mask": True if self.processing_mask_file else None,
         }
-        words = keyword_words({name: value for name, value in values.items() if value is not None})
+        # toast takes an option of an operator for given only if its name is a word of its own.
+        words = pair_words({name: value for name, value in values.items() if value is not None})
         words += [
             f"--{name}.{'enable' if on else 'disable'}" for name, on in switches.items() if on is not None
         ]
-        return " ".join([*words, *option_words(self.options)])
+        return " ".join([*words, *pair_words(dict(sorted(self.options.items())))])
 
     def rules(self) -> tuple[RuleSpec, ...]:
         """Return the rules: the schedule, a simulation for each band and realisation, their contexts."""

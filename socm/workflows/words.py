@@ -21,6 +21,18 @@ def keyword_words(values: Mapping[str, Any]) -> list[str]:
     return words
 
 
+def pair_words(values: Mapping[str, Any]) -> list[str]:
+    """Return ``--key value`` for each entry, in its order, for programs that don't know ``--key=value``."""
+    words = []
+    for key, value in values.items():
+        if isinstance(value, bool):
+            words += [shlex.quote(_dashed(key))] if value else []
+        else:
+            text = ",".join(map(value_text, value)) if isinstance(value, list | tuple) else value_text(value)
+            words += [shlex.quote(_dashed(key)), shlex.quote(text)]
+    return words
+
+
 def flag_words(names: Sequence[str]) -> list[str]:
     """Return ``--name`` for each name, in its order."""
     return [shlex.quote(_dashed(name)) for name in names]
