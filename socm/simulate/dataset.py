@@ -48,9 +48,6 @@ def require_programs() -> None:
     problem = f"a simulation needs {', '.join(missing)}, which can't be imported here" if missing else None
     if not missing:
         try:
-            import mpi4py
-
-            mpi4py.rc.initialize = False
             importlib.import_module("mpi4py.MPI")
         except (ImportError, RuntimeError) as error:
             problem = f"the mapmaker that reads a simulation needs an MPI library: {error}"
