@@ -21,6 +21,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("socm.cli.language:init", "Write a commented starter campaign."),
     "check": ("socm.cli.language:check", "Tell every mistake in a campaign, and write nothing."),
     "compile": ("socm.cli.compile:compile_command", "Write the workflow of a campaign file."),
+    "diff": (
+        "socm.cli.diff:diff_command",
+        "Show which jobs would run after a compile, why, and what they cost.",
+    ),
     "splits": (
         "socm.cli.splits:splits_command",
         "Show the splits of every null test, their balance, and tests that go together.",

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from socm.diagnostics import Diagnostic, DiagnosticError, Place
 from socm.run.slurm import job_label
@@ -48,6 +48,14 @@ def rule_identifier(rule: str) -> str:
     """Return a rule's name in the Snakefile."""
     identifier = re.sub(r"\W", "_", rule)
     return identifier if identifier.isidentifier() else f"_{identifier}"
+
+
+class HasStem(Protocol):
+    """A job that knows where its log and benchmark are."""
+
+    @property
+    def stem(self) -> str:
+        """The path of the job's log and benchmark below their folders, without suffix."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +154,7 @@ class Records:
         found = (path for path in folder.glob("*.log") if path.stem.isdigit())
         return sorted(found, key=lambda path: int(path.stem))
 
-    def seconds(self, row: Row) -> float | None:
+    def seconds(self, row: HasStem) -> float | None:
         """Return how long a job ran when it last succeeded, from its benchmark."""
         try:
             with (self.workspace / "benchmarks" / f"{row.stem}.tsv").open(newline="") as file:

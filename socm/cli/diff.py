@@ -1,0 +1,50 @@
+"""`socm diff`: what a compile would change, before it does."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from socm.cli.printing import console, report
+from socm.diagnostics import DiagnosticError
+
+LINE_COLUMNS = 110
+"""Width of the lines where no terminal says otherwise."""
+
+
+@click.command(name="diff")
+@click.argument("file", type=click.Path(path_type=Path), metavar="CAMPAIGN")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Workspace to compare with; by default the folder of the campaign file.",
+)
+@click.option("--all", "every_job", is_flag=True, help="Name every job and file, however many there are.")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", help="How changes are told."
+)
+def diff_command(file: Path, output: Path | None, every_job: bool, form: str) -> None:
+    """Show which jobs would run after a compile, why, and what they cost. Nothing is written.
+
+    Core hours are those of a job's last run where there was one, else what it asks for. Jobs that
+    are gone leave their files behind: they are listed with their sizes.
+    """
+    from socm.compile import compile_campaign
+    from socm.run.diff import compare
+    from socm.run.diff_view import difference_json, print_difference
+
+    try:
+        compiled = compile_campaign(file, output)
+    except DiagnosticError as error:
+        report(error.diagnostics, as_json=form == "json")
+        raise click.exceptions.Exit(2) from None
+    difference = compare(compiled.workspace, compiled.contents)
+    if form == "json":
+        click.echo(difference_json(difference), nl=False)
+    else:
+        print_difference(difference, console(LINE_COLUMNS), every_job=every_job)
+    sys.stdout.flush()
+    report(compiled.diagnostics, written=True)
