@@ -43,8 +43,34 @@ def run_command(
     """Compile a campaign, check what would stop it, and run it with Snakemake.
 
     Every step is a command, printed before it runs, that you could type yourself. Further options
-    are Snakemake's own: `socm run campaign.toml -- --jobs 4`. The exit code is Snakemake's.
+    are Snakemake's own: `socm run campaign.toml -- --jobs 4`. The exit code is Snakemake's. Where
+    jobs are known only when others have run (simulated observations), both happens again after that.
     """
+    waiting: tuple[str, ...] | None = None
+    while waiting is None or waiting:
+        code, still_waiting = _run_stage(
+            file, output, profile, snakemake_options, cancel_orphans=cancel_orphans, plain=plain
+        )
+        if code:
+            raise click.exceptions.Exit(code)
+        if still_waiting and still_waiting == waiting:
+            names = ", ".join(still_waiting)
+            raise click.ClickException(f"{names}: what they wait for was made, and they still wait")
+        waiting = still_waiting
+        if waiting:
+            click.echo(f"Made what {', '.join(waiting)} waited for: the next stage.")
+
+
+def _run_stage(
+    file: Path,
+    output: Path | None,
+    profile: str | None,
+    snakemake_options: Sequence[str],
+    *,
+    cancel_orphans: bool,
+    plain: bool,
+) -> tuple[int, tuple[str, ...]]:
+    """Compile and run what is known so far; return Snakemake's exit code, and the workflows that wait."""
     from socm.compile import compile_campaign
 
     words = ["socm", "compile", str(file), *(["-o", str(output)] if output else [])]
@@ -57,7 +83,8 @@ def run_command(
     _tell_what_is_left(workspace)
     command = ["snakemake", "--profile", profile, *snakemake_options]
     _show(command, workspace)
-    raise click.exceptions.Exit(_run_snakemake(command, workspace, plain or not sys.stdout.isatty()))
+    code = _run_snakemake(command, workspace, plain or not sys.stdout.isatty())
+    return code, compiled.waiting
 
 
 def _show(words: Sequence[str], folder: Path | None = None) -> None:
