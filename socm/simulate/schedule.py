@@ -33,6 +33,9 @@ AIM_SPREAD_DEG = (1.1, 0.5)
 
 SIDEREAL_DAY_S = 86164.0905
 DAY_S = 86400.0
+UNIX_EPOCH = 2440587.5
+"""Julian date at which unix time begins."""
+
 SCHEDULE_STREAM = 1
 
 
@@ -92,7 +95,7 @@ def azimuth_elevation_deg(
         0.0,
         0.0,
         0.0,
-        2440587.5,
+        UNIX_EPOCH,
         np.asarray(unix_s, float) / DAY_S,
         0.0,
         math.radians(SITE_LONGITUDE_DEG),
@@ -111,15 +114,14 @@ def azimuth_elevation_deg(
 def next_passage(
     after_unix_s: float, ra_deg: float, dec_deg: float, elevation_deg: float, *, rising: bool
 ) -> float:
-    """Return when a place on the sky next crosses an elevation on its way up, or down, unix s."""
-    begin, end = after_unix_s, after_unix_s + SIDEREAL_DAY_S * 1.02
-    for _ in range(3):
-        grid = np.linspace(begin, end, 80)
-        _, elevation = azimuth_elevation_deg(grid, ra_deg, dec_deg)
-        above = elevation > elevation_deg
-        crossing = int(np.flatnonzero(above[1:] & ~above[:-1] if rising else ~above[1:] & above[:-1])[0])
-        begin, end = grid[crossing], grid[crossing + 1]
-    return float(begin + end) / 2
+    """Return when a place on the sky (ICRS) next crosses an elevation on its way up, or down, unix s."""
+    latitude, longitude = math.radians(SITE_LATITUDE_DEG), math.radians(SITE_LONGITUDE_DEG)
+    day = after_unix_s / DAY_S
+    ra, dec, _ = erfa.atci13(math.radians(ra_deg), math.radians(dec_deg), 0.0, 0.0, 0.0, 0.0, UNIX_EPOCH, day)
+    up = math.sin(math.radians(elevation_deg)) - math.sin(latitude) * math.sin(dec)
+    hour_angle = math.acos(up / (math.cos(latitude) * math.cos(dec)))
+    turned = ra - longitude + (-hour_angle if rising else hour_angle) - erfa.era00(UNIX_EPOCH, day)
+    return after_unix_s + float(turned % (2 * np.pi)) / (2 * np.pi) * SIDEREAL_DAY_S
 
 
 def observe(

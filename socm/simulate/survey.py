@@ -15,6 +15,9 @@ from socm.simulate import databases
 SURVEY_START_UNIX_S = 1_735_689_600
 """2025-01-01, the first day of the survey."""
 
+SURVEY_DAYS = 20 * 365
+"""After this many days the closures repeat."""
+
 SURVEY_STREAM = 31
 SAMPLE_RATE_HZ = 200.0
 OBSERVED_SHARE = 0.8
@@ -87,14 +90,21 @@ TELESCOPES = (
 """Shares follow 40,000 rows a year for the LAT and 5,000 for each SAT."""
 
 
-def observed_slots(random: np.random.Generator, count: int, slot_s: float) -> NDArray[np.float64]:
-    """Return when `count` slots of time begin, unix s: closures of days are left out, and single slots."""
+def closures(random: np.random.Generator, days: int) -> NDArray[np.bool_]:
+    """Return on which days the site is closed: some stretches of up to eight days each year."""
+    closed = np.zeros(days, bool)
+    for first in np.flatnonzero(random.random(days) < 0.015):
+        closed[first : first + int(random.integers(1, 9))] = True
+    return closed
+
+
+def observed_slots(
+    random: np.random.Generator, closed: NDArray[np.bool_], count: int, slot_s: float
+) -> NDArray[np.float64]:
+    """Return when `count` slots of time begin, unix s, without closed days and some slots that were lost."""
     slots = np.arange(int(count / OBSERVED_SHARE * 1.4) + 1000)
     day = (slots * slot_s // 86400).astype(int)
-    closed = np.zeros(int(day[-1]) + 1, bool)
-    for first in np.flatnonzero(random.random(len(closed)) < 0.015):
-        closed[first : first + int(random.integers(1, 9))] = True
-    observed = slots[~closed[day] & (random.random(len(slots)) < OBSERVED_SHARE)][:count]
+    observed = slots[~closed[day % len(closed)] & (random.random(len(slots)) < OBSERVED_SHARE)][:count]
     return np.asarray(SURVEY_START_UNIX_S + observed * slot_s + random.integers(0, 300, len(observed)))
 
 
@@ -140,11 +150,13 @@ def scans(
     }
 
 
-def telescope_columns(random: np.random.Generator, telescope: Telescope, count: int) -> Columns:
+def telescope_columns(
+    random: np.random.Generator, closed: NDArray[np.bool_], telescope: Telescope, count: int
+) -> Columns:
     """Return all columns of the observations of one telescope, in the order of time."""
     tubes = len(telescope.tubes)
     slots = -(-count // tubes)
-    starts = observed_slots(random, slots, telescope.slot_s)
+    starts = observed_slots(random, closed, slots, telescope.slot_s)
     durations = np.round(random.uniform(*telescope.durations_s, slots))
     kind = random.choice(4, slots, p=(0.93, 0.04, 0.02, 0.01))
     shared = {
@@ -213,11 +225,12 @@ def simulate_obsdb(directory: Path, rows: int, seed: int = 0) -> Path:
     counts = [round(rows * telescope.share) for telescope in TELESCOPES[1:]]
     counts.insert(0, rows - sum(counts))
     names = ("timestamp", "obs_id", *(name for name, _ in databases.OBS_COLUMNS))
+    closed = closures(np.random.default_rng([seed, SURVEY_STREAM, len(TELESCOPES)]), SURVEY_DAYS)
     table: list[tuple[Any, ...]] = []
     for index, (telescope, count) in enumerate(zip(TELESCOPES, counts, strict=True)):
         if count:
             random = np.random.default_rng([seed, SURVEY_STREAM, index])
-            columns = telescope_columns(random, telescope, count)
+            columns = telescope_columns(random, closed, telescope, count)
             table += zip(*(columns[name] for name in names), strict=True)
     table.sort(key=lambda row: (row[0], row[1]))
     databases.write_context(directory / databases.CONTEXT, obsdb_only=True)
