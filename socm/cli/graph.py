@@ -1,0 +1,67 @@
+"""`socm graph`: what waits for what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from socm.cli.printing import report
+
+if TYPE_CHECKING:
+    from socm.graph.network import Level
+
+
+@click.command(name="graph")
+@click.argument("file", type=click.Path(path_type=Path), metavar="CAMPAIGN")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "dot", "svg", "mermaid", "json"]),
+    default="text",
+    help="A tree for the terminal, or a picture.",
+)
+@click.option(
+    "--by",
+    type=click.Choice(["workflow", "rule", "job"]),
+    default="workflow",
+    help="What a node stands for.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File to write, instead of printing.",
+)
+def graph_command(file: Path, form: str, by: Level, output: Path | None) -> None:
+    """Show which workflows wait for which, and how many jobs they have. Nothing else is written."""
+    from socm.compile import compile_campaign
+    from socm.diagnostics import DiagnosticError
+    from socm.graph.network import make_network
+    from socm.graph.picture import FORMATS
+
+    try:
+        compiled = compile_campaign(file)
+    except DiagnosticError as error:
+        report(error.diagnostics)
+        raise click.exceptions.Exit(2) from None
+    campaign = compiled.loaded.campaign
+    waiting = {
+        name: [
+            other.name
+            for workflow in campaign.named(name)
+            for needed in workflow.dependencies
+            for other in campaign.named(needed)
+        ]
+        for name in compiled.waiting
+    }
+    text = FORMATS[form](make_network(compiled.plan, by, waiting))
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise click.ClickException(f"{output} can't be written: {error.strerror}") from None
+    click.echo(f"Wrote {output}.")
