@@ -29,6 +29,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "socm.cli.splits:splits_command",
         "Show the splits of every null test, their balance, and tests that go together.",
     ),
+    "graph": ("socm.cli.graph:graph_command", "Show which workflows wait for which."),
+    "clean": (
+        "socm.cli.clean:clean_command",
+        "List and remove what jobs made that are no longer in the campaign.",
+    ),
     "simulate": (
         "socm.simulate.command:simulate",
         "Simulate a small observation set that the mapmaker reads.",

@@ -27,14 +27,23 @@ def finish(table: Path, job: str) -> None:
 
 
 def remove_leftovers(row: Mapping[str, Any]) -> None:
-    """Remove the files that the job's patterns name, but for its outputs and what lies in them."""
+    """Remove the files that the job's patterns name."""
+    for path in leftovers_of(row):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def leftovers_of(row: Mapping[str, Any]) -> list[Path]:
+    """Return the files that a job's patterns name, but for its outputs and what lies in them."""
     kept = [os.path.abspath(path) for path in row["outputs"].values()]  # noqa: PTH100 -- keeps links
+    found: list[Path] = []
     for pattern in row.get("leftovers", ()):
-        for found in sorted(glob(pattern, recursive=True)):  # noqa: PTH207 -- patterns may be absolute
-            path = os.path.abspath(found)  # noqa: PTH100
-            if any(path == one or path.startswith(f"{one}/") or one.startswith(f"{path}/") for one in kept):
-                continue
-            if os.path.isdir(path) and not os.path.islink(path):  # noqa: PTH112, PTH114
-                shutil.rmtree(path)
-            else:
-                Path(path).unlink(missing_ok=True)
+        for name in sorted(glob(pattern, recursive=True)):  # noqa: PTH207 -- patterns may be absolute
+            path = os.path.abspath(name)  # noqa: PTH100
+            if not any(
+                path == one or path.startswith(f"{one}/") or one.startswith(f"{path}/") for one in kept
+            ):
+                found.append(Path(name))
+    return found

@@ -1,0 +1,185 @@
+"""`socm clean`: remove what jobs made that are no longer in the campaign."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from socm.cli.printing import report
+from socm.diagnostics import Diagnostic, DiagnosticError, Place
+
+if TYPE_CHECKING:
+    from socm.compile import Compiled
+    from socm.core.models import Workflow
+    from socm.run.clean import Gone, Kept
+
+MOST_SHOWN = 8
+"""How many paths of a job are listed; the rest is counted."""
+
+
+@click.command(name="clean")
+@click.argument("file", type=click.Path(path_type=Path), metavar="CAMPAIGN")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Workspace; by default the folder of the campaign file.",
+)
+@click.option("--yes", is_flag=True, help="Remove without asking.")
+@click.option("--list", "only_list", is_flag=True, help="List, and remove nothing.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How it is told.")
+def clean_command(file: Path, output: Path | None, yes: bool, only_list: bool, form: str) -> None:
+    """List and remove what jobs made that are no longer in the campaign, after asking.
+
+    What the campaign still names stays, also where it belongs to workflows that are disabled or
+    whose jobs aren't known yet. Files that no job of this workspace made are never touched.
+    """
+    from socm.compile import compile_campaign
+    from socm.run.clean import find_gone, remove
+
+    try:
+        compiled = compile_campaign(file, output)
+        _check_workspace(compiled, file)
+    except DiagnosticError as error:
+        report(error.diagnostics)
+        raise click.exceptions.Exit(2) from None
+    found = find_gone(compiled.workspace, kept_by(compiled, file))
+    leftovers = _leftovers(compiled)
+    if form == "json":
+        click.echo(_as_json(found, leftovers), nl=False)
+    else:
+        click.echo(_as_text(found, leftovers), nl=False)
+    paths = [*(path for gone in found for path in gone.paths), *leftovers]
+    if only_list or not paths:
+        return
+    if not yes:
+        if form == "json" or not sys.stdin.isatty():
+            raise click.UsageError("nobody is there to ask: say --yes to remove, or --list to look")
+        if not click.confirm(f"Remove these {len(paths)} files and folders?"):
+            click.echo("Nothing removed.")
+            return
+    failed = list(remove(compiled.workspace, paths))
+    for path, why in failed:
+        click.echo(f"{path}: {why}", err=True)
+    if form == "text":
+        click.echo(f"Removed {len(paths) - len(failed)} of {len(paths)}.")
+    if failed:
+        raise click.exceptions.Exit(2)
+
+
+def kept_by(compiled: Compiled, file: Path) -> Kept:
+    """Return what a compiled campaign still names."""
+    from socm.core.references import texts_in
+    from socm.graph.checks import paths_in
+    from socm.graph.grouping import identifier
+    from socm.run.clean import Kept
+
+    campaign = compiled.loaded.campaign
+    paths = {file.name, "workflow", "local", "slurm", *compiled.plan.files()}
+    for rule, job in compiled.plan.jobs():
+        stem = f"{rule.name}/{job.name}" if rule.has_wildcard else rule.name
+        paths |= {f"logs/{stem}.log", f"benchmarks/{stem}.tsv", *job.outputs.values()}
+        paths.update(path for value in job.inputs.values() for path in paths_in(value))
+    resting = [*campaign.disabled, *(one for name in compiled.waiting for one in campaign.named(name))]
+    folders: set[str] = set()
+    for workflow in (*campaign.workflows, *campaign.disabled):
+        texts = (text for name in workflow.settable_fields() for _, text in texts_in(getattr(workflow, name)))
+        paths.update(text for text in texts if text and "\0" not in text and "${" not in text)
+    for workflow in resting:
+        folders.update(_folders(workflow))
+    rules = {identifier(workflow.name) for workflow in resting}
+    return Kept(frozenset(paths - folders - _shared_folders(compiled)), frozenset(folders), frozenset(rules))
+
+
+def _folders(workflow: Workflow) -> Iterator[str]:
+    folder = getattr(workflow, "output_dir", None)
+    if isinstance(folder, str) and "${" not in folder:
+        yield folder
+
+
+def _shared_folders(compiled: Compiled) -> set[str]:
+    """Return folders of results: what is gone lies in them, so that their names protect nothing."""
+    workflows = compiled.loaded.campaign.workflows
+    return {folder for workflow in workflows for folder in _folders(workflow)}
+
+
+def _leftovers(compiled: Compiled) -> list[str]:
+    """Return the files that patterns in `temporary` name, of jobs that are done."""
+    from socm.jobs.finish import leftovers_of
+
+    found: list[str] = []
+    for _, job in compiled.plan.jobs():
+        if job.leftovers and all((compiled.workspace / path).exists() for path in job.outputs.values()):
+            place = compiled.workspace
+            row = {
+                "outputs": {name: str(place / path) for name, path in job.outputs.items()},
+                "leftovers": [str(place / pattern) for pattern in job.leftovers],
+            }
+            found += [str(path.relative_to(place)) for path in leftovers_of(row)]
+    return sorted(set(found))
+
+
+def _check_workspace(compiled: Compiled, file: Path) -> None:
+    """Raise if the workspace is another campaign's, or is running."""
+    from socm.run.lock import is_locked, read_holder
+
+    try:
+        text = (compiled.workspace / "workflow/manifest.json").read_text(encoding="utf-8")
+        manifest = json.loads(text)
+    except (OSError, ValueError):
+        return
+    sources = manifest.get("sources", {})
+    if file.name not in sources:
+        message = f"this workspace was last compiled from {', '.join(sources)}, not from {file.name}"
+        hint = f"`socm compile {file}` first, if what it doesn't name may go"
+        raise DiagnosticError(Diagnostic("other-campaign", message, place=Place(str(file)), hint=hint))
+    holder = read_holder(compiled.workspace)
+    if is_locked(compiled.workspace):
+        who = f"by {holder}" if holder else "by Snakemake"
+        message = f"the workspace is locked {who}"
+        hint = "wait for the end of the run; a dead run's lock goes with the next one"
+        raise DiagnosticError(Diagnostic("workspace-locked", message, place=Place(str(file)), hint=hint))
+
+
+def _as_text(found: Sequence[Gone], leftovers: Sequence[str]) -> str:
+    if not found and not leftovers:
+        return "Nothing to clean: every result here belongs to a job of the campaign.\n"
+    lines: list[str] = []
+    for gone in found:
+        lines.append(f"{gone.title}: no longer in the campaign, {_size(gone.size_bytes)}")
+        lines += _some(gone.paths)
+    if leftovers:
+        lines += ["temporary files of jobs that are done", *_some(leftovers)]
+    return "\n".join(lines) + "\n"
+
+
+def _some(paths: Sequence[str]) -> list[str]:
+    more = [f"  … and {len(paths) - MOST_SHOWN} more"] if len(paths) > MOST_SHOWN else []
+    return [*(f"  {path}" for path in paths[:MOST_SHOWN]), *more]
+
+
+def _as_json(found: Sequence[Gone], leftovers: Sequence[str]) -> str:
+    jobs = [
+        {
+            "job": gone.title,
+            "outputs": list(gone.outputs),
+            "beside": list(gone.beside),
+            "reports": list(gone.reports),
+            "size_bytes": gone.size_bytes,
+        }
+        for gone in found
+    ]
+    return json.dumps({"gone": jobs, "temporary": list(leftovers)}, indent=1) + "\n"
+
+
+def _size(size_bytes: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if size_bytes < 1000:
+            return f"{size_bytes:.0f} {unit}"
+        size_bytes /= 1000
+    return f"{size_bytes:.1f} TB"
