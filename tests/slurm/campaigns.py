@@ -67,14 +67,16 @@ class Run:
 
 def rule(
     name: str,
-    jobs: Sequence[str],
+    jobs: Sequence[str | JobSpec],
     resources: Mapping[str, object] | None = None,
     folder: str = RESULTS,
     **changes: object,
 ) -> RuleSpec:
     """Return a rule of shell jobs that write into `folder`."""
     specs = tuple(
-        JobSpec(
+        job
+        if isinstance(job, JobSpec)
+        else JobSpec(
             name=job,
             command=f"bash job.sh {job} {folder}/{name}/{job}.txt",
             outputs={"text": f"{folder}/{name}/{job}.txt"},

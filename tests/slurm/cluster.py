@@ -14,6 +14,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -96,7 +97,8 @@ class SlurmCluster:
 
     def __post_init__(self) -> None:
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith(("SLURM_", "SBATCH_"))}
-        self.environment["PATH"] += os.pathsep + os.pathsep.join(("/usr/sbin", "/sbin"))
+        folders = (str(Path(sys.executable).parent), self.environment["PATH"], "/usr/sbin", "/sbin")
+        self.environment["PATH"] = os.pathsep.join(folders)
 
     def __enter__(self) -> SlurmCluster:
         try:

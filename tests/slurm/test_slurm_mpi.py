@@ -1,0 +1,105 @@
+"""Programs of several ranks: the same rule under Slurm's launcher and, on one machine, under mpiexec."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from campaigns import RESULTS, Workspace, rule
+from click.testing import CliRunner
+
+from socm.cli.cluster import cluster_command
+from socm.core.jobs import JobSpec
+
+pytestmark = [pytest.mark.slurm, pytest.mark.snakemake, pytest.mark.slow]
+
+CAMPAIGN = """\
+[campaign]
+name = "ranks"
+resource = "./socmtest.toml"
+
+[campaign.defaults]
+context = "data/context.yaml"
+area = "data/area.fits"
+preprocess_config = "data/preprocess.yaml"
+bands = "f090"
+maxiter = 3
+tiled = 0
+nocal = true
+no_sidelobe = true
+
+[campaign.two]
+workflow = "ml-mapmaking"
+output_dir = "results/two"
+resources = { ranks = 2, memory = "2G", runtime = "10m" }
+
+[campaign.one]
+workflow = "ml-mapmaking"
+output_dir = "results/one"
+resources = { ranks = 1, memory = "2G", runtime = "10m" }
+"""
+
+
+def socm(folder: Path, *words: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "socm", *words], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.mapmaker
+def test_the_mapmaker_on_two_ranks_makes_the_map_of_one(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+):
+    pytest.importorskip("sotodlib")
+    import numpy as np
+    from astropy.io import fits
+
+    folder = workspace.folder
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    CliRunner().invoke(cluster_command, ["detect"], catch_exceptions=False)
+    (folder / "campaign.toml").write_text(CAMPAIGN)
+    socm(folder, "simulate", "data", "--observations", "6")
+    socm(folder, "compile", "campaign.toml")
+    one, two = (folder / f"results/{name}/pass1_sky_map.fits" for name in ("one", "two"))
+    for profile in ("slurm", "local"):
+        code, said = workspace.run(profile=profile)
+        assert code == 0, said
+        log = (folder / "logs/two.log").read_text()
+        assert all(f"m  {rank}  " in log for rank in (0, 1)), log  # each line begins with its rank
+        maps = [fits.getdata(path, memmap=False) for path in (one, two)]
+        np.testing.assert_allclose(maps[1], maps[0], atol=1e-9 * maps[0].std())
+        two.unlink()
+    steps = workspace.slurm.run(
+        "sacct", "-n", "-P", "--format=JobID,NTasks", "--starttime=now-5minutes"
+    ).stdout
+    assert any(line.endswith(".0|2") for line in steps.splitlines()), steps
+
+
+def test_ranks_nodes_and_threads_are_what_was_asked_for(workspace: Workspace):
+    """4 ranks of 2 threads, 6 GB each: memory spreads them over two nodes."""
+    path = f"{RESULTS}/ranks.txt"
+    command = f"""sh -c 'echo "$PMI_RANK $OMP_NUM_THREADS $MKL_NUM_THREADS $SLURMD_NODENAME" >> {path}'"""
+    job = JobSpec(command=command, outputs={"text": path})
+    asked = {"ranks": 4, "threads": 2, "memory": "24 GB"}
+    workspace.compile(rule("ranks", [job], asked))
+    code, said = workspace.run()
+    assert code == 0, said
+    rows = sorted(line.split() for line in (workspace.folder / path).read_text().splitlines())
+    assert [row[0] for row in rows] == ["0", "1", "2", "3"]
+    assert {(row[1], row[2]) for row in rows} == {("2", "2")}
+    nodes = [row[3] for row in rows]
+    assert sorted(map(nodes.count, set(nodes))) == [2, 2]
+
+
+def test_ranks_on_one_machine(workspace: Workspace):
+    path = f"{RESULTS}/ranks.txt"
+    command = f"""sh -c 'echo "$PMI_RANK $OMP_NUM_THREADS $OPENBLAS_NUM_THREADS" >> {path}'"""
+    job = JobSpec(command=command, outputs={"text": path})
+    workspace.compile(rule("ranks", [job], {"ranks": 2, "threads": 5}))
+    code, said = workspace.run(profile="local")
+    assert code == 0, said
+    assert sorted((workspace.folder / path).read_text().splitlines()) == ["0 5 5", "1 5 5"]
