@@ -116,17 +116,19 @@ def compare(workspace: Path, contents: Mapping[str, bytes]) -> Difference:
             continue
         before = next((makers[path] for path in job.makes if path in makers), None)
         why = tuple(_explained(job, before, reasons, records, read_old, contents.get))
-        kind = _kind(before, reasons, why)
+        was_made = bool(job.makes) and records.metadata(job.makes[0]) is not None
+        kind = _kind(before, was_made, reasons, why)
         hours, measured = _core_hours(before or job, job, records)
         changes.append(Change(job.rule, job.name, kind, why, hours, measured))
     return Difference(tuple(changes), tuple(_gone(old, new, workspace)), unchanged)
 
 
-def _kind(before: Job | None, reasons: Sequence[Reason], why: Sequence[Why]) -> ChangeKind:
-    if {reason.kind for reason in reasons} == {"follows"}:
-        return "follows"
-    if before is None and any(reason.kind == "missing" for reason in reasons):
+def _kind(before: Job | None, was_made: bool, reasons: Sequence[Reason], why: Sequence[Why]) -> ChangeKind:
+    kinds = {reason.kind for reason in reasons}
+    if before is None and ("missing" in kinds or not was_made):
         return "new"
+    if kinds == {"follows"}:
+        return "follows"
     return "unfinished" if all(one.kind in ("missing", "cut-off") for one in why) else "changed"
 
 

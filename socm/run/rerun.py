@@ -56,7 +56,7 @@ class Prospect:
 
     def reasons(self) -> list[tuple[Reason, ...]]:
         """Return for each job why it would run; () for a job that wouldn't."""
-        found = [tuple(self._own_reasons(job)) for job in self.jobs]
+        found = [self._own_reasons_once(job) for job in self.jobs]
         queue = deque(number for number, reasons in enumerate(found) if reasons)
         while queue:
             number = queue.popleft()
@@ -99,8 +99,18 @@ class Prospect:
             record = {}
         else:
             yield from self._changes_since(job, record)
-        if changed := tuple(dict.fromkeys(self._changed_inputs(job, record))):
-            yield Reason("input content", changed)
+        known = record.get("input")
+        changed = dict.fromkeys(self._changed_inputs(job, record))
+        if told := tuple(path for path in changed if known is None or path in known):
+            yield Reason("input content", told)
+
+    def _own_reasons_once(self, job: Job) -> tuple[Reason, ...]:
+        """Return the reasons without what another one says better: the query file holds the observations."""
+        reasons = tuple(self._own_reasons(job))
+        if not any(reason.kind == "observations" for reason in reasons):
+            return reasons
+        said = Reason("input content", (job.query or "",))
+        return tuple(reason for reason in reasons if reason != said)
 
     def _changes_since(self, job: Job, record: Mapping[str, Any]) -> Iterator[Reason]:
         before, now = set(record.get("params") or ()), {repr(value) for value in job.params.values()}
