@@ -29,10 +29,16 @@ def run_command(specification: Path, output_dir: Path) -> None:
 @click.command("python -m socm.nulls table")
 @click.argument("output_dirs", type=click.Path(path_type=Path), nargs=-1, required=True)
 def table_command(output_dirs: tuple[Path, ...]) -> None:
-    """Print the tables of the null tests in OUTPUT_DIRS."""
+    """Print the tables of the null tests in OUTPUT_DIRS; those that aren't made yet are named."""
     from socm.nulls.table import make_difference_table, make_split_table, read_summaries
 
-    summaries = read_summaries(output_dirs)
+    made = [folder for folder in output_dirs if (folder / "summary.json").exists()]
+    for folder in output_dirs:
+        if folder not in made:
+            click.echo(f"{folder}: not made yet")
+    if not made:
+        return
+    summaries = read_summaries(made)
     # In a log there is no terminal's width to keep to.
     console = Console(width=None if sys.stdout.isatty() else TABLE_WIDTH)
     console.print(make_split_table(summaries))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from end_to_end_workspace import jobs_in
+from end_to_end_workspace import Workspace, jobs_in
 
 h5py = pytest.importorskip("h5py", reason="the mapmaking extra is not installed")
 
@@ -133,3 +133,12 @@ def test_new_observations_run_their_splits_again_and_no_others(workspace):
     expected |= {f"{name.split('_')[0]}-tests-null-maps" for name in changed}
     assert jobs_in(workspace.snakemake()) == expected
     assert workspace.would_run() == set()
+
+
+def test_a_run_of_one_test_ends_well_and_names_the_others(finished, tmp_path):
+    shutil.copytree(finished.folder, tmp_path / "copy", copy_function=shutil.copy2)
+    workspace = Workspace(tmp_path / "copy")
+    shutil.rmtree(workspace.folder / "results/mission-tests")
+    (workspace.folder / "results/wafer-tests/summary.json").unlink()
+    said = workspace.snakemake("--", "results/wafer-tests/summary.json")
+    assert "results/mission-tests: not made yet" in said.stdout + said.stderr
