@@ -98,7 +98,8 @@ def _with_carried(specs: Sequence[RuleSpec]) -> list[RuleSpec]:
 
     def read_with(job: JobSpec) -> JobSpec:
         more = {
-            f"{name}_data": carried[value]
+            # No name of the user's ends in _.
+            f"{name}_data" if f"{name}_data" not in job.inputs else f"{name}_data_": carried[value]
             for name, value in job.inputs.items()
             if isinstance(value, str) and value in carried
         }

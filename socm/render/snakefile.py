@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import keyword
 import posixpath
 import re
 import shlex
@@ -24,6 +25,9 @@ BODIES_WITH_TMP_DIR = frozenset({"program", "simulation", "mapmaker"})
 MIN_SNAKEMAKE = "9.20"
 ENVIRONMENTS = "workflow/envs/"
 """Where the compile puts the conda environments that campaigns name by file."""
+
+
+_SNAKEMAKES_OWN = frozenset((*keyword.kwlist, *dir(list), *dir(dict), "size", "size_mb"))
 
 
 @cache
@@ -67,6 +71,11 @@ class RuleView:
     conda: str | None
     container: str | None
     modules: tuple[str, ...]
+
+
+def file_name(name: str) -> str:
+    """Return what a rule calls an input or output: another name where Snakemake uses it for itself."""
+    return f"{name}_" if name in _SNAKEMAKES_OWN else name
 
 
 def render_rule(rule: Rule, constraint: str | None, limits: RunLimits) -> str:
@@ -198,8 +207,10 @@ def _view(rule: Rule, constraint: str | None, limits: RunLimits) -> RuleView:
         ),
         table=_pattern_text(shlex.quote(f"workflow/jobs/{spec.name}.json")),
         job_word="{wildcards.job:q}" if rule.has_wildcard else _shell_word(spec.jobs[0].name),
-        inputs=tuple(named_value(name, _input_value(rule, name)) for name in spec.jobs[0].inputs),
-        outputs=tuple(named_value(name, _output_value(rule, name)) for name in spec.jobs[0].outputs),
+        inputs=tuple(named_value(file_name(name), _input_value(rule, name)) for name in spec.jobs[0].inputs),
+        outputs=tuple(
+            named_value(file_name(name), _output_value(rule, name)) for name in spec.jobs[0].outputs
+        ),
         log=python_literal(f"logs{folder}/{stem}.log"),
         benchmark=python_literal(f"benchmarks{folder}/{stem}.tsv"),
         constraint=constraint,

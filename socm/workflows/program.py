@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import keyword
 import posixpath
 import re
 import shlex
@@ -23,9 +22,9 @@ MARKS = "marks"
 MARK = "done"
 """The name of that output."""
 
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-_RESERVED = frozenset((*keyword.kwlist, *dir(list), *dir(dict), "after", "size", "size_mb"))
-"""Names that Snakemake gives another meaning to where inputs and outputs are named."""
+_NAME = re.compile(r"[A-Za-z](?:[A-Za-z0-9_]*[A-Za-z0-9])?")
+_RESERVED = frozenset({"after", "setup"})
+"""Names of inputs that socm adds itself."""
 
 
 @runtime_checkable
@@ -196,10 +195,8 @@ def _path(value: Any) -> str:
 
 def _bad_name(name: Any, what: str) -> Diagnostic:
     reserved = isinstance(name, str) and name in _RESERVED
-    message = f"{name!r} can't name one of the {what}" + (
-        ": Snakemake uses that name itself" if reserved else ""
-    )
-    hint = None if reserved else "names have letters, digits and _, and begin with a letter"
+    message = f"{name!r} can't name one of the {what}" + (": socm uses that name itself" if reserved else "")
+    hint = None if reserved else "names have letters, digits and _, begin with a letter and don't end in _"
     key = (what, name) if isinstance(name, str) else (what,)
     return Diagnostic("bad-name", message, key=key, point_at="key", hint=hint)
 
