@@ -11,7 +11,6 @@ from rich.console import Console
 from socm.diagnostics import DiagnosticError
 from socm.nulls.inputs import read_test
 
-
 TABLE_WIDTH = 100
 
 
