@@ -101,8 +101,9 @@ def simulate_signal(
 
     pickup = settings.amplitude(SystematicKind.GROUND_PICKUP)
     if pickup and observation.rising:
-        azimuth = np.degrees(boresight(observation, settings.samples)[1])
-        ground = pickup * np.sqrt(2) * np.sin(2 * np.pi * azimuth / PICKUP_PERIOD_DEG)
+        _, azimuth, elevation = boresight(observation, settings.samples)
+        seen_at_deg = np.degrees(azimuth + plane.xi[:, None] / np.cos(elevation))
+        ground = pickup * np.sqrt(2) * np.sin(2 * np.pi * seen_at_deg / PICKUP_PERIOD_DEG)
         signal += ground.astype(np.float32)
 
     random = np.random.default_rng(
