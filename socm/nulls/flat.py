@@ -1,0 +1,147 @@
+"""Modes and their products on a flat piece of sky."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from socm.nulls.maps import Array
+
+Modes = NDArray[np.complexfloating]
+
+LARGEST_SIDE_DEG = 25.0
+LARGEST_STRETCH = 0.1
+"""Flat treatment holds for maps up to this size, whose pixels' width on the sky varies by at most this part
+from its mean: a multipole is then off by no more. Larger maps go through spherical harmonics."""
+
+
+def is_flat(sides_deg: tuple[float, float], declination_deg: Array) -> bool:
+    """Return whether a map may be treated as flat: sides (deg on the sky), declination of each row (deg)."""
+    cosine = np.cos(np.radians(declination_deg))
+    stretch = np.abs(cosine / cosine.mean() - 1).max()
+    return max(sides_deg) <= LARGEST_SIDE_DEG and bool(stretch <= LARGEST_STRETCH)
+
+
+@dataclass(frozen=True)
+class FlatSky:
+    """The Fourier modes of a map (ny, nx) that fall into bins of multipoles.
+
+    steps: size of a pixel (y, x) in radians, negative where the coordinate falls with the index (right
+    ascension). Phases, and with them the signs of E and B, are then those of `pixell.enmap.map2harm`.
+    """
+
+    shape: tuple[int, int]
+    steps: tuple[float, float]
+    edges: Array
+    kx_min: float = 0.0
+    ky_min: float = 0.0
+
+    @property
+    def area(self) -> float:
+        """Area of the map in steradians."""
+        return abs(self.shape[0] * self.steps[0] * self.shape[1] * self.steps[1])
+
+    @property
+    def nyquist(self) -> float:
+        """Highest multipole that is whole in both directions."""
+        return float(np.pi / max(abs(step) for step in self.steps))
+
+    @cached_property
+    def wavenumbers(self) -> tuple[Array, Array]:
+        """Multipoles ly (ny, 1) and lx (1, nx // 2 + 1) of the half plane that a real transform keeps."""
+        ly: Array = np.asarray(2 * np.pi * np.fft.fftfreq(self.shape[0], self.steps[0]), dtype=float)
+        lx = 2 * np.pi * np.fft.rfftfreq(self.shape[1], abs(self.steps[1]))[None, :]
+        return ly[:, None], np.asarray(lx * np.sign(self.steps[1]), dtype=float)
+
+    @cached_property
+    def _chosen(self) -> tuple[NDArray[np.intp], NDArray[np.intp], Array]:
+        """Flat indices of the modes in bins, ordered by bin; where each bin starts; multiplicity of modes."""
+        ly, lx = self.wavenumbers
+        number = np.digitize(np.hypot(ly, lx), self.edges) - 1
+        inside = (number >= 0) & (number < len(self.edges) - 1)
+        inside &= (np.abs(lx) >= self.kx_min) & (np.abs(ly) >= self.ky_min)
+        twice = np.full(number.shape, 2.0)
+        twice[:, 0] = 1
+        if self.shape[1] % 2 == 0:
+            twice[:, -1] = 1
+        index = np.flatnonzero(inside)
+        index = index[np.argsort(number.ravel()[index], kind="stable")]
+        starts = np.searchsorted(number.ravel()[index], np.arange(len(self.edges)))
+        return index, starts, twice.ravel()[index]
+
+    @property
+    def starts(self) -> NDArray[np.intp]:
+        """First mode of each bin, and the number of modes: shape (bins + 1,)."""
+        return self._chosen[1]
+
+    @cached_property
+    def counts(self) -> Array:
+        """Modes of the full plane in each bin, shape (bins,): the real degrees of freedom of a bin."""
+        total = np.concatenate([[0.0], np.cumsum(self._chosen[2])])
+        return np.diff(total[self.starts])
+
+    @cached_property
+    def multipoles(self) -> Array:
+        """Mean multipole of the modes of each bin, shape (bins,)."""
+        ly, lx = self.wavenumbers
+        total = np.cumsum(self._chosen[2] * np.hypot(ly, lx).ravel()[self._chosen[0]])
+        summed: Array = np.diff(np.concatenate([[0.0], total])[self.starts])
+        return np.divide(summed, self.counts, out=np.full_like(summed, np.nan), where=self.counts > 0)
+
+    @cached_property
+    def _rotation(self) -> tuple[NDArray[np.floating], ...]:
+        """Root of the multiplicity; times the cosine and sine of twice the mode's angle; shape (modes,)."""
+        index, _, twice = self._chosen
+        ly, lx = np.broadcast_arrays(*self.wavenumbers)
+        angle = 2 * np.arctan2(lx.ravel()[index], ly.ravel()[index])
+        root = np.sqrt(twice)
+        return root, root * np.cos(angle), root * np.sin(angle)
+
+    def modes(self, weighted: NDArray[np.floating]) -> Modes:
+        """Return T or T, E, B modes in bins, (..., components, modes), of weighted maps T or T, Q, U.
+
+        weighted: (..., components, ny, nx), float32 or float64; modes are those of F / (ny nx), each times
+        the root of its multiplicity in the full plane, so that sums of products run over the full plane.
+        """
+        from scipy import fft
+
+        plane = fft.rfft2(weighted, norm="forward", workers=1)
+        taken: Modes = plane.reshape(*plane.shape[:-2], -1)[..., self._chosen[0]]
+        root, cosine, sine = (part.astype(taken.real.dtype, copy=False) for part in self._rotation)
+        if taken.shape[-2] == 1:
+            taken *= root
+            return taken
+        q, u = taken[..., 1, :].copy(), taken[..., 2, :].copy()
+        taken[..., 0, :] *= root
+        taken[..., 1, :] = cosine * q - sine * u
+        taken[..., 2, :] = sine * q + cosine * u
+        return taken
+
+
+def products(modes: Modes, starts: NDArray[np.intp]) -> Array:
+    """Return sums of Re(a b*) over the modes of each bin, for all pairs of fields.
+
+    modes: (..., fields, modes) ordered by bin; starts: (bins + 1,). Returns (..., bins, fields, fields).
+    """
+    fields = modes.shape[-2]
+    real = np.ascontiguousarray(modes).view(modes.real.dtype)
+    sums = np.empty((*modes.shape[:-2], len(starts) - 1, fields, fields))
+    for number in range(len(starts) - 1):
+        part = real[..., 2 * starts[number] : 2 * starts[number + 1]]
+        sums[..., number, :, :] = part @ np.swapaxes(part, -1, -2)
+    return sums
+
+
+def normalization(counts: Array, area: float, weights: NDArray[np.floating]) -> Array:
+    """Return the factor that turns sums of products into pseudo-spectra, (bins, components, components).
+
+    C_b = <Re F[W d_i] F*[W d_j]>_b · area / (N^2 <W_X W_Y>): what a white spectrum would have without the
+    weight (Hivon et al. 2002, ApJ 567, 2, in its first approximation). counts: (bins,); area: sr; weights:
+    (components, ny, nx).
+    """
+    overlap = np.einsum("cyx,dyx->cd", weights, weights) / weights[0].size
+    factor: Array = area / overlap[None] / np.maximum(counts, 1)[:, None, None]
+    return factor

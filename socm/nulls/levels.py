@@ -1,0 +1,58 @@
+"""Brings simulated noise to the level that each map really has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from socm.nulls.differences import Comparison
+from socm.nulls.maps import Array
+
+LIMITS = (0.1, 10.0)
+"""A map's noise power over what the others and its inverse variance let expect is kept within these."""
+
+
+def match_levels(
+    simulated: Array, measured: Array, comparisons: Sequence[Comparison], fields: Array, freedom: Array
+) -> Array:
+    """Return simulated products with each field's noise at the level measured.
+
+    simulated: (N, bins, fields, components, fields, components); measured: the same of the data, without N;
+    freedom: effective modes of each bin (bins,), the weight of its say. The noise of a half difference is its
+    own power less what it shares with those it is crossed with; each is the sum of its fields' noise, so
+    levels of all fields follow by least squares, one for T and one for E and B. An inverse variance that is
+    wrong by a factor, other for each map, thus does not matter.
+    """
+    inverse = np.linalg.pinv(fields)
+    count, components = fields.shape[0], measured.shape[2]
+    expected = np.stack([np.mean(simulated[:, :, field, :, field, :], axis=0) for field in range(count)])
+    parts = [range(1)] + ([range(1, 3)] if components == 3 else [])
+    levels = np.ones((count, components))
+    for part in parts:
+        rows, values = [], []
+        for comparison in comparisons:
+            legs = comparison.legs @ inverse
+            for leg, shared in _own_power(measured, legs, comparison.crosses, part):
+                reference = np.mean([expected[:, :, x, x].mean(axis=0) for x in part], axis=0)
+                values.append(np.average(shared / reference, weights=freedom))
+                relative = np.mean([expected[:, :, x, x] / reference for x in part], axis=0)
+                relative = np.average(relative, axis=1, weights=freedom)
+                rows.append(leg**2 * relative)
+        solution = np.linalg.lstsq(np.array(rows), np.array(values), rcond=1e-6)[0]
+        levels[:, list(part)] = np.clip(solution, *LIMITS)[:, None]
+    root = np.sqrt(levels)
+    scaled: Array = simulated * root[:, :, None, None] * root[None, None]
+    return scaled
+
+
+def _own_power(
+    measured: Array, legs: Array, crosses: Sequence[tuple[int, int]], part: range
+) -> list[tuple[Array, Array]]:
+    """Return for each leg its coefficients and its power (bins,) less the mean cross power."""
+    planes = [measured[:, :, x, :, x] for x in part]
+    mean = np.mean(planes, axis=0)
+    powers = np.einsum("ik,bkl,jl->bij", legs, mean, legs)
+    shared = np.mean([powers[:, one, other] for one, other in crosses], axis=0)
+    used = sorted({leg for pair in crosses for leg in pair})
+    return [(legs[leg], powers[:, leg, leg] - shared) for leg in used]
