@@ -6,56 +6,29 @@ import base64
 import csv
 import json
 import os
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
 from socm.diagnostics import Diagnostic, DiagnosticError, Place
-from socm.run.slurm import job_label
-
-_PARAMS = ("command", "observations", "setup")
-"""What of a job's row Snakemake gets as params: a change of these runs the job again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A job as the compile wrote it down."""
-
-    rule: str
-    """The label of the rule in file names, such as ``mission-tests``."""
-    job: str
-    """The job's name; empty where the rule has a single one."""
-    outputs: tuple[str, ...]
-    """What the job makes and the campaign keeps: temporary outputs are left out."""
-    inputs: tuple[str, ...]
-    params: Mapping[str, str]
-
-    @property
-    def label(self) -> str:
-        """The comment by which Slurm knows the job."""
-        return job_label(rule_identifier(self.rule), self.job)
-
-    @property
-    def stem(self) -> str:
-        """The path of the job's log and benchmark below their folders, without suffix."""
-        return f"{self.rule}/{self.job}" if self.job else self.rule
-
-
-def rule_identifier(rule: str) -> str:
-    """Return a rule's name in the Snakefile."""
-    identifier = re.sub(r"\W", "_", rule)
-    return identifier if identifier.isidentifier() else f"_{identifier}"
 
 
 class HasStem(Protocol):
-    """A job that knows where its log and benchmark are."""
+    """A job that knows where its logs and its benchmark are."""
 
     @property
     def stem(self) -> str:
         """The path of the job's log and benchmark below their folders, without suffix."""
+
+    @property
+    def rule(self) -> str:
+        """The label of its rule in file names."""
+
+    @property
+    def name(self) -> str:
+        """Its name among the jobs of the rule."""
 
 
 @dataclass(frozen=True)
@@ -86,30 +59,6 @@ class Records:
     def campaign(self) -> str:
         """The campaign's name."""
         return str(self.manifest.get("campaign", ""))
-
-    def cores(self, rule: str) -> int:
-        """Return the cores of a rule's job; 1 if the manifest doesn't say."""
-        return int(self.manifest.get("rules", {}).get(rule, {}).get("cores", 1))
-
-    def asked_seconds(self, rule: str) -> float | None:
-        """Return the run time that a rule's job asks for; None if the manifest doesn't say."""
-        minutes = self.manifest.get("rules", {}).get(rule, {}).get("runtime_minutes")
-        return None if minutes is None else 60.0 * minutes
-
-    def rows(self) -> Iterator[Row]:
-        """Yield every job of the campaign, in the order in which the compile wrote them."""
-        files = [file for file in self.manifest.get("files", {}) if file.startswith("workflow/jobs/")]
-        order = {name: number for number, name in enumerate(self.manifest.get("rules", {}))}
-        for file in sorted(files, key=lambda file: (order.get(Path(file).stem, len(order)), file)):
-            table = json.loads((self.workspace / file).read_text())
-            for job, row in table.items():
-                yield Row(
-                    Path(file).stem,
-                    job,
-                    _kept(row),
-                    tuple(_flat(row.get("inputs", {}).values())),
-                    {name: row[name] for name in _PARAMS if name in row},
-                )
 
     def metadata(self, output: str) -> Mapping[str, Any] | None:
         """Return Snakemake's record of how an output was made; None if there is none."""
@@ -142,35 +91,22 @@ class Records:
         """Return whether a path of the campaign is there."""
         return (self.workspace / path).exists()
 
-    def log(self, row: Row) -> Path:
+    def log(self, job: HasStem) -> Path:
         """Return the log of a job's program."""
-        return self.workspace / "logs" / f"{row.stem}.log"
+        return self.workspace / "logs" / f"{job.stem}.log"
 
-    def slurm_logs(self, row: Row) -> list[Path]:
+    def slurm_logs(self, job: HasStem) -> list[Path]:
         """Return what is kept of Slurm's own logs of a job, oldest first."""
         folder = (
-            self.workspace / "logs/slurm" / f"rule_{rule_identifier(row.rule)}" / row.job.replace("/", "_")
+            self.workspace / "logs/slurm" / f"rule_{rule_identifier(job.rule)}" / job.name.replace("/", "_")
         )
         found = (path for path in folder.glob("*.log") if path.stem.isdigit())
         return sorted(found, key=lambda path: int(path.stem))
 
-    def seconds(self, row: HasStem) -> float | None:
+    def seconds(self, job: HasStem) -> float | None:
         """Return how long a job ran when it last succeeded, from its benchmark."""
         try:
-            with (self.workspace / "benchmarks" / f"{row.stem}.tsv").open(newline="") as file:
+            with (self.workspace / "benchmarks" / f"{job.stem}.tsv").open(newline="") as file:
                 return float(next(csv.DictReader(file, delimiter="\t"))["s"])
         except (OSError, StopIteration, KeyError, TypeError, ValueError):
             return None
-
-
-def _kept(row: Mapping[str, Any]) -> tuple[str, ...]:
-    temporary = row.get("temporary", ())
-    return tuple(path for name, path in row.get("outputs", {}).items() if name not in temporary)
-
-
-def _flat(values: Any) -> Iterator[str]:
-    for value in values:
-        if isinstance(value, str):
-            yield value
-        else:
-            yield from value

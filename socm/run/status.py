@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Literal
 
 from socm.run.failures import Failure, find_failure
+from socm.run.jobs import Job, read_jobs
 from socm.run.lock import Holder, is_locked, read_holder
-from socm.run.records import Records, Row
-from socm.run.slurm import SlurmJob, SlurmSilentError, queued_jobs
+from socm.run.records import Records, rule_identifier
+from socm.run.rerun import Prospect, Reason, read_file
+from socm.run.slurm import SlurmJob, SlurmSilentError, job_label, queued_jobs
 
 State = Literal["done", "running", "queued", "failed", "stale", "missing"]
 STATES: tuple[State, ...] = ("done", "running", "queued", "failed", "stale", "missing")
@@ -79,7 +81,9 @@ class CampaignStatus:
 def read_status(workspace: Path) -> CampaignStatus:
     """Return how far the campaign in a workspace is; raises DiagnosticError `not-compiled`."""
     records = Records(workspace)
-    rows = list(records.rows())
+    campaign = records.campaign
+    planned = read_jobs(lambda path: read_file(workspace / path))
+    reasons = Prospect(planned, {}, records, {}).reasons()
     warnings = []
     queue: Mapping[str, SlurmJob] = {}
     try:
@@ -90,72 +94,59 @@ def read_status(workspace: Path) -> CampaignStatus:
     if holder is not None and holder.process.is_dead:
         warnings.append(f"{holder} was killed: its lock is still there, the next run releases it")
         holder = None
-    jobs = tuple(_job_status(row, records, queue.get(row.label), holder is not None) for row in rows)
-    return CampaignStatus(records.campaign, jobs, tuple(_by_rule(jobs, records)), holder, tuple(warnings))
+    jobs = []
+    for job, why in zip(planned, reasons, strict=True):
+        slurm = queue.get(job_label(rule_identifier(job.rule), job.name))
+        jobs.append(_job_status(job, why, records, slurm, holder is not None))
+    return CampaignStatus(campaign, tuple(jobs), tuple(_by_rule(jobs, planned)), holder, tuple(warnings))
 
 
-def _job_status(row: Row, records: Records, slurm: SlurmJob | None, is_run: bool) -> JobStatus:
-    cores = records.cores(row.rule)
-    log = records.log(row)
+def _job_status(
+    job: Job, reasons: tuple[Reason, ...], records: Records, slurm: SlurmJob | None, is_run: bool
+) -> JobStatus:
+    log = records.log(job)
 
     def status(state: State, **more: object) -> JobStatus:
         shown = str(log.relative_to(records.workspace)) if log.exists() else None
-        return JobStatus(row.rule, row.job, state, log=shown, **more)  # type: ignore[arg-type]
+        return JobStatus(job.rule, job.name, state, log=shown, **more)  # type: ignore[arg-type]
 
     if slurm is not None:
         taken = float(slurm.elapsed_seconds * slurm.cores) if slurm.is_running else None
         return status("running" if slurm.is_running else "queued", slurm=slurm, core_seconds=taken)
-    started = any(records.is_incomplete(output) for output in row.outputs)
+    started = any(records.is_incomplete(output) for output in job.makes)
     if started and is_run:
         return status("running")
-    if not started and all(records.exists(output) for output in row.outputs):
-        seconds = records.seconds(row)
-        taken = None if seconds is None else seconds * cores
-        why = _why_stale(row, records)
-        return status("stale" if why else "done", why=why, core_seconds=taken)
-    slurm_logs = records.slurm_logs(row)
+    if not started and all(records.exists(output) for output in job.outputs):
+        seconds = records.seconds(job)
+        taken = None if seconds is None else seconds * job.cores
+        why = ", ".join(_text(reason) for reason in reasons)
+        return status("stale" if why else "done", why=why or None, core_seconds=taken)
+    slurm_logs = records.slurm_logs(job)
     if started or log.exists() or slurm_logs:
         return status("failed", failure=find_failure(log, slurm_logs))
     return status("missing")
 
 
-def _why_stale(row: Row, records: Records) -> str | None:
-    """Return what changed since a job's outputs were made, or None if nothing did."""
-    record = next((found for output in row.outputs if (found := records.metadata(output))), None)
-    if record is None:
-        return None
-    made_with = set(record.get("params") or ())
-    changed = [name for name, value in row.params.items() if repr(value) not in made_with]
-    if changed:
-        return f"{' and '.join(changed)} changed"
-    known = set(record.get("input") or ())
-    new = [path for path in row.inputs if path not in known]
-    if new:
-        return f"new input {new[0]}"
-    checksums = record.get("input_checksums") or {}
-    made = min(((records.workspace / output).stat().st_mtime for output in row.outputs), default=float("inf"))
-    for path in row.inputs:
-        file = records.workspace / path
-        try:
-            is_newer = file.stat().st_mtime > made
-        except OSError:
-            continue  # what made it is missing, and says so; a temporary file is no loss
-        if is_newer and checksums.get(path) != _checksum(file, checksums.get(path)):
-            return f"input {path} changed"
-    return None
+def _text(reason: Reason) -> str:
+    """Return a reason to run a job again in a few words."""
+    paths = ", ".join(reason.paths[:2]) + (f" and {len(reason.paths) - 2} more" if reason.paths[2:] else "")
+    texts = {
+        "missing": f"{paths} is missing",
+        "cut-off": "it was cut off",
+        "command": "its command changed",
+        "setup": "its setup changed",
+        "observations": "its observations changed",
+        "inputs": f"it has other inputs: {paths}",
+        "input content": f"{paths} changed",
+        "rule text": "its rule changed",
+        "environment": "its environment changed",
+        "follows": "what it reads is made anew",
+    }
+    return texts[reason.kind]
 
 
-def _checksum(file: Path, like: str | None) -> str | None:
-    """Return a file's checksum in the form of another one; None if there is none to compare with."""
-    if not like or not like.startswith("sha256:") or not file.is_file():
-        return "none" if like is None else None
-    import hashlib
-
-    with file.open("rb") as content:
-        return f"sha256:{hashlib.file_digest(content, 'sha256').hexdigest()}"
-
-
-def _by_rule(jobs: Iterable[JobStatus], records: Records) -> Iterable[RuleStatus]:
+def _by_rule(jobs: Iterable[JobStatus], planned: Iterable[Job]) -> Iterable[RuleStatus]:
+    asked = {job.rule: job.cores * job.runtime_minutes * 60.0 for job in planned}
     members: dict[str, list[JobStatus]] = {}
     for job in jobs:
         members.setdefault(job.rule, []).append(job)
@@ -163,8 +154,7 @@ def _by_rule(jobs: Iterable[JobStatus], records: Records) -> Iterable[RuleStatus
         counts = Counter(job.state for job in of_rule)
         taken = [job.core_seconds for job in of_rule if job.core_seconds is not None]
         done = [job.core_seconds for job in of_rule if job.state == "done" and job.core_seconds is not None]
-        asked = records.asked_seconds(rule)
-        each = sum(done) / len(done) if done else None if asked is None else asked * records.cores(rule)
+        each = sum(done) / len(done) if done else asked[rule] or None
         left = len(of_rule) - counts["done"]
         yield RuleStatus(
             rule,

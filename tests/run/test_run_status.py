@@ -97,7 +97,7 @@ def test_a_job_whose_command_changed_is_stale_until_it_ran(ran):
     (ran / "campaign.toml").write_text(CAMPAIGN.replace('"hello"', '"goodbye"'))
     run(ran, "socm", "compile", "campaign.toml")
     jobs = {job.job: job for job in read_status(ran).jobs if job.rule == "good"}
-    assert {(job.state, job.why) for job in jobs.values()} == {("stale", "command changed")}
+    assert {(job.state, job.why) for job in jobs.values()} == {("stale", "its command changed")}
     run(ran, "snakemake", "--profile", "local", "results/good/1/text.txt")
     after = {job.job: job.state for job in read_status(ran).jobs if job.rule == "good"}
     assert after == {"1": "done", "2": "stale"}
