@@ -40,6 +40,8 @@ def group_jobs(specs: Sequence[tuple[RuleSpec, KeyPath]]) -> list[tuple[RuleSpec
 def identifier(name: str) -> str:
     """Return a rule's name as the Snakefile has it: ``mission_tests`` for ``mission-tests``."""
     plain = re.sub(r"\W", "_", name)
+    if plain == "all":
+        return "all_"  # the rule of everything has that name
     return plain if plain.isidentifier() else f"_{plain}"
 
 

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from socm.graph.grouping import identifier
 from socm.run.failures import Failure, find_failure
 from socm.run.jobs import Job, read_jobs
 from socm.run.lock import Holder, is_locked, read_holder
-from socm.run.records import Records, rule_identifier
+from socm.run.records import Records
 from socm.run.rerun import Prospect, Reason, read_file
 from socm.run.slurm import SlurmJob, SlurmSilentError, job_label, queued_jobs
 
@@ -96,7 +97,7 @@ def read_status(workspace: Path) -> CampaignStatus:
         holder = None
     jobs = []
     for job, why in zip(planned, reasons, strict=True):
-        slurm = queue.get(job_label(rule_identifier(job.rule), job.name))
+        slurm = queue.get(job_label(identifier(job.rule), job.name))
         jobs.append(_job_status(job, why, records, slurm, holder is not None))
     return CampaignStatus(campaign, tuple(jobs), tuple(_by_rule(jobs, planned)), holder, tuple(warnings))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,9 +39,14 @@ def calling(workflow: Workflow, method: str) -> Iterator[None]:
                 "workflow-raises",
                 f"{method} of `{workflow.name}` ({type(workflow).__name__}) raises {describe_error(error)}",
                 point_at="key",
-                notes=their_lines(error),
+                notes=their_lines(error, _folder_of(module)),
             )
         ) from None
+
+
+def _folder_of(module: str) -> Path | None:
+    file = getattr(sys.modules.get(module), "__file__", None)
+    return Path(file).parent if file else None
 
 
 def describe_error(error: BaseException) -> str:

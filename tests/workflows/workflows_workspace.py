@@ -41,13 +41,17 @@ class Workspace:
 
     def told(self) -> tuple[Diagnostic, ...]:
         """Return the errors of a compile that must fail, and see that it wrote nothing."""
-        before = sorted(self.folder.rglob("*"))
+        before = self.paths()
         try:
             compile_campaign(self.folder / "campaign.toml")
         except DiagnosticError as error:
-            assert sorted(p for p in self.folder.rglob("*") if "__pycache__" not in p.parts) == before
+            assert self.paths() == before
             return error.diagnostics
         raise AssertionError("the campaign compiles")
+
+    def paths(self) -> list[Path]:
+        """Return every path in the folder but for Python's compiled files."""
+        return sorted(path for path in self.folder.rglob("*") if "__pycache__" not in path.parts)
 
     def run(self, *options: str) -> Run:
         """Run the workflow on this machine, without the start-up of a shell around it."""

@@ -1,0 +1,203 @@
+"""Workflows of users: the code of the tutorial and the template package, and what they get wrong."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from workflows_workspace import Run, Workspace
+
+from socm.workflows import registered_workflows
+
+FENCE = re.compile(r"^```(?:python|toml)\n# (\S+\.(?:py|toml))\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def tutorial(workspace: Workspace, checkout: Path) -> Workspace:
+    """A folder with the files of docs/custom-workflows.md."""
+    text = (checkout / "docs/custom-workflows.md").read_text(encoding="utf-8")
+    files = dict(FENCE.findall(text))
+    assert files.keys() == {
+        "my_workflow.py",
+        "campaign.toml",
+        "quoted_workflow.py",
+        "statistics_workflow.py",
+        "statistics.toml",
+    }
+    for name, content in files.items():
+        (workspace.folder / name).write_text(content, encoding="utf-8")
+    return workspace
+
+
+@pytest.mark.snakemake
+def test_the_class_of_the_tutorial_runs(tutorial: Workspace) -> None:
+    before = dict(registered_workflows)
+    tutorial.compile()
+    assert registered_workflows == before
+    assert tutorial.commands("my-custom") == {"": "echo analyse --param first --threshold 0.7"}
+    run = tutorial.run()
+    assert run.code == 0, run.text
+    assert tutorial.text("logs/my-custom.log") == "analyse --param first --threshold 0.7\n"
+    assert (tutorial.folder / "marks/my-custom/my-custom.done").is_file()
+
+
+def test_its_misspelt_key_is_told_as_for_any_other_kind(tutorial: Workspace) -> None:
+    campaign = tutorial.folder / "campaign.toml"
+    campaign.write_text(campaign.read_text().replace("threshold", "treshold"))
+    (problem,) = tutorial.told()
+    assert (problem.code, problem.hint) == ("unknown-key", "did you mean `threshold`?")
+    assert problem.place is not None
+    assert problem.place.line == 8
+
+
+def test_what_is_quoted_arrives_whole(tutorial: Workspace) -> None:
+    tutorial.write(
+        """
+[campaign]
+plugins = ["./quoted_workflow.py"]
+[campaign.quoted]
+executable = "echo"
+title = "it's $HOME"
+"""
+    )
+    tutorial.compile()
+    assert tutorial.commands("quoted") == {"": """echo --title 'it'"'"'s $HOME'"""}
+
+
+@pytest.mark.snakemake
+def test_the_several_jobs_of_the_tutorial_run_in_their_order(tutorial: Workspace) -> None:
+    (tutorial.folder / "statistics.toml").rename(tutorial.folder / "campaign.toml")
+    tutorial.compile()
+    run = tutorial.run()
+    assert run.code == 0, run.text
+    assert run.started == ("all", "statistics file_1", "statistics file_2", "write one", "write three")
+    assert tutorial.text("results/all.txt") == "4\n6\n"
+
+
+@pytest.mark.snakemake
+def test_the_template_package_installs_with_pip_and_works(checkout: Path, workspace: Workspace) -> None:
+    example, packages = checkout / "examples/plugin", workspace.folder / "packages"
+    words = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-build-isolation",
+        "--no-deps",
+    ]
+    subprocess.run([sys.executable, *words, f"--target={packages}", example], check=True)
+    workspace.write((example / "campaign.toml").read_text(encoding="utf-8"))
+    environment = {**os.environ, "PYTHONPATH": str(packages)}
+
+    def call(*words: str) -> Run:
+        done = subprocess.run(
+            [sys.executable, "-m", *words],
+            cwd=workspace.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return Run(done.returncode, (), done.stdout + done.stderr)
+
+    without = Workspace(workspace.folder).told()
+    assert [problem.code for problem in without] == ["unknown-workflow"]
+    for words in (("socm", "compile", "campaign.toml"), ("snakemake", "--profile", "local")):
+        run = call(*words)
+        assert run.code == 0, run.text
+    for number in (1, 2):
+        assert '"pixels"' in workspace.text(f"results/statistics/map_{number}/statistics.json")
+    broken = packages / "socm_example_plugin/workflows.py"
+    broken.write_text("import numpyy\n")
+    run = call("socm", "compile", "campaign.toml")
+    assert run.code == 2
+    assert "error[plugin-fails]" in run.text
+    assert "workflows.py:1, in <module>: import numpyy" in run.text
+
+
+BAD = {
+    "no such file": ("", "plugin-not-found", "./missing.py"),
+    "no such module": ("", "plugin-not-found", "no_such_module_here"),
+    "syntax": ("def f(:\n", "plugin-fails", "./mine.py"),
+    "raises": ("x = 1\nraise RuntimeError('out of order')\n", "plugin-fails", "./mine.py"),
+    "exits": ("import sys\nsys.exit(3)\n", "plugin-fails", "./mine.py"),
+    "missing import": ("import numpyy\n", "plugin-fails", "./mine.py"),
+    "no class": ("x = 1\n", "plugin-without-workflow", "./mine.py"),
+    "no workflow": (
+        "from socm.workflows import registered_workflows\nregistered_workflows['x'] = int\n",
+        "plugin-without-workflow",
+        "./mine.py",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_plugin_that_is_none_is_told_at_its_place(workspace: Workspace, case: str) -> None:
+    source, code, plugin = BAD[case]
+    workspace.write(f'[campaign]\nname = "x"\nplugins = [\n  "{plugin}",\n]\n[campaign.x]\n', mine_py=source)
+    (problem,) = workspace.told()
+    assert problem.code == code
+    assert problem.place is not None
+    assert (problem.place.line, problem.place.column) == (4, 3)
+    if case in {"syntax", "raises", "exits", "missing import"}:
+        assert all(note.startswith("mine.py:") for note in problem.notes)
+        assert len(problem.notes) == 1
+
+
+CLASS = """
+from socm.core.models import Workflow
+from socm.workflows import registered_workflows
+
+class Mine(Workflow):
+    executable: str = "true"
+    def {method}(self, **kwargs):
+        {body}
+
+registered_workflows["mine"] = Mine
+"""
+METHODS = {
+    "raises": ("get_command", "return self.nothing", "workflow-raises"),
+    "raises deep": ("get_arguments", "return {}[kwargs['part']]", "workflow-raises"),
+    "list for text": ("get_arguments", "return ['--a', 'b']", "bad-command"),
+    "nothing": ("get_command", "return None", "bad-command"),
+    "open quote": ("get_arguments", 'return "it\'s"', "bad-command"),
+    "text for jobs": ("get_jobs", "return 'abc'", "workflow-raises"),
+    "no jobs": ("get_jobs", "return {}", "no-jobs"),
+    "job outside": ("get_jobs", "return {'../x': {}}", "bad-name"),
+    "list for inputs": ("get_inputs", "return ['a']", "wrong-type"),
+    "number for path": ("get_outputs", "return {'a': 1}", "wrong-type"),
+    "empty path": ("get_outputs", "return {'a': ' '}", "bad-path"),
+    "name": ("get_outputs", "return {'a b': 'x'}", "bad-name"),
+    "output of socm": ("get_outputs", "return {'a': 'workflow/x'}", "bad-output"),
+    "two names": ("get_outputs", "return {'a': 'x', 'b': './x'}", "duplicate-output"),
+    "missing input": ("get_inputs", "return {'a': 'nowhere.txt'}", "missing-input"),
+}
+
+
+@pytest.mark.parametrize("case", METHODS)
+def test_what_a_class_gets_wrong_is_told_at_its_table(workspace: Workspace, case: str) -> None:
+    method, body, code = METHODS[case]
+    workspace.write(
+        '[campaign]\nplugins = ["mine.py"]\n\n[campaign.mine]\n',
+        mine_py=CLASS.format(method=method, body=body),
+    )
+    (problem,) = workspace.told()
+    assert problem.code == code
+    assert problem.place is not None
+    assert problem.place.line == 4
+    if code == "workflow-raises" and method != "get_jobs":
+        assert problem.notes == (f"mine.py:8, in {method}: {body}",)
+
+
+def test_a_plugin_is_known_to_its_own_campaign_only(workspace: Workspace) -> None:
+    source = CLASS.format(method="get_arguments", body="return ''")
+    workspace.write('[campaign]\nplugins = ["mine.py"]\n[campaign.mine]\n', mine_py=source)
+    workspace.compile()
+    workspace.write("[campaign.mine]\n")
+    (problem,) = workspace.told()
+    assert problem.code == "unknown-workflow"
