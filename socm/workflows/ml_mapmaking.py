@@ -187,7 +187,9 @@ class MLMapmaking(Workflow):
     def map_rules(self, observations: Sequence[str], min_coverage: float) -> tuple[RuleSpec, ...]:
         """Return the one rule of this workflow: a map of all selected observations."""
         job_name = self.variant_folder
-        folder = posixpath.join(self.output_dir, job_name)
+        folder = posixpath.join(self.output_dir, job_name) if job_name else self.output_dir
+        names = " and ".join(name for name, _ in self.variant)
+        description = f"A map for each {names}." if names else f"Map of {len(observations)} observations."
         query_file = posixpath.join("workflow/queries", self.name, f"{job_name or 'all'}.txt")
         job = self.map_job(job_name, folder, query_file, observations, min_coverage)
         return (
@@ -195,7 +197,7 @@ class MLMapmaking(Workflow):
                 name=self.name,
                 workflow=self.name,
                 body="mapmaker",
-                description=f"Map of {len(observations)} observations.",
+                description=description,
                 jobs=(job,),
                 resources=self.resources,
                 environment=self.environment,

@@ -1,4 +1,4 @@
-# Map of 33 observations.
+# A map for each bands and wafer.
 rule maps:
     input:
         query="workflow/queries/maps/{job}.txt",

@@ -1,0 +1,30 @@
+# Half differences of mission-tests.
+rule mission_tests_null_maps:
+    input:
+        spec="workflow/nulls/mission-tests/mission-tests.json",
+        map=of_job("mission-tests-null-maps", "inputs", "map"),
+        ivar=of_job("mission-tests-null-maps", "inputs", "ivar"),
+        hits=of_job("mission-tests-null-maps", "inputs", "hits"),
+        coverage=of_job("mission-tests-null-maps", "inputs", "coverage"),
+    output:
+        summary="results/nulls/mission-tests/summary.json",
+    log:
+        "logs/mission-tests-null-maps.log",
+    benchmark:
+        "benchmarks/mission-tests-null-maps.tsv"
+    conda:
+        inherited
+    threads: 1
+    resources:
+        mem_mb=growing(4000, by=1.5, up_to=1000000),
+        runtime=growing(30, by=1.5, up_to=60),
+        nodes=1,
+        tasks=1,
+        mpi="",
+        qos="test",
+    params:
+        command=of_job("mission-tests-null-maps", "command"),
+    message:
+        "mission-tests-null-maps, log: {log}"
+    shell:
+        "socm_nulls {params.command} > {log:q} 2>&1"

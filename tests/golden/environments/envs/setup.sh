@@ -1,0 +1,1 @@
+export SOTODLIB_PREFIX=/opt/so

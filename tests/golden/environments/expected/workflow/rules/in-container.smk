@@ -1,0 +1,28 @@
+# in-container: cat.
+rule in_container:
+    input:
+        settings="data/preprocess.yaml",
+    output:
+        done="marks/in-container/in-container.done",
+    log:
+        "logs/in-container.log",
+    benchmark:
+        "benchmarks/in-container.tsv"
+    container:
+        "docker://debian:12"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+        nodes=1,
+        tasks=1,
+        mpi="",
+        tmp_dir='""',
+    params:
+        command=of_job("in-container", "command"),
+    message:
+        "in-container, log: {log}"
+    shell:
+        "own_tmp_dir {resources.tmp_dir}; "
+        "{{ {resources.mpi} {params.command}\n}} > {log:q} 2>&1; "
+        "date +%s.%N > {output.done:q}"

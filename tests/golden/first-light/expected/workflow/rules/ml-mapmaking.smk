@@ -1,0 +1,35 @@
+# Map of 48 observations.
+rule ml_mapmaking:
+    input:
+        query="workflow/queries/ml-mapmaking/all.txt",
+        context="data/context.yaml",
+        area="data/area.fits",
+        preprocess_config="data/preprocess.yaml",
+    output:
+        map=ensure("results/all/pass1_sky_map.fits", non_empty=True),
+        ivar=ensure("results/all/sky_div.fits", non_empty=True),
+        hits=ensure("results/all/sky_hits.fits", non_empty=True),
+        coverage="results/all/coverage.json",
+    log:
+        "logs/ml-mapmaking.log",
+    benchmark:
+        "benchmarks/ml-mapmaking.tsv"
+    conda:
+        inherited
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=20,
+        nodes=1,
+        tasks=1,
+        mpi="",
+        tmp_dir='""',
+    params:
+        command=of_job("ml-mapmaking", "command"),
+        observations=of_job("ml-mapmaking", "observations"),
+    message:
+        "ml-mapmaking, log: {log}"
+    shell:
+        "own_tmp_dir {resources.tmp_dir}; "
+        "{resources.mpi} {params.command} > {log:q} 2>&1 && "
+        "socm_jobs coverage workflow/jobs/ml-mapmaking.json '' {log:q} {output.coverage:q}"

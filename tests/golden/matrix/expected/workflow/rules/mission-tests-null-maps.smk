@@ -1,0 +1,31 @@
+# Half differences of mission-tests.
+rule mission_tests_null_maps:
+    input:
+        spec="workflow/nulls/mission-tests/{job}/mission-tests.json",
+        map=of_job("mission-tests-null-maps", "inputs", "map"),
+        ivar=of_job("mission-tests-null-maps", "inputs", "ivar"),
+        hits=of_job("mission-tests-null-maps", "inputs", "hits"),
+        coverage=of_job("mission-tests-null-maps", "inputs", "coverage"),
+    output:
+        summary="results/nulls/{job}/mission-tests/summary.json",
+    log:
+        "logs/mission-tests-null-maps/{job}.log",
+    benchmark:
+        "benchmarks/mission-tests-null-maps/{job}.tsv"
+    wildcard_constraints:
+        job=r"f\d+",
+    conda:
+        inherited
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+        nodes=1,
+        tasks=1,
+        mpi="",
+    params:
+        command=of_job("mission-tests-null-maps", "command"),
+    message:
+        "mission-tests-null-maps {wildcards.job}, log: {log}"
+    shell:
+        "socm_nulls {params.command} > {log:q} 2>&1"

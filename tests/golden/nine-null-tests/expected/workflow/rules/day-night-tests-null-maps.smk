@@ -1,0 +1,29 @@
+# Half differences of day-night-tests.
+rule day_night_tests_null_maps:
+    input:
+        spec="workflow/nulls/day-night-tests/day-night-tests.json",
+        map=of_job("day-night-tests-null-maps", "inputs", "map"),
+        ivar=of_job("day-night-tests-null-maps", "inputs", "ivar"),
+        hits=of_job("day-night-tests-null-maps", "inputs", "hits"),
+        coverage=of_job("day-night-tests-null-maps", "inputs", "coverage"),
+    output:
+        summary="results/day-night-tests/summary.json",
+    log:
+        "logs/day-night-tests-null-maps.log",
+    benchmark:
+        "benchmarks/day-night-tests-null-maps.tsv"
+    conda:
+        inherited
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+        nodes=1,
+        tasks=1,
+        mpi="",
+    params:
+        command=of_job("day-night-tests-null-maps", "command"),
+    message:
+        "day-night-tests-null-maps, log: {log}"
+    shell:
+        "socm_nulls {params.command} > {log:q} 2>&1"

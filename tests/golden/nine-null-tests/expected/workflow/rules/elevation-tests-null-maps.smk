@@ -1,0 +1,29 @@
+# Half differences of elevation-tests.
+rule elevation_tests_null_maps:
+    input:
+        spec="workflow/nulls/elevation-tests/elevation-tests.json",
+        map=of_job("elevation-tests-null-maps", "inputs", "map"),
+        ivar=of_job("elevation-tests-null-maps", "inputs", "ivar"),
+        hits=of_job("elevation-tests-null-maps", "inputs", "hits"),
+        coverage=of_job("elevation-tests-null-maps", "inputs", "coverage"),
+    output:
+        summary="results/elevation-tests/summary.json",
+    log:
+        "logs/elevation-tests-null-maps.log",
+    benchmark:
+        "benchmarks/elevation-tests-null-maps.tsv"
+    conda:
+        inherited
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+        nodes=1,
+        tasks=1,
+        mpi="",
+    params:
+        command=of_job("elevation-tests-null-maps", "command"),
+    message:
+        "elevation-tests-null-maps, log: {log}"
+    shell:
+        "socm_nulls {params.command} > {log:q} 2>&1"

@@ -1,0 +1,37 @@
+# Maps of the splits of elevation-tests.
+rule elevation_tests:
+    input:
+        query="workflow/splits/elevation-tests/{job}.txt",
+        context="data/context.yaml",
+        area="data/area.fits",
+        preprocess_config="data/preprocess.yaml",
+    output:
+        map=ensure("results/{job}/pass2_sky_map.fits", non_empty=True),
+        ivar=ensure("results/{job}/sky_div.fits", non_empty=True),
+        hits=ensure("results/{job}/sky_hits.fits", non_empty=True),
+        coverage="results/{job}/coverage.json",
+    log:
+        "logs/elevation-tests/{job}.log",
+    benchmark:
+        "benchmarks/elevation-tests/{job}.tsv"
+    wildcard_constraints:
+        job=r"elevation_high_split_\d+|elevation_low_split_\d+",
+    conda:
+        inherited
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+        nodes=1,
+        tasks=1,
+        mpi="",
+        tmp_dir='""',
+    params:
+        command=of_job("elevation-tests", "command"),
+        observations=of_job("elevation-tests", "observations"),
+    message:
+        "elevation-tests {wildcards.job}, log: {log}"
+    shell:
+        "own_tmp_dir {resources.tmp_dir}; "
+        "{resources.mpi} {params.command} > {log:q} 2>&1 && "
+        "socm_jobs coverage workflow/jobs/elevation-tests.json {wildcards.job:q} {log:q} {output.coverage:q}"

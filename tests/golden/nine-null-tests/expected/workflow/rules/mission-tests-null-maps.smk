@@ -1,0 +1,29 @@
+# Half differences of mission-tests.
+rule mission_tests_null_maps:
+    input:
+        spec="workflow/nulls/mission-tests/mission-tests.json",
+        map=of_job("mission-tests-null-maps", "inputs", "map"),
+        ivar=of_job("mission-tests-null-maps", "inputs", "ivar"),
+        hits=of_job("mission-tests-null-maps", "inputs", "hits"),
+        coverage=of_job("mission-tests-null-maps", "inputs", "coverage"),
+    output:
+        summary="results/mission-tests/summary.json",
+    log:
+        "logs/mission-tests-null-maps.log",
+    benchmark:
+        "benchmarks/mission-tests-null-maps.tsv"
+    conda:
+        inherited
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+        nodes=1,
+        tasks=1,
+        mpi="",
+    params:
+        command=of_job("mission-tests-null-maps", "command"),
+    message:
+        "mission-tests-null-maps, log: {log}"
+    shell:
+        "socm_nulls {params.command} > {log:q} 2>&1"

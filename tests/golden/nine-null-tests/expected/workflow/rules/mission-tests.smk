@@ -1,0 +1,37 @@
+# Maps of the splits of mission-tests.
+rule mission_tests:
+    input:
+        query="workflow/splits/mission-tests/{job}.txt",
+        context="data/context.yaml",
+        area="data/area.fits",
+        preprocess_config="data/preprocess.yaml",
+    output:
+        map=ensure("results/{job}/pass2_sky_map.fits", non_empty=True),
+        ivar=ensure("results/{job}/sky_div.fits", non_empty=True),
+        hits=ensure("results/{job}/sky_hits.fits", non_empty=True),
+        coverage="results/{job}/coverage.json",
+    log:
+        "logs/mission-tests/{job}.log",
+    benchmark:
+        "benchmarks/mission-tests/{job}.tsv"
+    wildcard_constraints:
+        job=r"mission_split_\d+",
+    conda:
+        inherited
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+        nodes=1,
+        tasks=1,
+        mpi="",
+        tmp_dir='""',
+    params:
+        command=of_job("mission-tests", "command"),
+        observations=of_job("mission-tests", "observations"),
+    message:
+        "mission-tests {wildcards.job}, log: {log}"
+    shell:
+        "own_tmp_dir {resources.tmp_dir}; "
+        "{resources.mpi} {params.command} > {log:q} 2>&1 && "
+        "socm_jobs coverage workflow/jobs/mission-tests.json {wildcards.job:q} {log:q} {output.coverage:q}"

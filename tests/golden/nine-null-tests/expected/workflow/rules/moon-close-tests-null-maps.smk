@@ -1,0 +1,29 @@
+# Half differences of moon-close-tests.
+rule moon_close_tests_null_maps:
+    input:
+        spec="workflow/nulls/moon-close-tests/moon-close-tests.json",
+        map=of_job("moon-close-tests-null-maps", "inputs", "map"),
+        ivar=of_job("moon-close-tests-null-maps", "inputs", "ivar"),
+        hits=of_job("moon-close-tests-null-maps", "inputs", "hits"),
+        coverage=of_job("moon-close-tests-null-maps", "inputs", "coverage"),
+    output:
+        summary="results/moon-close-tests/summary.json",
+    log:
+        "logs/moon-close-tests-null-maps.log",
+    benchmark:
+        "benchmarks/moon-close-tests-null-maps.tsv"
+    conda:
+        inherited
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+        nodes=1,
+        tasks=1,
+        mpi="",
+    params:
+        command=of_job("moon-close-tests-null-maps", "command"),
+    message:
+        "moon-close-tests-null-maps, log: {log}"
+    shell:
+        "socm_nulls {params.command} > {log:q} 2>&1"

@@ -1,0 +1,29 @@
+# Half differences of moonrise-set-tests.
+rule moonrise_set_tests_null_maps:
+    input:
+        spec="workflow/nulls/moonrise-set-tests/moonrise-set-tests.json",
+        map=of_job("moonrise-set-tests-null-maps", "inputs", "map"),
+        ivar=of_job("moonrise-set-tests-null-maps", "inputs", "ivar"),
+        hits=of_job("moonrise-set-tests-null-maps", "inputs", "hits"),
+        coverage=of_job("moonrise-set-tests-null-maps", "inputs", "coverage"),
+    output:
+        summary="results/moonrise-set-tests/summary.json",
+    log:
+        "logs/moonrise-set-tests-null-maps.log",
+    benchmark:
+        "benchmarks/moonrise-set-tests-null-maps.tsv"
+    conda:
+        inherited
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+        nodes=1,
+        tasks=1,
+        mpi="",
+    params:
+        command=of_job("moonrise-set-tests-null-maps", "command"),
+    message:
+        "moonrise-set-tests-null-maps, log: {log}"
+    shell:
+        "socm_nulls {params.command} > {log:q} 2>&1"

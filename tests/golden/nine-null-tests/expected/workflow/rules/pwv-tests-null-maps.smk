@@ -1,0 +1,29 @@
+# Half differences of pwv-tests.
+rule pwv_tests_null_maps:
+    input:
+        spec="workflow/nulls/pwv-tests/pwv-tests.json",
+        map=of_job("pwv-tests-null-maps", "inputs", "map"),
+        ivar=of_job("pwv-tests-null-maps", "inputs", "ivar"),
+        hits=of_job("pwv-tests-null-maps", "inputs", "hits"),
+        coverage=of_job("pwv-tests-null-maps", "inputs", "coverage"),
+    output:
+        summary="results/pwv-tests/summary.json",
+    log:
+        "logs/pwv-tests-null-maps.log",
+    benchmark:
+        "benchmarks/pwv-tests-null-maps.tsv"
+    conda:
+        inherited
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+        nodes=1,
+        tasks=1,
+        mpi="",
+    params:
+        command=of_job("pwv-tests-null-maps", "command"),
+    message:
+        "pwv-tests-null-maps, log: {log}"
+    shell:
+        "socm_nulls {params.command} > {log:q} 2>&1"

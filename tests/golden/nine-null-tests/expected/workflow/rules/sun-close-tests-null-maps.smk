@@ -1,0 +1,29 @@
+# Half differences of sun-close-tests.
+rule sun_close_tests_null_maps:
+    input:
+        spec="workflow/nulls/sun-close-tests/sun-close-tests.json",
+        map=of_job("sun-close-tests-null-maps", "inputs", "map"),
+        ivar=of_job("sun-close-tests-null-maps", "inputs", "ivar"),
+        hits=of_job("sun-close-tests-null-maps", "inputs", "hits"),
+        coverage=of_job("sun-close-tests-null-maps", "inputs", "coverage"),
+    output:
+        summary="results/sun-close-tests/summary.json",
+    log:
+        "logs/sun-close-tests-null-maps.log",
+    benchmark:
+        "benchmarks/sun-close-tests-null-maps.tsv"
+    conda:
+        inherited
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+        nodes=1,
+        tasks=1,
+        mpi="",
+    params:
+        command=of_job("sun-close-tests-null-maps", "command"),
+    message:
+        "sun-close-tests-null-maps, log: {log}"
+    shell:
+        "socm_nulls {params.command} > {log:q} 2>&1"

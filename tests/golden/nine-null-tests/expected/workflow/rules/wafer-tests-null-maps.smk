@@ -1,0 +1,29 @@
+# Half differences of wafer-tests.
+rule wafer_tests_null_maps:
+    input:
+        spec="workflow/nulls/wafer-tests/wafer-tests.json",
+        map=of_job("wafer-tests-null-maps", "inputs", "map"),
+        ivar=of_job("wafer-tests-null-maps", "inputs", "ivar"),
+        hits=of_job("wafer-tests-null-maps", "inputs", "hits"),
+        coverage=of_job("wafer-tests-null-maps", "inputs", "coverage"),
+    output:
+        summary="results/wafer-tests/summary.json",
+    log:
+        "logs/wafer-tests-null-maps.log",
+    benchmark:
+        "benchmarks/wafer-tests-null-maps.tsv"
+    conda:
+        inherited
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+        nodes=1,
+        tasks=1,
+        mpi="",
+    params:
+        command=of_job("wafer-tests-null-maps", "command"),
+    message:
+        "wafer-tests-null-maps, log: {log}"
+    shell:
+        "socm_nulls {params.command} > {log:q} 2>&1"

@@ -1,0 +1,35 @@
+# Map of 1 observations.
+rule ml_mapmaking:
+    input:
+        query="workflow/queries/ml-mapmaking/all.txt",
+        context=outside("ml-mapmaking", "input", "context"),
+        area=outside("ml-mapmaking", "input", "area"),
+        preprocess_config="workflow/configs/preprocess.yaml",
+    output:
+        map=ensure(outside("ml-mapmaking", "output", "map"), non_empty=True),
+        ivar=ensure(outside("ml-mapmaking", "output", "ivar"), non_empty=True),
+        hits=ensure(outside("ml-mapmaking", "output", "hits"), non_empty=True),
+        coverage=outside("ml-mapmaking", "output", "coverage"),
+    log:
+        "logs/ml-mapmaking.log",
+    benchmark:
+        "benchmarks/ml-mapmaking.tsv"
+    conda:
+        inherited
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+        nodes=1,
+        tasks=1,
+        mpi="",
+        tmp_dir='""',
+    params:
+        command=of_job("ml-mapmaking", "command"),
+        observations=of_job("ml-mapmaking", "observations"),
+    message:
+        "ml-mapmaking, log: {log}"
+    shell:
+        "own_tmp_dir {resources.tmp_dir}; "
+        "{resources.mpi} {params.command} > {log:q} 2>&1 && "
+        "socm_jobs coverage workflow/jobs/ml-mapmaking.json '' {log:q} {output.coverage:q}"
