@@ -98,9 +98,7 @@ class Records:
 
     def slurm_logs(self, job: HasStem) -> list[Path]:
         """Return what is kept of Slurm's own logs of a job, oldest first."""
-        folder = (
-            self.workspace / "logs/slurm" / f"rule_{identifier(job.rule)}" / job.name.replace("/", "_")
-        )
+        folder = self.workspace / "logs/slurm" / f"rule_{identifier(job.rule)}" / job.name.replace("/", "_")
         found = (path for path in folder.glob("*.log") if path.stem.isdigit())
         return sorted(found, key=lambda path: int(path.stem))
 
