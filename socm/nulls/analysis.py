@@ -13,7 +13,7 @@ import numpy as np
 from socm.diagnostics import Diagnostic, DiagnosticError
 from socm.nulls.amplitude import found_amplitude, make_templates
 from socm.nulls.differences import Comparison
-from socm.nulls.flat import products
+from socm.nulls.flat import cross_products
 from socm.nulls.levels import match_levels
 from socm.nulls.maps import Array
 from socm.nulls.noise import simulate_products
@@ -196,7 +196,8 @@ def _mode_fraction(maps: NullMaps, leg: Array) -> float:
 def _field_products(maps: NullMaps, fields: Array, sky: Sky) -> Array:
     modes = np.stack([sky.modes(maps.combination(field) * maps.weight) for field in fields])
     count, components, size = modes.shape
-    sums = products(modes.reshape(count * components, size), sky.starts)
+    fields_of_modes = modes.reshape(count * components, size)
+    sums = cross_products(fields_of_modes, fields_of_modes, sky.starts)
     return sums.reshape(-1, count, components, count, components)
 
 

@@ -51,9 +51,11 @@ class ArrayMaps:
     def variance(self, coefficients: Array) -> Array:
         """Return sum_k c_k^2 / w_k, (components, ny, nx), zero outside the support."""
         total = np.zeros(self.maps.shape[1:])
-        inside = self.edge > 0
+        inside = np.broadcast_to(self.edge > 0, total.shape)
         for index in np.flatnonzero(coefficients):
-            total[:, inside] += coefficients[index] ** 2 / self.inverse_variances[index][:, inside]
+            part = np.zeros_like(total)
+            np.divide(coefficients[index] ** 2, self.inverse_variances[index], out=part, where=inside)
+            total += part
         return total
 
 

@@ -92,13 +92,14 @@ class FlatSky:
         return np.divide(summed, self.counts, out=np.full_like(summed, np.nan), where=self.counts > 0)
 
     @cached_property
-    def _rotation(self) -> tuple[NDArray[np.floating], ...]:
-        """Root of the multiplicity; times the cosine and sine of twice the mode's angle; shape (modes,)."""
+    def _rotation(self) -> dict[str, tuple[NDArray[np.floating], ...]]:
+        """Root of the multiplicity, and times cosine and sine of twice the angle; (modes,), by precision."""
         index, _, twice = self._chosen
         ly, lx = np.broadcast_arrays(*self.wavenumbers)
         angle = 2 * np.arctan2(lx.ravel()[index], ly.ravel()[index])
         root = np.sqrt(twice)
-        return root, root * np.cos(angle), root * np.sin(angle)
+        parts = root, root * np.cos(angle), root * np.sin(angle)
+        return {"D": parts, "F": tuple(part.astype(np.float32) for part in parts)}
 
     def modes(self, weighted: NDArray[np.floating]) -> Modes:
         """Return T or T, E, B modes in bins, (..., components, modes), of weighted maps T or T, Q, U.
@@ -109,29 +110,32 @@ class FlatSky:
         from scipy import fft
 
         plane = fft.rfft2(weighted, norm="forward", workers=1)
-        taken: Modes = plane.reshape(*plane.shape[:-2], -1)[..., self._chosen[0]]
-        root, cosine, sine = (part.astype(taken.real.dtype, copy=False) for part in self._rotation)
+        flat = plane.reshape(*plane.shape[:-2], -1)
+        taken: Modes = np.take(flat, self._chosen[0], axis=-1, mode="clip")
+        root, cosine, sine = self._rotation[taken.dtype.char]
         if taken.shape[-2] == 1:
             taken *= root
             return taken
-        q, u = taken[..., 1, :].copy(), taken[..., 2, :].copy()
+        q, u = taken[..., 1, :], taken[..., 2, :]
+        e = cosine * q
+        e -= sine * u
+        u *= cosine
+        u += sine * q
+        taken[..., 1, :] = e
         taken[..., 0, :] *= root
-        taken[..., 1, :] = cosine * q - sine * u
-        taken[..., 2, :] = sine * q + cosine * u
         return taken
 
 
-def products(modes: Modes, starts: NDArray[np.intp]) -> Array:
-    """Return sums of Re(a b*) over the modes of each bin, for all pairs of fields.
+def cross_products(one: Modes, other: Modes, starts: NDArray[np.intp]) -> Array:
+    """Return sums of Re(a b*) over the modes of each bin, for all pairs of fields of two sets.
 
-    modes: (..., fields, modes) ordered by bin; starts: (bins + 1,). Returns (..., bins, fields, fields).
+    one, other: (..., fields, modes) ordered by bin; starts: (bins + 1,). Returns (..., bins, fields, fields).
     """
-    fields = modes.shape[-2]
-    real = np.ascontiguousarray(modes).view(modes.real.dtype)
-    sums = np.empty((*modes.shape[:-2], len(starts) - 1, fields, fields))
+    first, second = one.view(one.real.dtype), other.view(other.real.dtype)
+    sums = np.empty((*one.shape[:-2], len(starts) - 1, one.shape[-2], other.shape[-2]))
     for number in range(len(starts) - 1):
-        part = real[..., 2 * starts[number] : 2 * starts[number + 1]]
-        sums[..., number, :, :] = part @ np.swapaxes(part, -1, -2)
+        part = slice(2 * starts[number], 2 * starts[number + 1])
+        sums[..., number, :, :] = first[..., part] @ np.swapaxes(second[..., part], -1, -2)
     return sums
 
 

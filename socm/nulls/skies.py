@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from socm.nulls.bins import choose_edges
+from socm.nulls.draws import SingleModes, resample, simulation_shape
 from socm.nulls.flat import FlatSky, Modes, is_flat, normalization
 from socm.nulls.maps import Array
-from socm.nulls.noise import FlatDraws, NoiseModel, SingleModes, measure_power, resample, simulation_shape
+from socm.nulls.noise import FlatDraws, NoiseModel
 from socm.nulls.options import AnalysisOptions
+from socm.nulls.power import measure_power
 
 Families = Sequence[tuple[tuple[int, ...], Iterator[Array]]]
 """Fields that have the same noise but for their weight, with whitened differences that show it."""

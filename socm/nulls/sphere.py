@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from socm.diagnostics import Diagnostic, DiagnosticError
 from socm.nulls.bins import choose_edges
+from socm.nulls.draws import Single, SingleModes
 from socm.nulls.flat import Modes
 from socm.nulls.maps import Array
-from socm.nulls.noise import Single, SingleModes
 from socm.nulls.options import AnalysisOptions
 from socm.nulls.skies import Draws, Families, MapsOnSky
 
@@ -172,7 +172,7 @@ def _coarser(maps: Array, wcs: Any, step: int) -> tuple[Single, Any]:
 
 
 def make_spherical(maps: MapsOnSky, options: AnalysisOptions) -> SphericalSky:
-    """Return the spherical treatment of maps; raises DiagnosticError if their pixels don't lie on parallels."""
+    """Return the spherical treatment of maps; raises DiagnosticError if they aren't cylindrical."""
     from pixell import wcsutils
 
     if maps.wcs is None or not wcsutils.is_cyl(maps.wcs):
