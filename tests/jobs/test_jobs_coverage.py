@@ -88,7 +88,11 @@ def test_the_job_step_fails_below_the_threshold(tmp_path):
         "".join(log_of("Processing a:ws0:f090", "Datacount: a:ws0:f090 added 6 5 "))
     )
     for minimum, expected in ((0.5, 0), (0.9, 4)):
-        row = {"inputs": {"query": "query.txt"}, "min_coverage": minimum}
+        row = {
+            "inputs": {"query": "query.txt"},
+            "outputs": {"coverage": "coverage.json"},
+            "min_coverage": minimum,
+        }
         (tmp_path / "tests.json").write_text(json.dumps({"one": row}))
         step = subprocess.run(
             [sys.executable, "-m", "socm.jobs", "coverage", "tests.json", "one", "map.log", "coverage.json"],
