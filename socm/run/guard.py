@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from socm.run import lock
+from socm.run.claims import claim_outputs, release
 from socm.run.orphans import mark, wait_for_orphans
 
 
@@ -24,6 +25,9 @@ def release_dead_lock() -> None:
         )
 
 
+_claims: list[Path] = []
+
+
 def start() -> None:
     """Take the turn to run this workspace, once nothing of an earlier run is left.
 
@@ -32,6 +36,13 @@ def start() -> None:
     """
     here = Path()
     lock.take_turn(here)
+    try:
+        _claims[:] = claim_outputs(here)
+    except lock.AlreadyRunningError:
+        lock.end_turn(here)
+        raise
+    except OSError as error:
+        _tell(f"Nobody is kept from writing the same outputs from another folder: {error}")
     if wait_for_orphans(here, _tell):
         _tell("They have ended. Starting over, to see what they made.")
         _start_over(here)
@@ -40,11 +51,13 @@ def start() -> None:
 
 def end() -> None:
     """Give up the turn."""
+    release(tuple(_claims))
     lock.end_turn(Path())
 
 
 def _start_over(here: Path) -> None:
     """Replace this process by one that runs the same command."""
+    release(tuple(_claims))
     lock.end_turn(here)
     shutil.rmtree(here / lock.LOCKS, ignore_errors=True)
     sys.stdout.flush()
