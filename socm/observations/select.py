@@ -22,12 +22,12 @@ from socm.observations.expression import (
     shortened,
     unreadable,
 )
+from socm.observations.query_file import query_file
 from socm.observations.table import Column, ObservationTable, float_or_text
 
 ROWS_PER_FETCH = 20_000
 IDS_PER_STATEMENT = 900
 WHOLE_OBSERVATION = ("", "_all")
-_FILE_NAME = re.compile(r"[^\s'\"=<>()]+\.[A-Za-z]\w*|[^\s'\"=<>()]*/[^\s'\"=<>()]*")
 _DATABASE_AT_FAULT = (
     "locked",
     "malformed",
@@ -51,7 +51,7 @@ def select_observations(
     Raises DiagnosticError: obsdb-unreadable, query-syntax, unknown-column, query-file-not-found,
     query-file-syntax, unknown-observation, query-selects-nothing.
     """
-    file = _query_file(query, base)
+    file = query_file(query, base)
     asked = _read_id_file(file) if file else None
     text = "" if asked is not None else normalise_query(query)
     with contextlib.closing(open_read_only(context.obsdb)) as connection:
@@ -180,29 +180,6 @@ class _Database:
                     key=(),
                 )
             )
-
-
-def _query_file(query: str, base: Path) -> Path | None:
-    name = query.removeprefix("file://")
-    text = name.strip()
-    try:
-        path = base / Path(text).expanduser()
-        if text and path.is_file():
-            return path
-        is_folder = bool(text) and path.is_dir()
-    except (OSError, ValueError, RuntimeError):
-        return None
-    if name != query or is_folder or _FILE_NAME.fullmatch(text):
-        what = "is a folder" if is_folder else "does not exist"
-        raise DiagnosticError(
-            Diagnostic(
-                "query-file-not-found",
-                f"the query file {text} {what}",
-                key=(),
-                hint="a query is a file of observation ids, or a condition such as \"type = 'obs'\"",
-            )
-        )
-    return None
 
 
 def _read_id_file(file: Path) -> dict[str, tuple[str, ...]]:

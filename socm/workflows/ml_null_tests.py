@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import posixpath
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
@@ -13,9 +13,12 @@ from socm.core.jobs import JobSpec, RuleSpec
 from socm.core.models import Environment, Resources, Workflow
 from socm.core.null_tests import EXCLUSIVE_OPTIONS, SplitOptions
 from socm.diagnostics import Diagnostic, DiagnosticError, nearest_name
-from socm.splits import NULL_TESTS, Split, TestSplits, find_test
-from socm.splits import NullTest as NullTestRow
+from socm.splits.null_tests import NULL_TESTS, find_test
+from socm.splits.null_tests import NullTest as NullTestRow
 from socm.workflows.ml_mapmaking import MLMapmaking
+
+if TYPE_CHECKING:
+    from socm.splits import Split, TestSplits
 
 HALF_DIFFERENCE_RESOURCES = Resources(ranks=1, threads=1, memory=4000, runtime="30m")
 
