@@ -18,6 +18,19 @@ _DEFAULTS = SimulationSettings()
 _SYSTEMATICS_HELP = "; ".join(f"{kind.value}: {text}" for kind, text in SYSTEMATICS.items())
 
 
+def refuse_options_beside_obsdb_only() -> None:
+    """Raise click's UsageError for options that an observation database alone has no use for."""
+    context = click.get_current_context()
+    given = [
+        option.opts[0]
+        for option in context.command.params
+        if option.name not in {"directory", "seed", "obsdb_only"}
+        and context.get_parameter_source(str(option.name)) is click.core.ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise click.UsageError(f"--obsdb-only N takes no {', '.join(given)}: only --seed goes with it.")
+
+
 @click.command()
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
 @click.option(
@@ -96,6 +109,7 @@ def simulate(
 
     console = Console(stderr=True)
     if obsdb_only is not None:
+        refuse_options_beside_obsdb_only()
         path = survey.simulate_obsdb(directory, obsdb_only, seed=seed)
         console.print(f"{obsdb_only} observations in {path}", highlight=False, soft_wrap=True)
         return

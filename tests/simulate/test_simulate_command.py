@@ -25,6 +25,13 @@ def test_a_survey_from_the_command_line(tmp_path: Path) -> None:
     connection.close()
 
 
+def test_what_a_survey_has_no_use_for_is_refused(tmp_path: Path) -> None:
+    done = socm_simulate(tmp_path / "data", "--obsdb-only", "300", "--days", "5", "--noise", "200")
+    assert done.returncode == 2
+    assert "--obsdb-only N takes no --days, --noise: only --seed goes with it." in done.stderr
+    assert not (tmp_path / "data").exists()
+
+
 def test_a_mistake_is_one_message_and_exit_2(tmp_path: Path) -> None:
     done = socm_simulate(tmp_path / "data", "--detectors", "10", "--noise=-1")
     assert done.returncode == 2
