@@ -19,11 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from socm.clusters import Cluster, JobResources, fit, load_cluster, run_limits
-from socm.config import LoadedCampaign, load_campaign, read_document
+from socm.config import LoadedCampaign
 from socm.core.jobs import RuleSpec
 from socm.core.models import Campaign, Workflow
 from socm.core.null_tests import SplitOptions
-from socm.core.resolving import resolve_references
 from socm.diagnostics import Collector, Diagnostic, DiagnosticError, KeyPath, Severity
 from socm.graph import Plan, Planned, check_plan, group_jobs, make_plan
 from socm.observations import ObservationTable, read_context, select_observations
@@ -42,7 +41,7 @@ from socm.splits import (
 from socm.splits.manifest import manifest_tsv, read_manifest
 from socm.workflows import MLMapmaking, MLNullTests, NullTest
 from socm.workflows.detectors import names_in, with_detectors
-from socm.workflows.plugins import load_kinds
+from socm.workflows.plugins import load_with_plugins
 from socm.workflows.program import rules_of
 from socm.workflows.requirements import ReadsFiles, check_programs
 
@@ -89,13 +88,20 @@ class Compiled:
         )
 
 
-def compile_campaign(file: Path, output: Path | None = None, *, columns: Collection[str] = ()) -> Compiled:
+def compile_campaign(
+    file: Path,
+    output: Path | None = None,
+    *,
+    columns: Collection[str] = (),
+    loaded: LoadedCampaign | None = None,
+) -> Compiled:
     """Compile a campaign file in memory; `output` is the workspace, by default the file's folder.
 
-    `columns` are columns of the observations to read besides those that the workflows need. Raises
-    DiagnosticError with every problem of the phase that failed, each at its place.
+    `columns` are columns of the observations to read besides those that the workflows need; `loaded`
+    is the campaign where it was read already. Raises DiagnosticError with every problem of the phase
+    that failed, each at its place.
     """
-    loaded = load_with_plugins(file)
+    loaded = loaded or load_with_plugins(file)
     problems = Collector(list(loaded.diagnostics))
     try:
         workspace = output if output is not None else file.parent
@@ -114,16 +120,6 @@ def compile_campaign(file: Path, output: Path | None = None, *, columns: Collect
     located = loaded.document.locate_all(problems.diagnostics)
     waiting = tuple(planned.waiting)
     return Compiled(loaded, workspace, selections, cluster, plan, sources, waiting, located)
-
-
-def load_with_plugins(file: Path) -> LoadedCampaign:
-    """Return the campaign of a file, whose workflows may be of kinds that its plugins bring."""
-    document = read_document(file)
-    try:
-        kinds = load_kinds(document.data, file.parent)
-    except DiagnosticError as error:
-        raise DiagnosticError(document.locate_all(error.diagnostics)) from None
-    return load_campaign(document, kinds)
 
 
 def write(compiled: Compiled) -> Written:
@@ -157,7 +153,7 @@ def _plan_workflows(
             if needed & set(planned.waiting):
                 planned.waiting[workflow.name] = sorted(needed & set(planned.waiting))[0]
                 continue
-            ready = resolve_references(workflow, campaign.workflows, planned.outputs)
+            ready = planned.resolve(workflow)
             problems.extend(
                 told.setdefault(d.message, d.under(workflow.path))
                 for d in check_programs(ready)

@@ -57,20 +57,36 @@ def problems_of(
     by_key: dict[KeyPath, list[ErrorDetails]] = {}
     for details in error.errors(include_url=False):
         key = tuple(details["loc"])
-        if details["type"] != "missing":
+        if details["type"] == "missing":
+            key = (*_existing_part(key[:-1], values), key[-1])
+        else:
             key = _existing_part(key, values)
         by_key.setdefault(key, []).append(details)
-    return [_problem(key, found, model, origin) for key, found in by_key.items()]
+    return [
+        _problem(key, found, model, origin)
+        for key, found in by_key.items()
+        if not _is_of_another_branch(key, found, by_key)
+    ]
 
 
 def _existing_part(key: KeyPath, values: Any) -> KeyPath:
-    """Cut off what pydantic appends to a key: the branch of a union, the mark of a table's key."""
-    for length, part in enumerate(key):
+    """Leave out what pydantic adds to a key: the branch of a union, the mark of a table's key."""
+    existing: list[str | int] = []
+    for part in key:
         try:
             values = values[part]
         except (KeyError, IndexError, TypeError):
-            return key[:length]
-    return key
+            continue
+        existing.append(part)
+    return tuple(existing)
+
+
+def _is_of_another_branch(
+    key: KeyPath, found: Sequence[ErrorDetails], all_keys: Mapping[KeyPath, Sequence[ErrorDetails]]
+) -> bool:
+    """Return whether a table is only said to be no text, where something in the table is wrong."""
+    only_type = all(d["type"].endswith("_type") and isinstance(d["input"], Mapping) for d in found)
+    return only_type and any(other[: len(key)] == key and other != key for other in all_keys)
 
 
 def _problem(

@@ -140,6 +140,27 @@ def _matching(reference: Reference, reader: Workflow, others: Sequence[Workflow]
     return [w for w in named if _same_variant(w, reader)]
 
 
+def outputs_named(
+    workflow: Workflow, others: Sequence[Workflow], outputs: Outputs
+) -> tuple[dict[str, None], dict[str, None]]:
+    """Return the outputs that a workflow's references stand for, and the workflows they name otherwise.
+
+    The latter are those of which a field is named: what is read of them isn't known.
+    """
+    paths: dict[str, None] = {}
+    names: dict[str, None] = {}
+    for _, reference in workflow.references():
+        for other in others:
+            if reference.workflow != other.name and reference.workflow not in other.belongs_to:
+                continue
+            made = outputs(other)
+            if reference.attribute not in made:
+                names[other.name] = None
+            elif _same_variant(other, workflow):
+                paths |= dict.fromkeys(made[reference.attribute])
+    return paths, names
+
+
 def _same_variant(other: Workflow, reader: Workflow) -> bool:
     wanted = dict(reader.variant)
     return all(wanted.get(name, value) == value for name, value in other.variant)

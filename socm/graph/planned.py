@@ -9,6 +9,7 @@ from pathlib import Path
 
 from socm.core.jobs import JobSpec, RuleSpec
 from socm.core.models import Workflow
+from socm.core.resolving import outputs_named, resolve_references
 from socm.diagnostics import Diagnostic, KeyPath, Severity
 
 
@@ -21,8 +22,16 @@ class Planned:
         self.made: dict[str, tuple[str, JobSpec]] = {}
         self.waiting: dict[str, str] = {}
 
+    def resolve(self, workflow: Workflow) -> Workflow:
+        """Return a workflow without references, which waits for those of which it names a field."""
+        _, names = outputs_named(workflow, self.workflows, self.outputs)
+        ready = resolve_references(workflow, self.workflows, self.outputs)
+        return ready.model_copy(update={"depends_on": tuple(dict.fromkeys([*ready.depends_on, *names]))})
+
     def add(self, workflow: Workflow, rules: Sequence[RuleSpec]) -> None:
         """Keep the rules of a workflow, and what their jobs make."""
+        named, _ = outputs_named(workflow, self.workflows, self.outputs)
+        rules = _reading(rules, tuple(named))
         self.rules[workflow.name, workflow.variant] = rules
         for rule in rules:
             for job in rule.jobs:
@@ -70,6 +79,29 @@ class Planned:
             for workflow in self.workflows
             for rule in self.rules.get((workflow.name, workflow.variant), ())
         ]
+
+
+def _reading(rules: Sequence[RuleSpec], paths: Sequence[str]) -> Sequence[RuleSpec]:
+    """Return rules whose jobs read the outputs that the workflow names, also where only a text does.
+
+    Those that one of the jobs says it reads are left to it: it knows which job reads which.
+    """
+    known = {
+        path
+        for rule in rules
+        for job in rule.jobs
+        for value in job.inputs.values()
+        for path in ((value,) if isinstance(value, str) else value)
+    }
+    left = tuple(path for path in paths if path not in known)
+    if not left:
+        return rules
+    return [
+        replace(
+            rule, jobs=tuple(replace(job, inputs={**job.inputs, "references": left}) for job in rule.jobs)
+        )
+        for rule in rules
+    ]
 
 
 def _with_everything_kept(rule: RuleSpec) -> RuleSpec:

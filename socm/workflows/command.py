@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
@@ -20,14 +21,14 @@ def word(value: Any) -> Any:
     return value_text(value) if isinstance(value, int | float) else value
 
 
-def named_paths(value: Any) -> Any:
-    """Return paths by name; one path is called ``file``, a list ``file_1``, ``file_2`` and so on."""
+def named_paths(value: Any, name: str) -> Any:
+    """Return paths by name; a single one is called `name`, those of a list ``name_1``, ``name_2``."""
     if isinstance(value, str):
-        return {"file": value}
+        return {name: value}
     if isinstance(value, list | tuple):
         if not all(isinstance(entry, str) for entry in value):
             raise invalid("wrong-type", "a list of paths holds texts")
-        return {f"file_{number}": entry for number, entry in enumerate(value, start=1)}
+        return {f"{name}_{number}": entry for number, entry in enumerate(value, start=1)}
     return value
 
 
@@ -45,10 +46,14 @@ _INPUTS_SCHEMA = {
 }
 Inputs = Annotated[
     dict[str, CampaignPath | tuple[CampaignPath, ...]],
-    BeforeValidator(named_paths),
+    BeforeValidator(partial(named_paths, name="input")),
     WithJsonSchema(_INPUTS_SCHEMA),
 ]
-Outputs = Annotated[dict[str, CampaignPath], BeforeValidator(named_paths), WithJsonSchema(_PATHS_SCHEMA)]
+Outputs = Annotated[
+    dict[str, CampaignPath],
+    BeforeValidator(partial(named_paths, name="output")),
+    WithJsonSchema(_PATHS_SCHEMA),
+]
 
 
 class Program(Workflow):
@@ -64,13 +69,14 @@ class Program(Workflow):
     flags: tuple[str, ...] = Field((), description="Options without values, passed as --flag at the end.")
     inputs: Inputs = Field(
         {},
-        description="Files the program reads, by name. Jobs wait for those that others make, and run "
-        "again when the content of one changes.",
+        description="Files the program reads, by name; a single one is called input. Jobs wait for those "
+        "that others make, and run again when the content of one changes.",
         examples=[{"map": "${ml-mapmaking.map}"}],
     )
     outputs: Outputs = Field(
         {},
-        description="Files the program makes, by name. Without any, success is what counts.",
+        description="Files the program makes, by name; a single one is called output. Without any, success "
+        "is what counts.",
         examples=[{"spectrum": "${self.output_dir}/cl.txt"}],
     )
 

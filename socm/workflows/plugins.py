@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from socm.config import LoadedCampaign, load_campaign, read_document
 from socm.core.models import Campaign, Workflow
 from socm.diagnostics import Collector, Diagnostic, DiagnosticError, KeyPath
 from socm.workflows.registry import registered_workflows
@@ -26,6 +27,16 @@ PLUGINS: KeyPath = ("campaign", "plugins")
 
 _from_modules: dict[str, dict[str, type[Workflow]]] = {}
 """What each module registered: importing it again registers nothing."""
+
+
+def load_with_plugins(file: Path) -> LoadedCampaign:
+    """Return the campaign of a file, whose workflows may be of kinds that its plugins bring."""
+    document = read_document(file)
+    try:
+        kinds = load_kinds(document.data, file.parent)
+    except DiagnosticError as error:
+        raise DiagnosticError(document.locate_all(error.diagnostics)) from None
+    return load_campaign(document, kinds)
 
 
 def load_kinds(data: Mapping[str, Any], base: Path) -> dict[str, type[Workflow]]:

@@ -23,7 +23,7 @@ MARK = "done"
 """The name of that output."""
 
 _NAME = re.compile(r"[A-Za-z](?:[A-Za-z0-9_]*[A-Za-z0-9])?")
-_RESERVED = frozenset({"after", "setup"})
+_RESERVED = frozenset({"after", "references", "setup"})
 """Names of inputs that socm adds itself."""
 
 
@@ -47,7 +47,7 @@ def rules_of(workflow: Workflow) -> tuple[RuleSpec, ...]:
     return (program_rule(workflow),)
 
 
-def program_rule(workflow: Workflow, keys: Mapping[str, KeyPath] | None = None) -> RuleSpec:
+def program_rule(workflow: Workflow) -> RuleSpec:
     """Return the one rule of a workflow that runs a program: a job for each entry of `get_jobs`."""
     with calling(workflow, "get_jobs"):
         jobs = dict(workflow.get_jobs())
@@ -63,8 +63,18 @@ def program_rule(workflow: Workflow, keys: Mapping[str, KeyPath] | None = None) 
         resources=workflow.resources,
         environment=workflow.environment,
         after=workflow.depends_on,
-        keys=keys or {},
+        keys=_keys_of(workflow),
     )
+
+
+def _keys_of(workflow: Workflow) -> dict[str, KeyPath]:
+    """Return where a campaign names the inputs and outputs of a workflow that has tables of them."""
+    return {
+        str(name): (table, str(name))
+        for table in ("inputs", "outputs")
+        if isinstance(entries := getattr(workflow, table, None), Mapping)
+        for name in entries
+    }
 
 
 def _description(workflow: Workflow) -> str:

@@ -115,7 +115,9 @@ class SATSims(Workflow):
         if isinstance(self.schedule, str) and (base / self.schedule).is_file():
             with problems.at(("schedule",)):
                 scans = read_schedule(base / self.schedule)
-                problems.extend(check_dates(scans, self.start, self.stop))
+                problems.extend(
+                    problem.under(("schedule",)) for problem in check_dates(scans, self.start, self.stop)
+                )
                 read._scans = scans_digest(scans)  # noqa: SLF001 -- of its own copy
         problems.raise_if_errors()
         return read

@@ -257,3 +257,32 @@ matrix = {band = ["f090"]}
     assert workspace.commands("by-band") == {
         "f090": "cat made/f090/i1/x made/f090/i3/x made/f090/i1 made/f090/i3"
     }
+
+
+def test_what_is_only_named_in_a_text_is_waited_for(workspace: Workspace) -> None:
+    workspace.write(
+        """
+[campaign.make]
+workflow = "command"
+executable = "touch"
+output_dir = "made"
+outputs = {file = "${self.output_dir}/x"}
+matrix = {band = ["f090", "f150"]}
+
+[campaign.output]
+workflow = "command"
+executable = "cat"
+args = ["${make.file}"]
+matrix = {band = ["f090"]}
+
+[campaign.folder]
+workflow = "command"
+executable = "ls"
+args = ["${make.output_dir}"]
+matrix = {band = ["f090"]}
+"""
+    )
+    plan = workspace.compile().plan
+    inputs = {rule.name: dict(rule.spec.jobs[0].inputs) for rule in plan.rules}
+    assert inputs["output"] == {"references": ("made/f090/x",)}
+    assert inputs["folder"] == {"after": ("made/f090/x", "made/f150/x")}
