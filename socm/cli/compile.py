@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from socm.cli.printing import report
+from socm.diagnostics import DiagnosticError
+
+if TYPE_CHECKING:
+    from socm.compile import Compiled
+    from socm.config import LoadedCampaign
+    from socm.render import Written
+    from socm.run.last_compile import Remembered
 
 
 @click.command(name="compile")
@@ -25,21 +34,76 @@ def compile_command(file: Path, output: Path | None, form: str) -> None:
 
     Files that already are as they should be stay untouched; after a mistake nothing is written.
     """
-    from socm.compile import compile_campaign, write
-    from socm.diagnostics import DiagnosticError
+    from socm.run.last_compile import recall, remember
+    from socm.workflows.plugins import load_with_plugins
 
+    workspace = output if output is not None else file.parent
     try:
-        compiled = compile_campaign(file, output)
+        loaded = load_with_plugins(file)
+        known = _fingerprint(loaded, file)
+        last = recall(workspace, known, file.parent)
+        if last is not None:
+            report(last.diagnostics, written=True, as_json=form == "json")
+            if form == "text":
+                _tell_rules(last.rules)
+                _tell_nothing_changed(workspace, last.files)
+            return
+        # From here on arrays are needed, and what works on them takes a while to import.
+        from socm.compile import compile_campaign, write
+
+        compiled = compile_campaign(file, output, loaded=loaded)
     except DiagnosticError as error:
         report(error.diagnostics, as_json=form == "json")
         raise click.exceptions.Exit(2) from None
     written = write(compiled)
+    made = _to_remember(compiled)
+    if not compiled.waiting:
+        remember(workspace, known, made)
     report(compiled.diagnostics, written=True, as_json=form == "json")
-    if form == "json":
-        return
-    for rule in compiled.plan.rules:
-        number = len(rule.spec.jobs)
-        click.echo(f"{rule.name:<28} {number:>6} job{'s' if number != 1 else ''}   {rule.spec.description}")
+    if form == "text":
+        _tell_rules(made.rules)
+        _tell_written(compiled, written)
+
+
+def _fingerprint(loaded: LoadedCampaign, file: Path) -> str | None:
+    from socm.clusters import load_cluster
+    from socm.run.last_compile import fingerprint
+
+    try:
+        cluster = load_cluster(loaded.campaign.resource, file.parent)
+    except DiagnosticError:
+        return None  # the compile tells it at its place
+    return fingerprint(loaded, cluster, file)
+
+
+def _to_remember(compiled: Compiled) -> Remembered:
+    from socm.run.last_compile import Remembered
+
+    rules = compiled.plan.rules
+    made = {path for _, job in compiled.plan.jobs() for path in job.outputs.values()}
+    read = {
+        path
+        for _, job in compiled.plan.jobs()
+        for value in job.inputs.values()
+        for path in ((value,) if isinstance(value, str) else value)
+    }
+    return Remembered(
+        rules=tuple((rule.name, len(rule.spec.jobs), rule.spec.description) for rule in rules),
+        diagnostics=compiled.diagnostics,
+        needed=tuple(sorted(read - made - set(compiled.contents))),
+    )
+
+
+def _tell_rules(rules: Iterable[tuple[str, int, str]]) -> None:
+    for name, number, description in rules:
+        click.echo(f"{name:<28} {number:>6} job{'s' if number != 1 else ''}   {description}")
+
+
+def _tell_nothing_changed(workspace: Path, files: int) -> None:
+    click.echo(f"Nothing changed in {workspace / 'workflow'}: {files} files are as they should be.")
+
+
+def _tell_written(compiled: Compiled, written: Written) -> None:
     changes = [
         f"{len(paths)} {word}"
         for word, paths in (
@@ -49,10 +113,10 @@ def compile_command(file: Path, output: Path | None, form: str) -> None:
         )
         if paths
     ]
-    where = compiled.workspace / "workflow"
     if not changes:
-        click.echo(f"Nothing changed in {where}: {written.unchanged} files are as they should be.")
+        _tell_nothing_changed(compiled.workspace, written.unchanged)
         return
+    where = compiled.workspace / "workflow"
     click.echo(f"Wrote {where}: {', '.join(changes)}, {written.unchanged} unchanged.")
     folder = "" if compiled.workspace.resolve() == Path.cwd() else f"cd {compiled.workspace} && "
     click.echo(f"Run it: {folder}snakemake --profile {compiled.cluster.scheduler}")

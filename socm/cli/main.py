@@ -18,9 +18,23 @@ OUR_MISTAKE = 1
 INTERRUPTED = 130
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "init": ("socm.cli.language:init", "Write a commented starter campaign."),
+    "init": (
+        "socm.cli.language:init",
+        "Write a commented campaign to start from, and the schema that editors check it by.",
+    ),
     "check": ("socm.cli.language:check", "Tell every mistake in a campaign, and write nothing."),
-    "compile": ("socm.cli.compile:compile_command", "Write the workflow of a campaign file."),
+    "compile": (
+        "socm.cli.compile:compile_command",
+        "Write the workflow of a campaign file: workflow/Snakefile and what it needs.",
+    ),
+    "run": (
+        "socm.cli.run:run_command",
+        "Compile a campaign, check what would stop it, and run it with Snakemake.",
+    ),
+    "status": (
+        "socm.cli.status:status_command",
+        "Show which jobs of a campaign are done, run, wait, failed, are stale or missing, and why.",
+    ),
     "diff": (
         "socm.cli.diff:diff_command",
         "Show which jobs would run after a compile, why, and what they cost.",
@@ -29,20 +43,43 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "socm.cli.splits:splits_command",
         "Show the splits of every null test, their balance, and tests that go together.",
     ),
-    "graph": ("socm.cli.graph:graph_command", "Show which workflows wait for which."),
+    "graph": (
+        "socm.cli.graph:graph_command",
+        "Show which workflows wait for which, and how many jobs they have.",
+    ),
     "clean": (
         "socm.cli.clean:clean_command",
-        "List and remove what jobs made that are no longer in the campaign.",
+        "List and remove what jobs made that are no longer in the campaign, after asking.",
+    ),
+    "report": (
+        "socm.nulls.command:report_command",
+        "Report on the null tests of a compiled campaign, those that have run and those that haven't.",
+    ),
+    "verdict": (
+        "socm.nulls.command:verdict_command",
+        "Judge the null tests of a compiled campaign: exit status 0 pass, 3 fail, 4 incomplete.",
     ),
     "simulate": (
         "socm.simulate.command:simulate",
-        "Simulate a small observation set that the mapmaker reads.",
+        "Simulate a small observation set in DIRECTORY that the real mapmaker reads.",
     ),
-    "cluster": ("socm.cli.cluster:cluster_command", "Clusters: what there are, and the one at hand."),
-    "import": ("socm.cli.language:import_command", "Turn a YAML stage file into a campaign file."),
-    "explain": ("socm.cli.language:explain_command", "Tell more about a diagnostic."),
-    "schema": ("socm.cli.language:schema", "Print the JSON schema of campaign files, for editors."),
-    "completion": ("socm.cli.language:completion", "Print the shell's completion script."),
+    "cluster": (
+        "socm.cli.cluster:cluster_command",
+        "Show the clusters that a campaign's `resource` can name, or describe the one at hand.",
+    ),
+    "import": (
+        "socm.cli.language:import_command",
+        "Bring the older tool's YAML file of stages into the campaign language.",
+    ),
+    "explain": (
+        "socm.cli.language:explain_command",
+        "Say more about a diagnostic: CODE is what stands in brackets, as in error[unknown-key].",
+    ),
+    "schema": ("socm.cli.language:schema", "Print the JSON schema of campaign files, or the reference page."),
+    "completion": (
+        "socm.cli.language:completion",
+        "Print the script that makes a shell complete socm's commands, options and codes.",
+    ),
 }
 """Subcommands: where each one is, and its line in the help. A test holds the lines to the commands."""
 

@@ -1,4 +1,8 @@
-"""What a generated Snakefile calls before and after it runs: one run at a time, no job twice at once."""
+"""What a generated Snakefile calls before and after it runs: one run at a time, no job twice at once.
+
+Snakemake reads this module whenever it reads a workflow, also for a dry run: what only a real run
+needs is imported when it starts.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,6 @@ import sys
 from pathlib import Path
 
 from socm.run import lock
-from socm.run.claims import claim_outputs, release
-from socm.run.orphans import mark, wait_for_orphans
 
 
 def release_dead_lock() -> None:
@@ -34,6 +36,9 @@ def start() -> None:
     What ended meanwhile may have made outputs, so Snakemake then starts over and sees them. Raises
     AlreadyRunningError and SlurmSilentError before any job is submitted.
     """
+    from socm.run.claims import claim_outputs
+    from socm.run.orphans import mark, wait_for_orphans
+
     here = Path()
     lock.take_turn(here)
     try:
@@ -51,18 +56,23 @@ def start() -> None:
 
 def end() -> None:
     """Give up the turn."""
-    release(tuple(_claims))
+    _release_claims()
     lock.end_turn(Path())
 
 
 def _start_over(here: Path) -> None:
     """Replace this process by one that runs the same command."""
-    release(tuple(_claims))
+    _release_claims()
     lock.end_turn(here)
     shutil.rmtree(here / lock.LOCKS, ignore_errors=True)
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 -- the same command again
+
+
+def _release_claims() -> None:
+    for file in _claims:
+        file.unlink(missing_ok=True)
 
 
 def _tell(text: str) -> None:
