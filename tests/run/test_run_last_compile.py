@@ -1,0 +1,218 @@
+"""A compile is left out only where it would change nothing: whatever it reads, a change of it is seen."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+from diff_workspace import DAY_S, START_S
+
+from socm.cli import main
+from socm.clusters import load_cluster
+from socm.run import last_compile
+from socm.run.last_compile import fingerprint, recall
+from socm.workflows.plugins import load_with_plugins
+
+CAMPAIGN = """\
+[campaign]
+name = "quick"
+resource = "here.toml"
+
+[campaign.maps]
+workflow = "ml-mapmaking"
+context = "${SOCM_TEST_DATA}/context.yaml"
+area = "data/area.fits"
+preprocess_config = "data/preprocess.yaml"
+output_dir = "results/maps"
+query = "ids.txt"
+environment = { conda = "env.yaml" }
+
+[campaign.ml-null-tests.pwv-tests]
+context = "data/context.yaml"
+area = "data/area.fits"
+output_dir = "results/null"
+nsplits = 1
+chunk_nobs = 1
+max_missing = 0.5
+
+[campaign.list]
+workflow = "command"
+executable = "lister"
+inputs = { listed = "listed.txt" }
+"""
+CLUSTER = 'scheduler = "local"\nnodes = 1\ncores_per_node = 8\nmemory_per_node = "64 GB"\nlauncher = "mpiexec -n {ranks}"\n'
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A campaign that reads everything a campaign can read; nothing of the user's is touched."""
+    workspace = tmp_path / "workspace"
+    data = workspace / "data"
+    data.mkdir(parents=True)
+    for name, text in {
+        "campaign.toml": CAMPAIGN,
+        "here.toml": CLUSTER,
+        "env.yaml": "dependencies: [python]\n",
+        "listed.txt": "listed\n",
+        "ids.txt": f"obs_{START_S}_lati1_100\n",
+        "data/context.yaml": "obsdb: obsdb.sqlite\n",
+        "data/area.fits": "SIMPLE",
+        "data/preprocess.yaml": "process_pipe: []\n",
+    }.items():
+        (workspace / name).write_text(text)
+    with sqlite3.connect(data / "obsdb.sqlite") as connection:
+        connection.execute("create table obs (obs_id text primary key, timestamp real, pwv_mean real)")
+        for day in range(6):
+            row = (f"obs_{START_S + day * DAY_S}_lati1_100", START_S + day * DAY_S, day)
+            connection.execute("insert into obs values (?, ?, ?)", row if day else (*row[:2], None))
+    connection.close()
+    bin_folder = tmp_path / "bin"
+    bin_folder.mkdir()
+    for name in ("so-site-pipeline", "lister"):
+        (bin_folder / name).write_text("#!/bin/sh\n")
+        (bin_folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{bin_folder}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("SOCM_TEST_DATA", "data")
+    monkeypatch.delenv("SOTODLIB_SITECONFIG", raising=False)
+    monkeypatch.chdir(workspace)
+    return workspace
+
+
+def compiled(capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:
+    """Run `socm compile` and return what it said."""
+    with pytest.raises(SystemExit) as stop:
+        main(["compile", "campaign.toml"])
+    said = capsys.readouterr()
+    assert stop.value.code == 0, said.err
+    return said.out, said.err
+
+
+def remembered() -> bool:
+    """Return whether another compile would be left out."""
+    file = Path("campaign.toml")
+    loaded = load_with_plugins(file)
+    known = fingerprint(loaded, load_cluster(loaded.campaign.resource, Path()), file)
+    return recall(Path(), known, Path()) is not None
+
+
+def test_the_second_compile_says_what_the_first_said_and_writes_nothing(folder, capsys):
+    out, err = compiled(capsys)
+    stamps = {path: path.stat() for path in folder.rglob("*")}
+    assert remembered()
+    again_out, again_err = compiled(capsys)
+    assert again_err == err
+    assert "missing-values" in err
+    assert again_out.splitlines()[:-1] == out.splitlines()[:-2]
+    assert "Nothing changed" in again_out
+    assert {path: path.stat() for path in folder.rglob("*")} == stamps
+    assert not list(folder.rglob("*.pyc"))
+
+
+def database(statement: str) -> None:
+    with sqlite3.connect("data/obsdb.sqlite") as connection:
+        connection.execute(statement)
+    connection.close()
+
+
+def append(path: str, text: str) -> None:
+    Path(path).write_text(Path(path).read_text() + text)
+
+
+CHANGES = {
+    "the campaign": lambda: append("campaign.toml", "# more\n"),
+    "the cluster": lambda: (
+        append("here.toml", "# more\n") or Path("here.toml").write_text(CLUSTER.replace("8", "9"))
+    ),
+    "the context": lambda: append("data/context.yaml", "tags: {}\n"),
+    "the user's context": lambda: (
+        Path.home().mkdir() or (Path.home() / ".sotodlib.yaml").write_text("tags: {}\n")
+    ),
+    "the site's context": lambda: Path("site.yaml").write_text("tags: {}\n"),
+    "a value of the database": lambda: database("update obs set pwv_mean = 9 where pwv_mean = 1"),
+    "a row of the database": lambda: database("delete from obs where pwv_mean = 1"),
+    "a file of ids": lambda: append("ids.txt", f"obs_{START_S + DAY_S}_lati1_100\n"),
+    "a conda environment": lambda: append("env.yaml", "# more\n"),
+    "a written file": lambda: append("workflow/rules/maps.smk", "# more\n"),
+    "a query file": lambda: append("workflow/queries/maps/all.txt", "more\n"),
+    "a profile": lambda: append("local/config.yaml", "# more\n"),
+    "a written file gone": lambda: Path("workflow/jobs/maps.json").unlink(),
+    "the manifest": lambda: append("workflow/manifest.json", " "),
+    "an input gone": lambda: Path("listed.txt").unlink(),
+    "an input emptied": lambda: Path("data/area.fits").write_text(""),
+    "a program": lambda: Path("../bin/lister").unlink(),
+    "a variable": lambda: shutil.copytree("data", "other") and os.environ.update(SOCM_TEST_DATA="other"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_is_seen(change, folder, capsys, monkeypatch):
+    monkeypatch.setenv("SOCM_TEST_DATA", "data")
+    compiled(capsys)
+    assert remembered()
+    CHANGES[change]()
+    assert not remembered()
+
+
+def test_rows_in_the_log_of_the_database_are_seen(folder, capsys):
+    writer = sqlite3.connect("data/obsdb.sqlite")
+    writer.execute("pragma journal_mode = wal")
+    writer.execute("pragma wal_autocheckpoint = 0")
+    compiled(capsys)
+    assert remembered()
+    writer.execute("delete from obs where pwv_mean = 1")
+    writer.commit()
+    assert not remembered()
+    writer.close()
+
+
+def test_another_version_of_a_library_is_seen(folder, capsys, monkeypatch):
+    compiled(capsys)
+    monkeypatch.setattr(last_compile, "version", lambda _: "0")
+    assert not remembered()
+
+
+def test_another_text_of_socm_is_seen(folder, capsys, monkeypatch):
+    compiled(capsys)
+    monkeypatch.setattr(last_compile, "_files_of_socm", lambda: iter(["compile.py 0"]))
+    assert not remembered()
+
+
+def test_a_moved_workspace_is_compiled(folder, capsys, monkeypatch):
+    compiled(capsys)
+    shutil.copytree(folder, folder.parent / "moved")
+    monkeypatch.chdir(folder.parent / "moved")
+    assert not remembered()
+    assert "Nothing changed" in compiled(capsys)[0]
+    assert remembered()
+
+
+def test_what_is_not_known_beforehand_is_always_compiled(folder, capsys):
+    Path("mine.py").write_text("")
+    text = Path("campaign.toml").read_text()
+    Path("campaign.toml").write_text(text.replace('name = "quick"', 'name = "quick"\nplugins = ["mine.py"]'))
+    compiled(capsys)
+    assert not remembered()
+
+
+def test_without_a_cache_folder_everything_works(folder, capsys, monkeypatch):
+    (folder.parent / "cache").write_text("in the way")
+    compiled(capsys)
+    assert not remembered()
+    assert "Nothing changed" in compiled(capsys)[0]
+
+
+def test_the_oldest_are_forgotten(folder, capsys, monkeypatch):
+    monkeypatch.setattr(last_compile, "MOST_KEPT", 3)
+    kept = folder.parent / "cache/socm/compiles"
+    kept.mkdir(parents=True)
+    for number in range(5):
+        (kept / f"{number}.json").write_text("{}")
+        os.utime(kept / f"{number}.json", (number, number))
+    compiled(capsys)
+    assert sorted(file.name for file in kept.iterdir() if len(file.name) < 10) == ["3.json", "4.json"]
+    assert remembered()
