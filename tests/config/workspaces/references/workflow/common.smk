@@ -1,0 +1,63 @@
+# What the rules of this campaign share, written by socm.
+
+import json
+import math
+import os
+import shlex
+import sys
+
+# One run at a time: the lock of a dead one is released, its jobs that still run are waited for.
+if workflow.is_main_process:
+    from socm.run import guard
+
+    guard.release_dead_lock()
+
+# What the shell of a job knows: socm's own programs, run with the Python that runs Snakemake, and
+# a folder of the job's own for temporary files, in the one that is asked for, until the job ends.
+PYTHON = shlex.quote(sys.executable)
+
+shell.prefix("""set -euo pipefail
+socm_jobs() {{ {PYTHON} -m socm.jobs "$@"; }}
+socm_nulls() {{ {PYTHON} -m socm.nulls "$@"; }}
+own_tmp_dir() {{
+  [ -z "$1" ] || {{ export TMPDIR=$(mktemp -d "$1/socm.XXXXXXXX"); trap 'rm -rf "$TMPDIR"' EXIT; }}
+}}
+""")
+
+
+def read_table(path):
+    """A table of this folder."""
+    with open(f"{workflow.basedir}/{path}", encoding="utf-8") as table:
+        return json.load(table)
+
+
+def of_job(name, *keys):
+    """What the table of `name` says of a job: its command, its inputs, its observations."""
+
+    def look_up(wildcards):
+        rows = JOBS[name]
+        found = rows[wildcards.job] if wildcards else next(iter(rows.values()))
+        for key in keys:
+            found = found[key]
+        return found
+
+    return look_up
+
+
+def growing(amount, by, up_to):
+    """More at each attempt, up to what the cluster gives."""
+
+    def at_attempt(wildcards, attempt):
+        return min(math.ceil(amount * by ** (attempt - 1)), up_to)
+
+    return at_attempt
+
+
+def tries(number):
+    """A failed job is tried again in a new allocation, never inside the one it failed in."""
+    return number if workflow.is_main_process else 0
+
+
+def inherited(wildcards):
+    """No environment of its own: programs are those found where Snakemake was started."""
+    return None
