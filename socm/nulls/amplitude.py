@@ -79,7 +79,7 @@ def found_amplitude(
     while found(high) < CONFIDENCE:
         high *= 2
     low = 0.0
-    for _ in range(24):
+    for _ in range(12):
         middle = (low + high) / 2
         low, high = (low, middle) if found(middle) >= CONFIDENCE else (middle, high)
     return high
@@ -88,7 +88,7 @@ def found_amplitude(
 def find_threshold(deviations: Deviations) -> float:
     """Return the chi-square whose PTE is 0.01."""
     low, high = 0.0, float(deviations.simulated_chi_square.max()) * 4
-    for _ in range(60):
+    for _ in range(30):
         middle = (low + high) / 2
         reached = float(pte(middle, deviations.simulated_chi_square)) < FOUND_PTE
         low, high = (low, middle) if reached else (middle, high)

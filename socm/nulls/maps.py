@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,8 +93,11 @@ def read_header(path: Path) -> Header:
     from pixell import enmap
 
     try:
+        with warnings.catch_warnings():
+            # astropy warns of words it can't read before it says that a file is no FITS map.
+            warnings.simplefilter("ignore")
+            unit = fits.getheader(path).get("BUNIT")
         shape, wcs = enmap.read_map_geometry(str(path))
-        unit = fits.getheader(path).get("BUNIT")
     except (OSError, ValueError, KeyError) as error:
         raise DiagnosticError(
             Diagnostic("unreadable-map", f"{path} can't be read as a FITS map: {error}")

@@ -40,8 +40,7 @@ def draw_difference(
     height = float(np.clip(width * height_deg / width_deg / _cosine(geometry), 1.6, 4.5)) + 1.5
     figure = Figure(figsize=(width * len(planes) + 0.6, height), layout="constrained")
     FigureCanvasAgg(figure)
-    colours = colormaps["RdBu_r"].copy()
-    colours.set_bad("0.85")
+    colours = colormaps["RdBu_r"].with_extremes(bad="0.85")
     axes = figure.subplots(1, len(planes), squeeze=False, sharey=True)[0]
     for axis, values, component in zip(axes, planes, COMPONENTS, strict=False):
         drawn = np.where(inside, _average(values, weight, step), np.nan)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from socm.nulls.__main__ import run
 
 pytest.importorskip("pixell")
 pytest.importorskip("matplotlib")
@@ -18,8 +22,22 @@ Write = Callable[..., Path]
 
 
 def run_job(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "socm.nulls", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    """Run the job's command line here, which saves the seconds that imports take."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        status = run([str(argument) for argument in arguments])
+    return subprocess.CompletedProcess([], status, out.getvalue(), err.getvalue())
+
+
+def test_the_module_is_the_command_that_jobs_run(write_test: Write) -> None:
+    command = [sys.executable, "-m", "socm.nulls", str(write_test({"a": 1, "b": 1})), "out"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "direction-tests: 1 half differences in out" in result.stdout
+    Path("results/b_split_1/sky_div.fits").unlink()
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert "error[missing-map]" in result.stderr
 
 
 def read_map(path: str | Path) -> np.ndarray:

@@ -1,0 +1,123 @@
+"""`socm report` and `socm verdict`: what a campaign's null tests say."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from socm.nulls.verdict import Verdict
+
+TSV_COLUMNS = (
+    "test",
+    "comparison",
+    "spectrum",
+    "chi_square",
+    "bins",
+    "pte",
+    "pte_chi_square",
+    "pte_chi",
+    "pte_worst",
+    "flag",
+)
+
+directories_argument = click.argument(
+    "directories", nargs=-1, type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="[DIR]..."
+)
+
+
+@click.command("report")
+@directories_argument
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The page to write (DIR/report.html); verdict.json goes beside it.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["html", "json", "tsv"]),
+    default="html",
+    help="A page, or the numbers on standard output.",
+)
+@click.option(
+    "--plots",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Write every plot there too, as PNG and PDF.",
+)
+def report_command(directories: tuple[Path, ...], output: Path | None, form: str, plots: Path | None) -> None:
+    """Report on the null tests of a compiled campaign, those that have run and those that haven't.
+
+    DIR is the campaign's folder (here), or the output folders of single tests.
+    """
+    from socm.nulls.products import write_json
+    from socm.nulls.provenance import read_provenance
+    from socm.nulls.verdict import describe_verdict
+
+    places = directories or (Path(),)
+    verdict = _judge(places)
+    if plots is not None:
+        from socm.nulls.figures import write_figures
+
+        write_figures(plots, verdict)
+    if form != "html":
+        click.echo(_as_json(verdict) if form == "json" else _as_tsv(verdict), nl=False)
+        return
+    from socm.nulls.report import write_report
+
+    page = output or places[0] / "report.html"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    provenance = read_provenance(places[0], verdict.records)
+    write_report(page, verdict, provenance, str(provenance.get("campaign") or places[0].resolve().name))
+    write_json(page.with_name("verdict.json"), describe_verdict(verdict) | {"provenance": provenance})
+    click.echo(verdict.sentence)
+    click.echo(f"Wrote {page} and {page.with_name('verdict.json')}.")
+
+
+@click.command("verdict")
+@directories_argument
+@click.option("--quiet", is_flag=True, help="Say nothing; the exit status tells.")
+def verdict_command(directories: tuple[Path, ...], quiet: bool) -> None:
+    """Judge the null tests of a compiled campaign: exit status 0 pass, 3 fail, 4 incomplete.
+
+    DIR is the campaign's folder (here), or the output folders of single tests.
+    """
+    verdict = _judge(directories or (Path(),))
+    if not quiet:
+        click.echo(verdict.sentence)
+        for record in verdict.records:
+            for reason in record.lacks:
+                click.echo(f"  {record.place.name}: {reason}")
+    sys.exit(verdict.status.exit_code)
+
+
+def _judge(directories: tuple[Path, ...]) -> Verdict:
+    from socm.nulls.verdict import find_tests, judge_records, read_record
+
+    return judge_records([read_record(place) for place in find_tests(directories)])
+
+
+def _as_json(verdict: Verdict) -> str:
+    from socm.nulls.verdict import describe_verdict
+
+    return json.dumps(describe_verdict(verdict), indent=1, ensure_ascii=False) + "\n"
+
+
+def _as_tsv(verdict: Verdict) -> str:
+    from socm.nulls.verdict import describe_verdict
+
+    text = io.StringIO()
+    writer = csv.DictWriter(text, TSV_COLUMNS, delimiter="\t", extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for test in describe_verdict(verdict)["tests"]:
+        rows: list[dict[str, Any]] = [{"test": test["test"], **row} for row in test["ptes"]]
+        writer.writerows(rows or [{"test": test["test"]}])
+    return text.getvalue()

@@ -1,0 +1,87 @@
+"""The report's plots for papers: PNG and PDF of each comparison's spectra and of the histogram of PTEs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from socm.nulls.products import file_name
+from socm.nulls.svg import HISTOGRAM_BINS
+from socm.nulls.verdict import TestRecord, Verdict
+
+NO_DATES: dict[str, dict[str, Any]] = {
+    "png": {"Software": None},
+    "pdf": {"Creator": None, "Producer": None, "CreationDate": None},
+}
+
+
+def write_figures(folder: Path, verdict: Verdict) -> list[Path]:
+    """Write <test>_<comparison>.png and .pdf, and ptes.png and .pdf, into a folder; return their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for record in verdict.records:
+        if record.missing is None:
+            for number, comparison in enumerate(record.ptes["comparisons"]):
+                stem = file_name(f"{record.place.name}_{comparison['name']}")
+                written += _save(_draw_comparison(record, number, comparison), folder / stem)
+    if verdict.family is not None:
+        written += _save(_draw_ptes(verdict.family.ptes), folder / "ptes")
+    return written
+
+
+def _save(figure: Any, stem: Path) -> list[Path]:
+    paths = []
+    for suffix, metadata in NO_DATES.items():
+        path = stem.with_name(f"{stem.name}.{suffix}")
+        figure.savefig(path, dpi=150, metadata=metadata)
+        paths.append(path)
+    return paths
+
+
+def _figure(width: float, height: float) -> Any:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _draw_comparison(record: TestRecord, number: int, comparison: Mapping[str, Any]) -> Any:
+    """Return a figure of null spectra with error bars, a dashed zero, and unused multipoles grey."""
+    edges, multipoles = record.arrays["edges"], record.arrays["multipoles"]
+    judgements = comparison["judgements"]
+    columns = min(3, len(judgements))
+    rows = -(-len(judgements) // columns)
+    figure = _figure(3.4 * columns, 2.5 * rows + 0.4)
+    scale = multipoles * (multipoles + 1) / (2 * np.pi)
+    for index, judgement in enumerate(judgements):
+        axis = figure.add_subplot(rows, columns, index + 1)
+        power, sigma = (record.arrays[name][number, index] * scale for name in ("power", "sigma"))
+        label = f"χ²/dof {judgement['chi_square']:.1f}/{judgement['bins']} ({judgement['pte']:.3f})"
+        axis.errorbar(multipoles, power, sigma, fmt="o", markersize=3, linewidth=1, label=label)
+        axis.axhline(0, color="black", linestyle="--", linewidth=0.8)
+        axis.axvspan(0, edges[0], color="0.9")
+        axis.axvspan(edges[-1], edges[-1] * 1.04, color="0.9")
+        axis.set_xlim(0, edges[-1] * 1.04)
+        axis.set_title(judgement["spectrum"], fontsize=10)
+        axis.set_xlabel("multipole $\\ell$")
+        axis.set_ylabel(f"$\\ell(\\ell+1)C_\\ell/2\\pi$ [{record.summary['unit']}²]")
+        axis.legend(fontsize=8, loc="upper right")
+    figure.suptitle(f"{record.place.name}: {comparison['label']}", fontsize=11)
+    return figure
+
+
+def _draw_ptes(ptes: np.ndarray) -> Any:
+    figure = _figure(4.5, 3.2)
+    axis = figure.add_subplot()
+    axis.hist(ptes, bins=HISTOGRAM_BINS, range=(0, 1), color="#2166ac", alpha=0.8)
+    axis.axhline(len(ptes) / HISTOGRAM_BINS, color="black", linestyle="--", linewidth=0.8, label="expected")
+    axis.set_xlim(0, 1)
+    axis.set_xlabel("PTE")
+    axis.set_ylabel(f"of {len(ptes)} PTEs")
+    axis.legend(fontsize=8)
+    return figure

@@ -1,0 +1,58 @@
+"""Where a report's numbers come from: the campaign, its seed, versions, digests, core hours."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from socm.nulls.inputs import read_json
+from socm.nulls.verdict import MANIFEST, TestRecord
+
+LIBRARIES = ("socm", "sotodlib", "pixell", "ducc0", "numpy", "scipy")
+
+
+def read_provenance(directory: Path, records: Sequence[TestRecord]) -> dict[str, Any]:
+    """Return what is known of a workspace's making: plain values, by name, for a report to print."""
+    provenance: dict[str, Any] = {}
+    manifest_path = directory / MANIFEST
+    manifest = read_json(manifest_path, "manifest") if manifest_path.is_file() else {}
+    if manifest:
+        provenance["campaign"] = manifest.get("campaign", "")
+        provenance["compiled by"] = f"socm {manifest.get('socm', '?')}"
+        provenance |= {f"digest of {name}": digest for name, digest in manifest.get("sources", {}).items()}
+        hours = sum_core_hours(directory / "benchmarks", manifest.get("rules", {}))
+        if hours is not None:
+            provenance["core hours measured"] = f"{hours:.2f}"
+    seeds = sorted({record.ptes["seed"] for record in records if record.missing is None})
+    provenance["seed"] = ", ".join(map(str, seeds))
+    provenance["reported with"] = ", ".join(f"{name} {number}" for name, number in _versions())
+    return provenance
+
+
+def _versions() -> list[tuple[str, str]]:
+    found = []
+    for name in LIBRARIES:
+        try:
+            found.append((name, version(name)))
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def sum_core_hours(folder: Path, rules: Mapping[str, Mapping[str, Any]]) -> float | None:
+    """Return the core hours of all jobs that Snakemake timed, seconds × cores; None if it timed none.
+
+    folder: of the benchmark tables, <rule>/<job>.tsv, with a column `s`.
+    """
+    total, seen = 0.0, False
+    for path in sorted(folder.glob("**/*.tsv")):
+        rule = path.relative_to(folder).parts[0]
+        cores = int(rules.get(rule, {}).get("cores", 1))
+        with path.open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file, delimiter="\t"):
+                total += float(row.get("s") or 0) * cores / 3600
+                seen = True
+    return total if seen else None

@@ -1,0 +1,231 @@
+"""The report of a campaign's null tests: one HTML page that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from socm.nulls.svg import draw_deviations, draw_histogram, draw_spectrum, draw_strip
+from socm.nulls.verdict import TestRecord, Verdict, flag
+
+BALANCE = {
+    "asked": "observations asked",
+    "used": "observations used",
+    "hits": "hits [samples]",
+    "weight": "weight [deg²/unit²]",
+    "ra_deg": "mean ra [deg]",
+    "dec_deg": "mean dec [deg]",
+}
+"""Columns of a test's balance that every report has; columns a campaign adds come after them."""
+
+LARGEST_PICTURES = 60_000_000
+"""Bytes of pictures put into the page; beyond, it links to the files."""
+
+
+def write_report(path: Path, verdict: Verdict, provenance: Mapping[str, Any], title: str) -> None:
+    """Write the page, whole or not at all; the same campaign gives the same bytes."""
+    from socm.nulls.products import replace_file
+
+    replace_file(path, render_report(verdict, provenance, title, path.parent).encode())
+
+
+def render_report(verdict: Verdict, provenance: Mapping[str, Any], title: str, folder: Path) -> str:
+    """Return the page; `folder` is where it will lie, links to pictures that don't fit in go from there."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("socm.nulls", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    judged = [record for record in verdict.records if record.missing is None]
+    spectra = list(dict.fromkeys(name for record in judged for name in record.ptes["spectra"]))
+    pictures = _Pictures(folder)
+    return environment.get_template("report.html.j2").render(
+        title=title,
+        verdict=verdict,
+        family=verdict.family,
+        spectra=spectra,
+        rows=[row for record in verdict.records for row in _table_rows(record, spectra)],
+        histogram=draw_histogram(verdict.family.ptes) if verdict.family else "",
+        strip=draw_strip(_strip_rows(judged)) if verdict.family else "",
+        tests=[_show_test(record, pictures) for record in judged],
+        lacking=[(record.place.name, "; ".join(record.lacks)) for record in verdict.records if record.lacks],
+        provenance=dict(provenance),
+    )
+
+
+def _table_rows(record: TestRecord, spectra: Sequence[str]) -> list[dict[str, Any]]:
+    """Return a row a comparison: its PTEs by spectrum, what is lacking, the amplitude it would have found."""
+    if record.missing is not None or not record.ptes["comparisons"]:
+        return [
+            {
+                "test": record.place.name,
+                "anchor": "",
+                "comparison": "",
+                "cells": [_cell(None) for _ in spectra],
+                "lowest": _cell(None),
+                "found": _number(None),
+                "lacks": "; ".join(record.lacks),
+            }
+        ]
+    rows = []
+    for comparison in record.ptes["comparisons"]:
+        by_name = {judgement["spectrum"]: judgement for judgement in comparison["judgements"]}
+        ptes = [judgement["pte"] for judgement in comparison["judgements"]]
+        rows.append(
+            {
+                "test": record.place.name,
+                "anchor": _anchor(record.place.name),
+                "comparison": comparison["label"],
+                "cells": [_cell(by_name[name]["pte"] if name in by_name else None) for name in spectra],
+                "lowest": _cell(min(ptes)),
+                "found": _number(by_name.get("TT", {}).get("found_rms", {}).get("red")),
+                "lacks": "; ".join(record.lacks),
+            }
+        )
+    return rows
+
+
+def _cell(pte: float | None) -> dict[str, Any]:
+    if pte is None:
+        return {"text": "–", "value": 2.0, "flag": ""}
+    return {"text": f"{pte:.3f}" if pte >= 0.001 else f"{pte:.1e}", "value": pte, "flag": flag(pte)}
+
+
+def _number(value: float | None) -> dict[str, Any]:
+    return {"text": "–" if value is None else f"{value:.3g}", "value": -1.0 if value is None else value}
+
+
+def _strip_rows(records: Sequence[TestRecord]) -> list[tuple[str, list[tuple[str, float, str]]]]:
+    return [
+        (
+            f"{record.place.name} {comparison['name']}",
+            [(one["spectrum"], one["pte"], flag(one["pte"])) for one in comparison["judgements"]],
+        )
+        for record in records
+        for comparison in record.ptes["comparisons"]
+    ]
+
+
+def _show_test(record: TestRecord, pictures: _Pictures) -> dict[str, Any]:
+    arrays, summary = record.arrays, record.summary
+    return {
+        "name": record.place.name,
+        "anchor": _anchor(record.place.name),
+        "unit": summary["unit"],
+        "lacks": record.lacks,
+        "support": summary["support"],
+        "ptes": record.ptes,
+        "comparisons": [
+            _show_comparison(record, number, comparison, arrays)
+            for number, comparison in enumerate(record.ptes["comparisons"])
+        ],
+        "pictures": [
+            {
+                "source": pictures.show(record.place.folder / row["picture"]),
+                "text": f"{row['label']}, half difference {row['number']}: "
+                + ", ".join(f"{name} rms {_ratio(rms)}" for name, rms in row["rms"].items()),
+            }
+            for row in summary["differences"]
+            if row["number"] == 1
+        ],
+        "balance": _balance_columns(summary["splits"]),
+        "splits": [_balance_row(split, summary["splits"]) for split in summary["splits"]],
+        "skipped": [
+            (split["name"], row["observation"], row["reason"])
+            for split in summary["splits"]
+            for row in split["skipped"]
+        ],
+    }
+
+
+def _ratio(rms: Mapping[str, float | None]) -> str:
+    if rms["measured"] is None or rms["expected"] is None or rms["ratio"] is None:
+        return "–"
+    return f"{rms['measured']:.3g} ({rms['ratio']:.2f} of that expected)"
+
+
+def _show_comparison(
+    record: TestRecord, number: int, comparison: Mapping[str, Any], arrays: Mapping[str, Any]
+) -> dict[str, Any]:
+    edges, multipoles, unit = arrays["edges"], arrays["multipoles"], record.summary["unit"]
+    panels = []
+    for index, judgement in enumerate(comparison["judgements"]):
+        name, chi_square, bins, pte = (judgement[key] for key in ("spectrum", "chi_square", "bins", "pte"))
+        words = f"{name}  χ²/dof {chi_square:.1f}/{bins} (PTE {pte:.3f})"
+        where = f"{record.place.name}, {comparison['label']}"
+        panels.append(
+            {
+                "spectrum": draw_spectrum(
+                    edges,
+                    multipoles,
+                    arrays["power"][number, index],
+                    arrays["sigma"][number, index],
+                    words,
+                    f"Null spectrum {name} of {where} in {unit}², multiplied by l(l+1)/2π",
+                ),
+                "deviation": draw_deviations(
+                    edges, arrays["deviation"][number, index], "χ per bin", f"χ of {name} of {where}"
+                ),
+            }
+        )
+    judgements = [
+        judgement
+        | {
+            "flag": flag(judgement["pte"]),
+            "found": ", ".join(f"{rms:.3g} ({shape})" for shape, rms in judgement["found_rms"].items()),
+        }
+        for judgement in comparison["judgements"]
+    ]
+    return {"label": comparison["label"], "panels": panels, "judgements": judgements}
+
+
+def _balance_columns(splits: Sequence[Mapping[str, Any]]) -> list[str]:
+    extra = sorted({key for split in splits for key in split["balance"]} - set(BALANCE))
+    return [*BALANCE.values(), *extra]
+
+
+def _balance_row(split: Mapping[str, Any], splits: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    extra = sorted({key for one in splits for key in one["balance"]} - set(BALANCE))
+    values = {**split["balance"], **{key: split[key] for key in ("asked", "used", "hits")}}
+    return {
+        "name": split["name"],
+        "under_covered": split["under_covered"],
+        "values": [_plain(values.get(key)) for key in (*BALANCE, *extra)],
+    }
+
+
+def _plain(value: float | None) -> str:
+    if value is None or not np.isfinite(value):
+        return "–"
+    return f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 1e5 else f"{value:.4g}"
+
+
+def _anchor(name: str) -> str:
+    return "test-" + "".join(letter if letter.isalnum() else "-" for letter in name)
+
+
+class _Pictures:
+    """Puts pictures into the page, as long as they fit; then links to them, from the page's folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._left = LARGEST_PICTURES
+
+    def show(self, path: Path) -> str:
+        """Return what an image's source is to be."""
+        if not path.is_file():
+            return ""
+        content = path.read_bytes()
+        self._left -= len(content)
+        if self._left >= 0:
+            return "data:image/png;base64," + base64.b64encode(content).decode()
+        return Path(os.path.relpath(path, self._folder)).as_posix()
