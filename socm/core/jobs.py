@@ -19,6 +19,7 @@ class JobSpec:
 
     Of the outputs, `temporary` are those that go once their last reader is done, `folders` those
     that are folders, and `mark` the one that the job's success makes where its program makes none.
+    `shown` are those that Snakemake's own report holds, with the heading they stand under.
     `carries` says for an output what its readers read with it (the data behind a context file).
     `leftovers` are patterns of files that are no outputs and go when the job is done. `records` are
     files that hold these texts once the job has run as it is planned now.
@@ -33,9 +34,17 @@ class JobSpec:
     temporary: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
     mark: str | None = None
+    shown: Mapping[str, str] = field(default_factory=dict)
     carries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     leftovers: tuple[str, ...] = ()
     records: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def awaited(self) -> str:
+        """The output that shows that the job is done: it makes all or none. One that is kept, if any is."""
+        return next((path for name, path in self.outputs.items() if name not in self.temporary), "") or next(
+            iter(self.outputs.values())
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,19 +38,23 @@ def resolve_references(workflow: Workflow, others: Sequence[Workflow], outputs: 
     return workflow.resolved(all_values.value_of)
 
 
-def awaited_paths(workflow: Workflow, others: Sequence[Workflow], outputs: Outputs) -> tuple[str, ...]:
+def awaited_paths(
+    workflow: Workflow,
+    others: Sequence[Workflow],
+    outputs: Outputs,
+    marks: Callable[[Workflow], Sequence[str]],
+) -> tuple[str, ...]:
     """Return what must be made before a job of the workflow starts, for the references in its texts.
 
-    A reference to an output awaits that output; one to a field awaits everything that the variants it
-    speaks of make. The paths are those of the jobs, each once, sorted: as inputs they keep a reader
+    A reference to an output awaits that output; one to a field awaits all jobs of the variants it
+    speaks of, and `marks` gives a path of each. As inputs the paths, each once, sorted, keep a reader
     from starting early wherever in its table the reference stands.
     """
     paths: set[str] = set()
     for _, reference in workflow.references():
         for other in _matching(reference, workflow, others):
             made = outputs(other)
-            names = [reference.attribute] if reference.attribute in made else list(made)
-            paths.update(path for name in names for path in made[name])
+            paths.update(made[reference.attribute] if reference.attribute in made else marks(other))
     return tuple(sorted(paths))
 
 
@@ -138,27 +142,6 @@ def _matching(reference: Reference, reader: Workflow, others: Sequence[Workflow]
     """Return the workflows that a reference speaks of: all of that name, of the reader's variant."""
     named = [w for w in others if reference.workflow == w.name or reference.workflow in w.belongs_to]
     return [w for w in named if _same_variant(w, reader)]
-
-
-def outputs_named(
-    workflow: Workflow, others: Sequence[Workflow], outputs: Outputs
-) -> tuple[dict[str, None], dict[str, None]]:
-    """Return the outputs that a workflow's references stand for, and the workflows they name otherwise.
-
-    The latter are those of which a field is named: what is read of them isn't known.
-    """
-    paths: dict[str, None] = {}
-    names: dict[str, None] = {}
-    for _, reference in workflow.references():
-        for other in others:
-            if reference.workflow != other.name and reference.workflow not in other.belongs_to:
-                continue
-            made = outputs(other)
-            if reference.attribute not in made:
-                names[other.name] = None
-            elif _same_variant(other, workflow):
-                paths |= dict.fromkeys(made[reference.attribute])
-    return paths, names
 
 
 def _same_variant(other: Workflow, reader: Workflow) -> bool:

@@ -109,16 +109,11 @@ def _with_carried(specs: Sequence[RuleSpec]) -> list[RuleSpec]:
 
 
 def _with_dependencies(specs: Sequence[RuleSpec]) -> list[RuleSpec]:
-    """Make every job of a rule wait for all jobs of the workflows that it depends on.
-
-    One output of each is enough, because a job makes all of its outputs or none; one that is kept,
-    where there is one.
-    """
+    """Make every job of a rule wait for all jobs of the workflows that it depends on."""
     made: dict[str, list[str]] = {}
     for spec in specs:
         for job in spec.jobs:
-            kept = [path for name, path in job.outputs.items() if name not in job.temporary]
-            made.setdefault(spec.workflow, []).append((kept or list(job.outputs.values()))[0])
+            made.setdefault(spec.workflow, []).append(job.awaited)
     complete = []
     for spec in specs:
         awaited = tuple(path for name in spec.after if name != spec.workflow for path in made.get(name, ()))

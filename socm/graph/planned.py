@@ -9,7 +9,7 @@ from pathlib import Path
 
 from socm.core.jobs import JobSpec, RuleSpec
 from socm.core.models import Workflow
-from socm.core.resolving import outputs_named, resolve_references
+from socm.core.resolving import awaited_paths, resolve_references
 from socm.diagnostics import Diagnostic, KeyPath, Severity
 
 
@@ -23,19 +23,21 @@ class Planned:
         self.waiting: dict[str, str] = {}
 
     def resolve(self, workflow: Workflow) -> Workflow:
-        """Return a workflow without references, which waits for those of which it names a field."""
-        _, names = outputs_named(workflow, self.workflows, self.outputs)
-        ready = resolve_references(workflow, self.workflows, self.outputs)
-        return ready.model_copy(update={"depends_on": tuple(dict.fromkeys([*ready.depends_on, *names]))})
+        """Return a workflow without references."""
+        return resolve_references(workflow, self.workflows, self.outputs)
 
     def add(self, workflow: Workflow, rules: Sequence[RuleSpec]) -> None:
         """Keep the rules of a workflow, and what their jobs make."""
-        named, _ = outputs_named(workflow, self.workflows, self.outputs)
-        rules = _reading(rules, tuple(named))
+        rules = _reading(rules, awaited_paths(workflow, self.workflows, self.outputs, self.marks))
         self.rules[workflow.name, workflow.variant] = rules
         for rule in rules:
             for job in rule.jobs:
                 self.made |= {posixpath.normpath(path): (workflow.name, job) for path in job.outputs.values()}
+
+    def marks(self, workflow: Workflow) -> list[str]:
+        """Return for each job of a workflow the output that shows that it is done."""
+        rules = self.rules.get((workflow.name, workflow.variant), ())
+        return [job.awaited for rule in rules for job in rule.jobs]
 
     def outputs(self, workflow: Workflow) -> dict[str, list[str]]:
         """Return what the jobs of a workflow make: paths by the name of the output."""
@@ -82,7 +84,7 @@ class Planned:
 
 
 def _reading(rules: Sequence[RuleSpec], paths: Sequence[str]) -> Sequence[RuleSpec]:
-    """Return rules whose jobs read the outputs that the workflow names, also where only a text does.
+    """Return rules whose jobs await what the workflow's references speak of, also where only a text does.
 
     Those that one of the jobs says it reads are left to it: it knows which job reads which.
     """

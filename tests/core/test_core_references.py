@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given
@@ -122,12 +122,16 @@ def test_a_value_that_is_a_reference_itself_is_followed() -> None:
 
 def test_a_reader_awaits_what_it_refers_to_wherever_it_says_so() -> None:
     both = variants("f090", "f150")
-    everything = ("out/f090/m.fits", "out/f150/m.fits")
-    assert awaited_paths(Maps(name="r", options={"inject": ["${maps.map}"]}), both, outputs) == everything
-    assert awaited_paths(Maps(name="r", words=("${maps.bands}",)), both, outputs) == everything
-    assert awaited_paths(Maps(name="r", context="$${maps.map}"), both, outputs) == ()
-    one = Maps(name="r", variant=(("bands", "f150"),), context="${maps.context}")
-    assert awaited_paths(one, both, outputs) == ("out/f150/m.fits",)
+
+    def awaited(**fields: Any) -> tuple[str, ...]:
+        return awaited_paths(
+            Maps(name="r", **fields), both, outputs, lambda one: [f"{one.variant_folder}/done"]
+        )
+
+    assert awaited(options={"inject": ["${maps.map}"]}) == ("out/f090/m.fits", "out/f150/m.fits")
+    assert awaited(words=("${maps.bands}",)) == ("f090/done", "f150/done")
+    assert awaited(context="$${maps.map}") == ()
+    assert awaited(variant=(("bands", "f150"),), context="${maps.context}") == ("f150/done",)
 
 
 @pytest.mark.parametrize(

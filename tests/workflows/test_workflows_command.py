@@ -285,4 +285,4 @@ matrix = {band = ["f090"]}
     plan = workspace.compile().plan
     inputs = {rule.name: dict(rule.spec.jobs[0].inputs) for rule in plan.rules}
     assert inputs["output"] == {"references": ("made/f090/x",)}
-    assert inputs["folder"] == {"after": ("made/f090/x", "made/f150/x")}
+    assert inputs["folder"] == {"references": ("made/f090/x",)}

@@ -6,7 +6,6 @@ rule again:
         area="data/area.fits",
         preprocess_config="workflow/configs/preprocess.yaml",
         references=of_job("again", "inputs", "references"),
-        after=of_job("again", "inputs", "after"),
     output:
         map=ensure("results/again/{job}/pass1_sky_map.fits", non_empty=True),
         ivar=ensure("results/again/{job}/sky_div.fits", non_empty=True),

@@ -6,7 +6,6 @@ rule both:
         area="data/area.fits",
         preprocess_config="workflow/configs/preprocess.yaml",
         references=of_job("both", "inputs", "references"),
-        after=of_job("both", "inputs", "after"),
     output:
         map=ensure("data/area.fits.results/pass1_sky_map.fits", non_empty=True),
         ivar=ensure("data/area.fits.results/sky_div.fits", non_empty=True),
