@@ -34,13 +34,13 @@ def compile_command(file: Path, output: Path | None, form: str) -> None:
 
     Files that already are as they should be stay untouched; after a mistake nothing is written.
     """
-    from socm.run.last_compile import recall, remember
+    from socm.run.last_compile import recall
     from socm.workflows.plugins import load_with_plugins
 
     workspace = output if output is not None else file.parent
     try:
         loaded = load_with_plugins(file)
-        known = _fingerprint(loaded, file)
+        known = fingerprint_of(loaded, file)
         last = recall(workspace, known, file.parent)
         if last is not None:
             report(last.diagnostics, written=True, as_json=form == "json")
@@ -49,23 +49,52 @@ def compile_command(file: Path, output: Path | None, form: str) -> None:
                 _tell_nothing_changed(workspace, last.files)
             return
         # From here on arrays are needed, and what works on them takes a while to import.
-        from socm.compile import compile_campaign, write
+        from socm.compile import compile_campaign
 
         compiled = compile_campaign(file, output, loaded=loaded)
     except DiagnosticError as error:
         report(error.diagnostics, as_json=form == "json")
         raise click.exceptions.Exit(2) from None
-    written = write(compiled)
-    made = _to_remember(compiled)
-    if not compiled.waiting:
-        remember(workspace, known, made)
+    written = write_workflow(compiled, known)
     report(compiled.diagnostics, written=True, as_json=form == "json")
     if form == "text":
-        _tell_rules(made.rules)
-        _tell_written(compiled, written)
+        tell_written(compiled, written)
+        if written.created or written.changed or written.removed:
+            _tell_how_to_run(compiled)
 
 
-def _fingerprint(loaded: LoadedCampaign, file: Path) -> str | None:
+def write_workflow(compiled: Compiled, known: str | None) -> Written:
+    """Write what was compiled, and remember it for the next compile; `known` is its fingerprint."""
+    from socm.compile import write
+    from socm.run.last_compile import remember
+
+    written = write(compiled)
+    if not compiled.waiting:
+        remember(compiled.workspace, known, _to_remember(compiled))
+    return written
+
+
+def tell_written(compiled: Compiled, written: Written) -> None:
+    """Print the rules with their numbers of jobs, and how many files were written."""
+    _tell_rules(_to_remember(compiled).rules)
+    changes = [
+        f"{len(paths)} {word}"
+        for word, paths in (
+            ("new", written.created),
+            ("changed", written.changed),
+            ("removed", written.removed),
+        )
+        if paths
+    ]
+    if changes:
+        where = compiled.workspace / "workflow"
+        click.echo(f"Wrote {where}: {', '.join(changes)}, {written.unchanged} unchanged.")
+    else:
+        _tell_nothing_changed(compiled.workspace, written.unchanged)
+
+
+def fingerprint_of(loaded: LoadedCampaign, file: Path) -> str | None:
+    """Return what a campaign is known by to the next compile; None where it can't be known."""
     from socm.clusters import load_cluster
     from socm.run.last_compile import fingerprint
 
@@ -103,20 +132,6 @@ def _tell_nothing_changed(workspace: Path, files: int) -> None:
     click.echo(f"Nothing changed in {workspace / 'workflow'}: {files} files are as they should be.")
 
 
-def _tell_written(compiled: Compiled, written: Written) -> None:
-    changes = [
-        f"{len(paths)} {word}"
-        for word, paths in (
-            ("new", written.created),
-            ("changed", written.changed),
-            ("removed", written.removed),
-        )
-        if paths
-    ]
-    if not changes:
-        _tell_nothing_changed(compiled.workspace, written.unchanged)
-        return
-    where = compiled.workspace / "workflow"
-    click.echo(f"Wrote {where}: {', '.join(changes)}, {written.unchanged} unchanged.")
+def _tell_how_to_run(compiled: Compiled) -> None:
     folder = "" if compiled.workspace.resolve() == Path.cwd() else f"cd {compiled.workspace} && "
     click.echo(f"Run it: {folder}snakemake --profile {compiled.cluster.scheduler}")

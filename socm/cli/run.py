@@ -6,14 +6,23 @@ import os
 import shlex
 import subprocess
 import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from socm.cli.compile import compile_command
-from socm.cli.printing import report
+from socm.cli.compile import fingerprint_of, tell_written, write_workflow
+from socm.cli.diff import LINE_COLUMNS
+from socm.cli.printing import console, report
+from socm.diagnostics import DiagnosticError
+
+if TYPE_CHECKING:
+    from socm.compile import Compiled
+
+PROFILE_FILES = ("config.yaml", "config.v8+.yaml", "profile.yaml")
+LAST_LINES = 20
+"""How much of what Snakemake said is shown where it failed and no job did."""
 
 
 @click.command(name="run", context_settings={"ignore_unknown_options": True})
@@ -43,48 +52,27 @@ def run_command(
     """Compile a campaign, check what would stop it, and run it with Snakemake.
 
     Every step is a command, printed before it runs, that you could type yourself. Further options
-    are Snakemake's own: `socm run campaign.toml -- --jobs 4`. The exit code is Snakemake's. Where
-    jobs are known only when others have run (simulated observations), both happens again after that.
+    are Snakemake's own: `socm run campaign.toml -- --jobs 4`. The exit code is Snakemake's, or 2 if
+    nothing was run. Where jobs are known only when others have run (simulated observations), all of
+    it happens again after that.
     """
     waiting: tuple[str, ...] | None = None
     while waiting is None or waiting:
-        code, still_waiting = _run_stage(
-            file, output, profile, snakemake_options, cancel_orphans=cancel_orphans, plain=plain
-        )
+        compiled = _compile(file, output)
+        workspace, used = compiled.workspace, profile or compiled.cluster.scheduler
+        _look_before(compiled, used)
+        _end_orphans(workspace, cancel_orphans)
+        command = ["snakemake", "--profile", used, *snakemake_options]
+        _show(command, workspace)
+        code = _run_snakemake(command, workspace, plain or not sys.stdout.isatty())
         if code:
             raise click.exceptions.Exit(code)
-        if still_waiting and still_waiting == waiting:
-            names = ", ".join(still_waiting)
+        if compiled.waiting and compiled.waiting == waiting:
+            names = ", ".join(compiled.waiting)
             raise click.ClickException(f"{names}: what they wait for was made, and they still wait")
-        waiting = still_waiting
+        waiting = compiled.waiting
         if waiting:
             click.echo(f"Made what {', '.join(waiting)} waited for: the next stage.")
-
-
-def _run_stage(
-    file: Path,
-    output: Path | None,
-    profile: str | None,
-    snakemake_options: Sequence[str],
-    *,
-    cancel_orphans: bool,
-    plain: bool,
-) -> tuple[int, tuple[str, ...]]:
-    """Compile and run what is known so far; return Snakemake's exit code, and the workflows that wait."""
-    from socm.compile import compile_campaign
-
-    words = ["socm", "compile", str(file), *(["-o", str(output)] if output else [])]
-    _show(words)
-    click.get_current_context().invoke(compile_command, file=file, output=output, form="text")
-    compiled = compile_campaign(file, output)
-    workspace, profile = compiled.workspace, profile or compiled.cluster.scheduler
-    _look_before(compiled.plan, workspace, profile)
-    _end_orphans(workspace, cancel_orphans)
-    _tell_what_is_left(workspace)
-    command = ["snakemake", "--profile", profile, *snakemake_options]
-    _show(command, workspace)
-    code = _run_snakemake(command, workspace, plain or not sys.stdout.isatty())
-    return code, compiled.waiting
 
 
 def _show(words: Sequence[str], folder: Path | None = None) -> None:
@@ -92,67 +80,123 @@ def _show(words: Sequence[str], folder: Path | None = None) -> None:
     click.secho(f"$ {place}{shlex.join(words)}", bold=True)
 
 
-def _look_before(plan: object, workspace: Path, profile: str) -> None:
-    from socm.graph import Plan
-    from socm.run.lock import is_locked, read_holder
-    from socm.run.preflight import check_before_run, is_ready
+def _compile(file: Path, output: Path | None) -> Compiled:
+    """Compile a campaign that nobody runs; show the difference, and write it."""
+    from socm.compile import compile_campaign
+    from socm.run.diff import compare
+    from socm.run.diff_view import print_difference
+    from socm.workflows.plugins import load_with_plugins
 
-    assert isinstance(plan, Plan)  # noqa: S101
+    _refuse_if_running(output if output is not None else file.parent)
+    where = [str(file), *(["-o", str(output)] if output else [])]
+    try:
+        _show(["socm", "diff", *where])
+        loaded = load_with_plugins(file)
+        compiled = compile_campaign(file, output, loaded=loaded)
+        print_difference(compare(compiled.workspace, compiled.contents), console(LINE_COLUMNS))
+        _show(["socm", "compile", *where])
+        written = write_workflow(compiled, fingerprint_of(loaded, file))
+    except DiagnosticError as error:
+        report(error.diagnostics)
+        raise click.exceptions.Exit(2) from None
+    tell_written(compiled, written)
+    sys.stdout.flush()
+    report(compiled.diagnostics, written=True)
+    return compiled
+
+
+def _refuse_if_running(workspace: Path) -> None:
+    """Stop before the workflow of a run that goes on is written anew."""
+    from socm.run.lock import is_locked, read_holder
+
     holder = read_holder(workspace)
-    if holder is not None and is_locked(workspace) and not holder.process.is_dead and holder.process.is_here:
+    if holder is None or not is_locked(workspace) or holder.process.is_dead:
+        return
+    if holder.process.is_here:
         raise click.UsageError(
             f"this campaign is being run by {holder}; `socm status --watch` shows how far it is"
         )
-    problems = check_before_run(plan, workspace, profile)
-    report(problems)
+
+
+def _look_before(compiled: Compiled, profile: str) -> None:
+    from socm.run.preflight import check_before_run, check_programs_here, is_ready
+
+    if not _has_profile(compiled.workspace, profile, os.environ):
+        written = sorted(path.parent.name for path in compiled.workspace.glob("*/config.yaml"))
+        raise click.UsageError(f"there is no profile {profile!r}; the compile wrote {' and '.join(written)}")
+    problems = check_before_run(compiled.plan, compiled.workspace, profile)
+    if profile == "local":
+        problems += check_programs_here(compiled.diagnostics)
+    report(problems, written=True)
     if not is_ready(problems):
+        click.echo("Nothing was run.", err=True)
         raise click.exceptions.Exit(2)
 
 
+def _has_profile(workspace: Path, profile: str, environment: Mapping[str, str]) -> bool:
+    """Return whether Snakemake finds a profile: in the workspace, or among the user's and the site's."""
+    own = environment.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    site = (environment.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)
+    places = (workspace, *(Path(folder) / "snakemake" for folder in (own, *site)))
+    return any((place / profile / name).is_file() for place in places for name in PROFILE_FILES)
+
+
 def _end_orphans(workspace: Path, cancel: bool) -> None:
+    """Cancel what is left of a killed run, or tell of it: the Snakefile waits until it ends."""
     from socm.run.orphans import cancel_orphans, find_orphans
     from socm.run.slurm import SlurmSilentError
 
-    if not cancel:
-        return  # the Snakefile waits for them
+    def tell(text: str) -> None:
+        click.echo(text, err=True)
+
     try:
         orphans = find_orphans(workspace)
+        if orphans and not cancel:
+            tell(f"{orphans}\nSnakemake waits until they end; --cancel-orphans ends them.")
+        if not orphans or not cancel:
+            return
         if orphans.jobs:
             _show(["scancel", *(job.id for job in orphans.jobs)])
         if orphans.processes:
             _show(["kill", *map(str, orphans.processes)])
-        cancel_orphans(workspace, lambda text: click.echo(text, err=True))
-    except (SlurmSilentError, TimeoutError) as error:
+        cancel_orphans(workspace, tell)
+    except SlurmSilentError as error:
+        if cancel:
+            raise click.ClickException(f"Slurm does not say what is in its queue: {error}") from None
+    except TimeoutError as error:
         raise click.ClickException(str(error)) from None
-
-
-def _tell_what_is_left(workspace: Path) -> None:
-    from socm.run.status import read_status
-
-    status = read_status(workspace)
-    lines = []
-    for rule in status.rules:
-        left = {state: number for state, number in rule.counts.items() if number and state != "done"}
-        if left:
-            lines.append(
-                f"  {rule.rule}: " + ", ".join(f"{number} {state}" for state, number in left.items())
-            )
-    click.echo("\n".join(["To make:", *lines]) if lines else "Everything is made.")
 
 
 def _run_snakemake(command: Sequence[str], workspace: Path, plain: bool) -> int:
     """Run Snakemake to its end and return its exit code; Ctrl-C reaches it, and is its own to handle."""
     words = [sys.executable, "-m", *command]
     if plain:
-        process = subprocess.Popen(words, cwd=workspace)
-        return _wait(process)
-    log = workspace / "logs" / "snakemake.log"
-    log.parent.mkdir(exist_ok=True)
-    with log.open("wb") as file:
-        process = subprocess.Popen(words, cwd=workspace, stdout=file, stderr=subprocess.STDOUT)
-        code = _watch(process, workspace)
-    click.echo(f"What Snakemake said is in {os.path.relpath(log)}.")
+        sys.stdout.flush()
+        code = _wait(subprocess.Popen(words, cwd=workspace))
+    else:
+        log = workspace / "logs" / "snakemake.log"
+        log.parent.mkdir(exist_ok=True)
+        with log.open("wb") as file:
+            code = _watch(
+                subprocess.Popen(words, cwd=workspace, stdout=file, stderr=subprocess.STDOUT), workspace
+            )
+        click.echo(f"What Snakemake said is in {os.path.relpath(log)}.")
+    if code:
+        _tell_end(workspace, None if plain else workspace / "logs" / "snakemake.log")
     return code
+
+
+def _tell_end(workspace: Path, log: Path | None) -> None:
+    """Say where a failure is told: with the jobs that failed, or in Snakemake's own last words."""
+    from socm.run.status import read_status
+
+    counts = read_status(workspace).counts
+    if counts["failed"]:
+        folder = "" if workspace.resolve() == Path.cwd() else f" {shlex.quote(str(workspace))}"
+        done = f"{counts['done']} of {sum(counts.values())} jobs done, {counts['failed']} failed"
+        click.echo(f"{done}: `socm status{folder} --failed` tells why.", err=True)
+    elif log is not None:
+        click.echo("\n".join(log.read_text(errors="replace").splitlines()[-LAST_LINES:]), err=True)
 
 
 def _wait(process: subprocess.Popen[bytes]) -> int:
@@ -172,9 +216,10 @@ def _watch(process: subprocess.Popen[bytes], workspace: Path, interval_seconds: 
     with Live(status_view(read_status(workspace), most=5), refresh_per_second=4) as live:
         while process.poll() is None:
             try:
-                time.sleep(interval_seconds)
+                process.wait(interval_seconds)
+            except subprocess.TimeoutExpired:
+                live.update(status_view(read_status(workspace), most=5))
             except KeyboardInterrupt:
                 continue
-            live.update(status_view(read_status(workspace), most=5))
         live.update(status_view(read_status(workspace)))
     return process.returncode

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from socm.cli.printing import console
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+LINE_COLUMNS = 120
+"""Width of the table where no terminal says otherwise."""
 
 
 @click.command(name="status")
@@ -21,25 +29,27 @@ def status_command(folder: Path, failed: bool, watch: bool, interval: float, for
     FOLDER is where the campaign was compiled to, by default the present one. It works while
     Snakemake runs, after it died, and without Slurm. The exit code is 3 if a job failed.
     """
-    from rich.console import Console
-
     from socm.run.status import read_status
     from socm.run.status_view import status_json, status_view
 
+    if watch and form == "json":
+        raise click.UsageError("--watch shows a text; --format json tells how it is now")
     status = read_status(folder)
-    if watch and form == "text":
+    screen = console(LINE_COLUMNS)
+    if watch:
         from rich.live import Live
 
-        console = Console()
-        with Live(status_view(status, most=5), console=console, refresh_per_second=4) as live:
+        def view() -> RenderableType:
+            return status_view(status, most=5, only_failed=failed)
+
+        with Live(view(), console=screen, refresh_per_second=4) as live:
             while not status.is_done:
                 time.sleep(interval)
                 status = read_status(folder)
-                live.update(status_view(status, most=5))
+                live.update(view())
     elif form == "json":
-        click.echo(status_json(status), nl=False)
+        click.echo(status_json(status, only_failed=failed), nl=False)
     else:
-        width = None if sys.stdout.isatty() else 120
-        Console(width=width).print(status_view(status, only_failed=failed))
+        screen.print(status_view(status, only_failed=failed))
     if status.counts["failed"]:
         raise click.exceptions.Exit(3)

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from socm.clusters.detect import parse_associations, parse_config
@@ -30,6 +31,13 @@ def check_before_run(plan: Plan, workspace: Path, profile: str) -> tuple[Diagnos
     if profile == "slurm":
         found += _check_slurm(plan)
     return tuple(found)
+
+
+def check_programs_here(told: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Return what the compile warned of and that stops jobs on this machine: programs that are missing."""
+    return tuple(
+        replace(problem, severity=Severity.ERROR) for problem in told if problem.code == "program-not-found"
+    )
 
 
 def _check_disks(plan: Plan, workspace: Path) -> Iterator[Diagnostic]:

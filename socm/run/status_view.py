@@ -109,8 +109,8 @@ def _hours(hours: float | None) -> str:
     return f"{hours:,.0f}" if hours >= 100 else f"{hours:.1f}" if hours >= 0.05 or hours == 0 else "<0.1"
 
 
-def status_json(status: CampaignStatus) -> str:
-    """Return a campaign's status as one JSON document."""
+def status_json(status: CampaignStatus, only_failed: bool = False) -> str:
+    """Return a campaign's status as one JSON document; `only_failed` leaves all but failed jobs out."""
     document: dict[str, Any] = {
         "campaign": status.campaign,
         "counts": dict(status.counts),
@@ -124,7 +124,7 @@ def status_json(status: CampaignStatus) -> str:
             }
             for rule in status.rules
         ],
-        "jobs": [_job_json(job) for job in status.jobs],
+        "jobs": [_job_json(job) for job in status.jobs if job.state == "failed" or not only_failed],
         "warnings": list(status.warnings),
     }
     return json.dumps(document, ensure_ascii=False, indent=1) + "\n"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from socm.cli.status import status_command
+from socm.cli.main import cli
 from socm.diagnostics import DiagnosticError
 from socm.run.status import read_status
 
@@ -76,13 +76,13 @@ def test_a_failure_is_told_with_the_last_lines_of_its_log(ran):
 
 
 def test_the_command_tells_it_as_text_and_as_json(ran):
-    text = CliRunner().invoke(status_command, [str(ran)])
+    text = CliRunner().invoke(cli, ["status", str(ran)])
     assert text.exit_code == 3
     assert "small: 2 of 4 jobs done" in text.output
     assert "bad  its program failed, log: logs/bad.log\n    | it is broken" in text.output
-    document = json.loads(CliRunner().invoke(status_command, [str(ran), "--format", "json"]).output)
+    document = json.loads(CliRunner().invoke(cli, ["status", str(ran), "--format", "json"]).output)
     assert document["counts"] == {"done": 2, "running": 0, "queued": 0, "failed": 1, "stale": 0, "missing": 1}
-    only_failed = CliRunner().invoke(status_command, [str(ran), "--failed"]).output
+    only_failed = CliRunner().invoke(cli, ["status", str(ran), "--failed"]).output
     assert "it is broken" in only_failed
     assert "jobs done" not in only_failed
 
@@ -108,6 +108,16 @@ def test_what_status_calls_done_snakemake_does_not_run(ran):
     for job in read_status(ran).jobs:
         log = f"logs/{job.rule}/{job.job}.log" if job.job else f"logs/{job.rule}.log"
         assert (log in said) == (job.state != "done"), (job, said)
+
+
+def test_watch_ends_when_everything_is_made(ran):
+    mended = CAMPAIGN.replace('"echo it is broken; exit 4"]', '"echo > results/bad.txt"]')
+    (ran / "campaign.toml").write_text(mended)
+    run(ran, "socm", "compile", "campaign.toml")
+    run(ran, "snakemake", "--profile", "local")
+    watched = CliRunner().invoke(cli, ["status", str(ran), "--watch"])
+    assert watched.exit_code == 0, watched.output
+    assert "small: 4 of 4 jobs done" in watched.output
 
 
 def test_a_folder_without_a_campaign_is_told(tmp_path):

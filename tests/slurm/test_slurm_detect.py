@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 from cluster import ACCOUNT
 
-from socm.cli.cluster import cluster_command
+from socm.cli.main import cli
 from socm.clusters import fit, load_cluster
 from socm.core.models import Resources
 from socm.diagnostics import DiagnosticError
@@ -37,7 +37,7 @@ normal = {}
 
 def test_the_file_of_the_cluster_at_hand(slurm, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    ran = CliRunner().invoke(cluster_command, ["detect"], catch_exceptions=False)
+    ran = CliRunner().invoke(cli, ["cluster", "detect"], catch_exceptions=False)
     assert ran.output == 'Wrote socmtest.toml. In the campaign: resource = "./socmtest.toml"\n'
     assert (tmp_path / "socmtest.toml").read_text() == DETECTED
     cluster = load_cluster("./socmtest.toml", tmp_path)
@@ -48,19 +48,19 @@ def test_the_file_of_the_cluster_at_hand(slurm, tmp_path, monkeypatch):
 def test_a_file_that_is_there_stays(slurm, tmp_path):
     file = tmp_path / "mine.toml"
     file.write_text("precious")
-    ran = CliRunner().invoke(cluster_command, ["detect", "-o", str(file)])
+    ran = CliRunner().invoke(cli, ["cluster", "detect", "-o", str(file)])
     assert ran.exit_code == 2
     assert file.read_text() == "precious"
-    CliRunner().invoke(cluster_command, ["detect", "--force", "-o", str(file)], catch_exceptions=False)
+    CliRunner().invoke(cli, ["cluster", "detect", "--force", "-o", str(file)], catch_exceptions=False)
     assert file.read_text() == DETECTED
 
 
 def test_another_partition_has_its_own_limits(slurm):
     ran = CliRunner().invoke(
-        cluster_command, ["detect", "--partition", "debug", "-o", "-"], catch_exceptions=False
+        cli, ["cluster", "detect", "--partition", "debug", "-o", "-"], catch_exceptions=False
     )
     assert 'partition = "debug"' in ran.output
     assert 'walltime = "10m"' in ran.output
     with pytest.raises(DiagnosticError, match="there is no partition `debgu`") as caught:
-        CliRunner().invoke(cluster_command, ["detect", "--partition", "debgu"], catch_exceptions=False)
+        CliRunner().invoke(cli, ["cluster", "detect", "--partition", "debgu"], catch_exceptions=False)
     assert caught.value.diagnostics[0].hint == "did you mean `debug`?"

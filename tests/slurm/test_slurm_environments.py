@@ -11,8 +11,7 @@ from campaigns import Workspace
 from click.testing import CliRunner
 from conda_front_end import make_channel, make_front_end
 
-from socm.cli.cluster import cluster_command
-from socm.cli.run import run_command
+from socm.cli.main import cli
 
 LMOD = Path("/usr/share/lmod/lmod/init/bash")
 
@@ -42,7 +41,7 @@ def place(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     """A workspace whose folder is the present one, with the cluster's file."""
     workspace.folder.mkdir()
     monkeypatch.chdir(workspace.folder)
-    CliRunner().invoke(cluster_command, ["detect"], catch_exceptions=False)
+    CliRunner().invoke(cli, ["cluster", "detect"], catch_exceptions=False)
     return workspace
 
 
@@ -107,7 +106,7 @@ def test_conda_by_file_and_by_prefix_and_without(channel: str, place: Workspace,
 def test_without_conda_the_user_is_told_what_to_install(place: Workspace):
     Path("sky.yaml").write_text("channels: []\ndependencies: []\n")
     Path("campaign.toml").write_text(campaign(file='{ conda = "sky.yaml" }'))
-    ran = CliRunner().invoke(run_command, ["campaign.toml"], catch_exceptions=False)
+    ran = CliRunner().invoke(cli, ["run", "campaign.toml"], catch_exceptions=False)
     assert ran.exit_code == 2
     assert "the jobs of file need conda, and there is no `conda` here" in ran.output
     assert "install Miniforge" in ran.output
@@ -142,6 +141,6 @@ def test_modules_are_loaded_and_a_missing_one_fails_its_job(
     assert code == 1
     assert "module sky/9.9 is not loaded" in said
     assert made() == {"loaded": "from the module", "sourced": "from the file", "both": "from the campaign"}
-    ran = CliRunner().invoke(run_command, ["campaign.toml"], catch_exceptions=False)
+    ran = CliRunner().invoke(cli, ["run", "campaign.toml"], catch_exceptions=False)
     assert ran.exit_code == 2
     assert "the jobs of missing load the module sky/9.9, and `module avail` does not know it" in ran.output

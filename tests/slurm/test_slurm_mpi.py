@@ -10,7 +10,7 @@ import pytest
 from campaigns import RESULTS, Workspace, rule
 from click.testing import CliRunner
 
-from socm.cli.cluster import cluster_command
+from socm.cli.main import cli
 from socm.core.jobs import JobSpec
 
 pytestmark = [pytest.mark.slurm, pytest.mark.snakemake, pytest.mark.slow]
@@ -60,7 +60,7 @@ def test_the_mapmaker_on_two_ranks_makes_the_map_of_one(
     folder = workspace.folder
     folder.mkdir()
     monkeypatch.chdir(folder)
-    CliRunner().invoke(cluster_command, ["detect"], catch_exceptions=False)
+    CliRunner().invoke(cli, ["cluster", "detect"], catch_exceptions=False)
     (folder / "campaign.toml").write_text(CAMPAIGN)
     socm(folder, "simulate", "data", "--observations", "6")
     socm(folder, "compile", "campaign.toml")

@@ -10,8 +10,7 @@ from campaigns import Workspace, rule
 from click.testing import CliRunner
 from cluster import ACCOUNT, wait_until
 
-from socm.cli.cluster import cluster_command
-from socm.cli.run import run_command
+from socm.cli.main import cli
 from socm.run.status import read_status
 
 UNTIL_GO = "while [ ! -e go ]; do sleep 0.2; done"
@@ -79,17 +78,17 @@ def test_run_cancels_orphans_and_finishes(workspace: Workspace, monkeypatch: pyt
     folder = workspace.folder
     folder.mkdir()
     monkeypatch.chdir(folder)
-    CliRunner().invoke(cluster_command, ["detect"], catch_exceptions=False)
+    CliRunner().invoke(cli, ["cluster", "detect"], catch_exceptions=False)
     Path("campaign.toml").write_text(CAMPAIGN)
     quick = ("--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "5")
-    compiled = CliRunner().invoke(run_command, ["campaign.toml", "--", "--dry-run"], catch_exceptions=False)
+    compiled = CliRunner().invoke(cli, ["run", "campaign.toml", "--", "--dry-run"], catch_exceptions=False)
     assert compiled.exit_code == 0, compiled.output
     first = workspace.start()
     wait_until(lambda: len(list(Path("results").glob("*/*.begun"))) == 2, 90, "the jobs do not start")
     workspace.kill(first)
     orphans = {line.split()[0] for line in workspace.slurm.queue()}
     ran = CliRunner().invoke(
-        run_command, ["campaign.toml", "--cancel-orphans", "--plain", "--", *quick], catch_exceptions=False
+        cli, ["run", "campaign.toml", "--cancel-orphans", "--plain", "--", *quick], catch_exceptions=False
     )
     assert ran.exit_code == 0, ran.output
     assert "$ socm compile campaign.toml" in ran.output
@@ -109,10 +108,10 @@ def test_run_stops_before_it_submits_what_slurm_would_refuse(
     folder = workspace.folder
     folder.mkdir()
     monkeypatch.chdir(folder)
-    CliRunner().invoke(cluster_command, ["detect"], catch_exceptions=False)
+    CliRunner().invoke(cli, ["cluster", "detect"], catch_exceptions=False)
     campaign = CAMPAIGN.replace('runtime = "5m"', 'runtime = "5m", account = "nobody"')
     Path("campaign.toml").write_text(campaign)
-    ran = CliRunner().invoke(run_command, ["campaign.toml"], catch_exceptions=False)
+    ran = CliRunner().invoke(cli, ["run", "campaign.toml"], catch_exceptions=False)
     assert ran.exit_code == 2
     assert "root has no Slurm account `nobody`, which the jobs of work ask for" in ran.output
     assert f"accounts: root, {ACCOUNT}" in ran.output
