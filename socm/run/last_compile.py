@@ -154,7 +154,7 @@ def _database(path: Path) -> Iterator[Path]:
     yield path
     for suffix in ("-wal", "-journal"):
         log = path.with_name(path.name + suffix)
-        if log.exists():
+        if log.exists() and log.stat().st_size:
             yield log
 
 

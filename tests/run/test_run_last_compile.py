@@ -43,6 +43,21 @@ workflow = "command"
 executable = "lister"
 inputs = { listed = "listed.txt" }
 """
+PLUGIN = """\
+from socm.core.models import Workflow
+from socm.workflows import registered_workflows
+
+
+class Mine(Workflow):
+    def get_command(self, **kwargs):
+        return "true"
+
+    def get_arguments(self, **kwargs):
+        return ""
+
+
+registered_workflows["mine"] = Mine
+"""
 CLUSTER = 'scheduler = "local"\nnodes = 1\ncores_per_node = 8\nmemory_per_node = "64 GB"\nlauncher = "mpiexec -n {ranks}"\n'
 
 
@@ -192,7 +207,7 @@ def test_a_moved_workspace_is_compiled(folder, capsys, monkeypatch):
 
 
 def test_what_is_not_known_beforehand_is_always_compiled(folder, capsys):
-    Path("mine.py").write_text("")
+    Path("mine.py").write_text(PLUGIN)
     text = Path("campaign.toml").read_text()
     Path("campaign.toml").write_text(text.replace('name = "quick"', 'name = "quick"\nplugins = ["mine.py"]'))
     compiled(capsys)
