@@ -208,6 +208,7 @@ def main() -> None:
     sizes = tuple(size for size in SIZES if not options.quick or size <= 10_000)
     with tempfile.TemporaryDirectory(prefix="socm-bench-") as name:
         folder = Path(name)
+        os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
         start_s = bench_start(folder, options.repeats)
         survey = make_survey(folder / "survey", 3 * max(sizes) if options.quick else max(sizes))
         print()
