@@ -41,6 +41,7 @@ from socm.splits import (
 from socm.splits.manifest import manifest_tsv, read_manifest
 from socm.workflows import MLMapmaking, MLNullTests, NullTest
 from socm.workflows.detectors import names_in, with_detectors
+from socm.workflows.ml_null_tests import verdict_rules
 from socm.workflows.plugins import load_with_plugins
 from socm.workflows.program import rules_of
 from socm.workflows.requirements import ReadsFiles, check_programs
@@ -110,7 +111,9 @@ def compile_campaign(
         selections, planned = _plan_workflows(loaded, reader, problems)
         problems.raise_if_errors()
         assert cluster is not None  # noqa: S101 -- its loading would have raised
-        specs = _bring_environments(group_jobs(planned.in_file_order()), file.parent, problems)
+        rules = planned.in_file_order()
+        rules += [(spec, ("campaign",)) for spec in verdict_rules([spec for spec, _ in rules])]
+        specs = _bring_environments(group_jobs(rules), file.parent, problems)
         plan = _fit_to_cluster(specs, cluster, problems)
         problems.extend(check_plan(plan, exists=lambda path: (file.parent / path).exists()))
         problems.raise_if_errors()

@@ -47,6 +47,12 @@ def _kind(name: str, kind: type[Workflow], kinds: Mapping[str, type[Workflow]]) 
         besides = f"\n\nIts tables have every key of kind `{parent.kind}` and these:" if parent.kind else ""
         keys = tuple(key for key in _own_keys(kind, parent) if key in other.model_fields)
         parts = [_section(f"Kind `{name}`", kind, keys, _summary(kind) + besides)]
+        tables = {key: other.model_fields[key].annotation for key in keys}
+        parts += [
+            _section(f"[campaign.{name}.{key}]", table, known_keys(table))
+            for key, table in tables.items()
+            if isinstance(table, type) and issubclass(table, Section)
+        ]
         named = children_of(kind)
         if named:
             parts[0] += (

@@ -1,4 +1,4 @@
-"""Runs one null test inside a job, or (`table DIR...`) prints the tables of several."""
+"""Judges one null test inside a job; `verdict` judges all of a workspace, `table` prints what was found."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 
 from socm.diagnostics import DiagnosticError
-from socm.nulls.inputs import read_test
+from socm.nulls.inputs import read_json, read_test
 
 TABLE_WIDTH = 100
 
@@ -25,9 +25,20 @@ def run_command(specification: Path, output_dir: Path) -> None:
     click.echo(f"{summary['test']}: {len(summary['differences'])} half differences in {output_dir}")
 
 
+@click.command("python -m socm.nulls verdict")
+@click.argument("verdict", type=click.Path(path_type=Path))
+@click.argument("page", type=click.Path(path_type=Path))
+def verdict_command(verdict: Path, page: Path) -> None:
+    """Judge all null tests of the workspace here; write VERDICT (JSON) and PAGE (HTML)."""
+    from socm.nulls.report import report_workspaces
+
+    click.echo(report_workspaces((Path(),), page, verdict).sentence)
+
+
 @click.command("python -m socm.nulls table")
+@click.option("--verdict", type=click.Path(path_type=Path), help="Say what this verdict.json says, too.")
 @click.argument("output_dirs", type=click.Path(path_type=Path), nargs=-1, required=True)
-def table_command(output_dirs: tuple[Path, ...]) -> None:
+def table_command(verdict: Path | None, output_dirs: tuple[Path, ...]) -> None:
     """Print the tables of the null tests in OUTPUT_DIRS; those that aren't made yet are named."""
     from socm.nulls.table import make_difference_table, make_split_table, read_summaries
 
@@ -42,14 +53,22 @@ def table_command(output_dirs: tuple[Path, ...]) -> None:
     console = Console(width=None if sys.stdout.isatty() else TABLE_WIDTH)
     console.print(make_split_table(summaries))
     console.print(make_difference_table(summaries))
+    if verdict is not None and verdict.is_file():
+        click.echo(read_json(verdict, "verdict")["sentence"])
+
+
+SUBCOMMANDS = {"table": table_command, "verdict": verdict_command}
 
 
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit status: 0, or 2 with every problem on stderr."""
     given = sys.argv[1:] if arguments is None else arguments
-    wants_table = given[:1] == ["table"]
+    named = SUBCOMMANDS.get(given[0]) if given else None
     try:
-        (table_command if wants_table else run_command)(given[1:] if wants_table else given)
+        if named is None:
+            run_command(given)
+        else:
+            named(given[1:])
     except DiagnosticError as error:
         for diagnostic in error.diagnostics:
             click.echo(f"{diagnostic.severity}[{diagnostic.code}]: {diagnostic.message}", err=True)

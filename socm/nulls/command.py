@@ -58,12 +58,11 @@ def report_command(directories: tuple[Path, ...], output: Path | None, form: str
 
     DIR is the campaign's folder (here), or the output folders of single tests.
     """
-    from socm.nulls.products import write_json
-    from socm.nulls.provenance import read_provenance
-    from socm.nulls.verdict import describe_verdict
+    from socm.nulls.report import write_reports
+    from socm.nulls.verdict import judge_workspaces
 
     places = directories or (Path(),)
-    verdict = _judge(places)
+    verdict = judge_workspaces(places)
     if plots is not None:
         from socm.nulls.figures import write_figures
 
@@ -71,13 +70,8 @@ def report_command(directories: tuple[Path, ...], output: Path | None, form: str
     if form != "html":
         click.echo(_as_json(verdict) if form == "json" else _as_tsv(verdict), nl=False)
         return
-    from socm.nulls.report import write_report
-
     page = output or places[0] / "report.html"
-    page.parent.mkdir(parents=True, exist_ok=True)
-    provenance = read_provenance(places[0], verdict.records)
-    write_report(page, verdict, provenance, str(provenance.get("campaign") or places[0].resolve().name))
-    write_json(page.with_name("verdict.json"), describe_verdict(verdict) | {"provenance": provenance})
+    write_reports(verdict, places, page, page.with_name("verdict.json"))
     click.echo(verdict.sentence)
     click.echo(f"Wrote {page} and {page.with_name('verdict.json')}.")
 
@@ -90,19 +84,15 @@ def verdict_command(directories: tuple[Path, ...], quiet: bool) -> None:
 
     DIR is the campaign's folder (here), or the output folders of single tests.
     """
-    verdict = _judge(directories or (Path(),))
+    from socm.nulls.verdict import judge_workspaces
+
+    verdict = judge_workspaces(directories or (Path(),))
     if not quiet:
         click.echo(verdict.sentence)
         for record in verdict.records:
             for reason in record.lacks:
                 click.echo(f"  {record.place.name}: {reason}")
     sys.exit(verdict.status.exit_code)
-
-
-def _judge(directories: tuple[Path, ...]) -> Verdict:
-    from socm.nulls.verdict import find_tests, judge_records, read_record
-
-    return judge_records([read_record(place) for place in find_tests(directories)])
 
 
 def _as_json(verdict: Verdict) -> str:

@@ -23,9 +23,13 @@ def read_provenance(directory: Path, records: Sequence[TestRecord]) -> dict[str,
         provenance["campaign"] = manifest.get("campaign", "")
         provenance["compiled by"] = f"socm {manifest.get('socm', '?')}"
         provenance |= {f"digest of {name}": digest for name, digest in manifest.get("sources", {}).items()}
-        hours = sum_core_hours(directory / "benchmarks", manifest.get("rules", {}))
+        judged = {row["test"] for row in manifest.get("null_tests", [])}
+        rules = {
+            name: rule for name, rule in manifest.get("rules", {}).items() if rule.get("workflow") in judged
+        }
+        hours = sum_core_hours(directory / "benchmarks", rules)
         if hours is not None:
-            provenance["core hours measured"] = f"{hours:.2f}"
+            provenance["core hours of the null tests"] = f"{hours:.2f}"
     seeds = sorted({record.ptes["seed"] for record in records if record.missing is None})
     provenance["seed"] = ", ".join(map(str, seeds))
     provenance["reported with"] = ", ".join(f"{name} {number}" for name, number in _versions())
@@ -43,14 +47,16 @@ def _versions() -> list[tuple[str, str]]:
 
 
 def sum_core_hours(folder: Path, rules: Mapping[str, Mapping[str, Any]]) -> float | None:
-    """Return the core hours of all jobs that Snakemake timed, seconds × cores; None if it timed none.
+    """Return the core hours of the rules' jobs, seconds × cores; None if Snakemake timed none.
 
-    folder: of the benchmark tables, <rule>/<job>.tsv, with a column `s`.
+    folder: of the benchmark tables, <rule>/<job>.tsv or <rule>.tsv, with a column `s`.
     """
     total, seen = 0.0, False
     for path in sorted(folder.glob("**/*.tsv")):
-        rule = path.relative_to(folder).parts[0]
-        cores = int(rules.get(rule, {}).get("cores", 1))
+        rule = path.relative_to(folder).parts[0].removesuffix(".tsv")
+        if rule not in rules:
+            continue
+        cores = int(rules[rule].get("cores", 1))
         with path.open(newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file, delimiter="\t"):
                 total += float(row.get("s") or 0) * cores / 3600

@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from socm.nulls.products import replace_file, write_json
+from socm.nulls.provenance import read_provenance
 from socm.nulls.svg import draw_deviations, draw_histogram, draw_spectrum, draw_strip
-from socm.nulls.verdict import TestRecord, Verdict, flag
+from socm.nulls.verdict import TestRecord, Verdict, describe_verdict, flag, judge_workspaces
 
 BALANCE = {
     "asked": "observations asked",
@@ -27,11 +29,20 @@ LARGEST_PICTURES = 60_000_000
 """Bytes of pictures put into the page; beyond, it links to the files."""
 
 
-def write_report(path: Path, verdict: Verdict, provenance: Mapping[str, Any], title: str) -> None:
-    """Write the page, whole or not at all; the same campaign gives the same bytes."""
-    from socm.nulls.products import replace_file
+def report_workspaces(directories: Sequence[Path], page: Path, numbers: Path) -> Verdict:
+    """Judge the tests of workspaces, write the page and the verdict's numbers, and return the verdict."""
+    verdict = judge_workspaces(directories)
+    write_reports(verdict, directories, page, numbers)
+    return verdict
 
-    replace_file(path, render_report(verdict, provenance, title, path.parent).encode())
+
+def write_reports(verdict: Verdict, directories: Sequence[Path], page: Path, numbers: Path) -> None:
+    """Write the page (HTML) and the numbers (JSON), each whole or not at all; same campaign, same bytes."""
+    provenance = read_provenance(directories[0], verdict.records)
+    title = str(provenance.get("campaign") or directories[0].resolve().name)
+    page.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(page, render_report(verdict, provenance, title, page.parent).encode())
+    write_json(numbers, describe_verdict(verdict) | {"provenance": provenance})
 
 
 def render_report(verdict: Verdict, provenance: Mapping[str, Any], title: str, folder: Path) -> str:

@@ -81,6 +81,11 @@ class Verdict:
     memberships_known: bool
 
 
+def judge_workspaces(directories: Sequence[Path]) -> Verdict:
+    """Return the verdict on all tests of workspaces, and of output folders of single tests."""
+    return judge_records([read_record(place) for place in find_tests(directories)])
+
+
 def find_tests(directories: Sequence[Path]) -> list[TestPlace]:
     """Return the tests of workspaces (their manifest lists them) and of output folders of single tests."""
     places = []

@@ -260,6 +260,8 @@ def _input_pattern(rule: Rule, name: str) -> str | None:
 def _output_value(rule: Rule, name: str) -> str | Call:
     value = _path_value(rule, "output", name, _output_pattern(rule, name))
     job = rule.spec.jobs[0]
+    if name in job.shown:
+        value = Call("report", (value, f"category={python_literal(job.shown[name])}"))
     if name in job.folders:
         value = Call("directory", (value,))
     elif job.outputs[name].endswith(".fits"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import posixpath
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,6 +12,7 @@ from pydantic import Field
 
 from socm.core.jobs import JobSpec, RuleSpec
 from socm.core.models import Environment, Resources, Workflow
+from socm.core.null_analysis import NullAnalysis
 from socm.core.null_tests import EXCLUSIVE_OPTIONS, SplitOptions
 from socm.diagnostics import Diagnostic, DiagnosticError, nearest_name
 from socm.splits.null_tests import NULL_TESTS, find_test
@@ -20,16 +22,21 @@ from socm.workflows.ml_mapmaking import MLMapmaking
 if TYPE_CHECKING:
     from socm.splits import Split, TestSplits
 
-HALF_DIFFERENCE_RESOURCES = Resources(ranks=1, threads=1, memory=4000, runtime="30m")
+JUDGEMENT_RESOURCES = Resources(ranks=1, threads=1, memory=4000, runtime="30m")
+
+NULL_MAPS = "null_maps"
+"""The body of the rules that judge a test: where the report finds the tests of a campaign."""
+
+VERDICT = "null-tests-verdict"
 
 
 class NullTest(MLMapmaking, SplitOptions):
-    """Splits the observations, maps every split, and compares the maps."""
+    """Splits the observations, maps every split, and judges the differences of the maps."""
 
     kind: ClassVar[str] = "null-test"
     exclusive_keys: ClassVar[tuple[tuple[str, ...], ...]] = EXCLUSIVE_OPTIONS
 
-    analysis: dict[str, Any] = Field({}, description="How the null maps are judged.")
+    analysis: NullAnalysis = Field(NullAnalysis(), description="How the null maps are judged.")
 
     @property
     def test(self) -> str:
@@ -57,7 +64,7 @@ class NullTest(MLMapmaking, SplitOptions):
     def split_rules(
         self, splits: TestSplits, lines: Callable[[Split], Sequence[str]], min_coverage: float, seed: int
     ) -> tuple[RuleSpec, ...]:
-        """Return the rule that maps each split and the rule that differences the maps.
+        """Return the rule that maps each split and the rule that judges their differences.
 
         `lines` gives the lines of a split's query file.
         """
@@ -101,36 +108,73 @@ class NullTest(MLMapmaking, SplitOptions):
             groups.setdefault(split.group, []).append(
                 {"name": split.name, **job.outputs, "asked": len(job.observations or ())}
             )
+        seed = seed if self.analysis.seed is None else self.analysis.seed
         spec = {
             "test": self.test,
             "seed": seed,
             "min_coverage": min_coverage if self.min_coverage is None else self.min_coverage,
             "groups": [{"name": name, "splits": members} for name, members in groups.items()],
-            "analysis": self.analysis,
+            "analysis": self.analysis.model_dump(mode="json", exclude={"seed"}, exclude_none=True),
         }
+        mask = {} if self.analysis.mask is None else {"mask": self.analysis.mask}
         return RuleSpec(
             name=f"{self.name}-null-maps",
             workflow=self.name,
-            body="null_maps",
-            description=f"Half differences of {self.test}.",
+            body=NULL_MAPS,
+            description=f"Half differences of {self.test}, their spectra and PTEs.",
             jobs=(
                 JobSpec(
                     name=self.variant_folder,
-                    command=f"{spec_file} {folder}",
+                    command=f"{shlex.quote(spec_file)} {shlex.quote(folder)}",
                     inputs={
                         "spec": spec_file,
+                        **mask,
                         "map": tuple(job.outputs["map"] for job in maps),
                         "ivar": tuple(job.outputs["ivar"] for job in maps),
                         "hits": tuple(job.outputs["hits"] for job in maps),
                         "coverage": tuple(job.outputs["coverage"] for job in maps),
                     },
-                    outputs={"summary": posixpath.join(folder, "summary.json")},
+                    outputs={
+                        "summary": posixpath.join(folder, "summary.json"),
+                        "pte": posixpath.join(folder, "pte.json"),
+                        "spectra": posixpath.join(folder, "spectra.npz"),
+                    },
                 ),
             ),
-            resources=HALF_DIFFERENCE_RESOURCES,
+            resources=JUDGEMENT_RESOURCES,
             environment=Environment(),
             files={spec_file: json.dumps(spec, indent=1) + "\n"},
+            keys={"mask": ("analysis", "mask")},
         )
+
+
+def verdict_rules(specs: Sequence[RuleSpec]) -> tuple[RuleSpec, ...]:
+    """Return the rule that judges all null tests of a campaign together; none if it has none.
+
+    It reads where the tests are from the workspace's manifest, and fails for no verdict: a campaign that
+    fails has a report too.
+    """
+    judged = [job for spec in specs if spec.body == NULL_MAPS for job in spec.jobs]
+    if not judged:
+        return ()
+    return (
+        RuleSpec(
+            name=VERDICT,
+            workflow=VERDICT,
+            body="verdict",
+            description="The verdict on all null tests together, and the report of each.",
+            jobs=(
+                JobSpec(
+                    command="verdict.json report.html",
+                    inputs={name: tuple(job.outputs[name] for job in judged) for name in judged[0].outputs},
+                    outputs={"verdict": "verdict.json", "report": "report.html"},
+                    shown={"report": "Null tests"},
+                ),
+            ),
+            resources=JUDGEMENT_RESOURCES,
+            environment=Environment(),
+        ),
+    )
 
 
 class MLNullTests(NullTest):

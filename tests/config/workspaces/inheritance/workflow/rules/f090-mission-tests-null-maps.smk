@@ -1,4 +1,4 @@
-# Half differences of mission-tests.
+# Half differences of mission-tests, their spectra and PTEs.
 rule f090_mission_tests_null_maps:
     input:
         spec="workflow/nulls/f090-mission-tests/mission-tests.json",
@@ -8,6 +8,8 @@ rule f090_mission_tests_null_maps:
         coverage=of_job("f090-mission-tests-null-maps", "inputs", "coverage"),
     output:
         summary="results/f090-nulls/mission-tests/summary.json",
+        pte="results/f090-nulls/mission-tests/pte.json",
+        spectra="results/f090-nulls/mission-tests/spectra.npz",
     log:
         "logs/f090-mission-tests-null-maps.log",
     benchmark:

@@ -1,4 +1,4 @@
-# Half differences of mission-tests.
+# Half differences of mission-tests, their spectra and PTEs.
 rule nulls_f150_mission_tests_null_maps:
     input:
         spec="workflow/nulls/nulls-f150-mission-tests/mission-tests.json",
@@ -8,6 +8,8 @@ rule nulls_f150_mission_tests_null_maps:
         coverage=of_job("nulls-f150-mission-tests-null-maps", "inputs", "coverage"),
     output:
         summary="results/nulls-f150/mission-tests/summary.json",
+        pte="results/nulls-f150/mission-tests/pte.json",
+        spectra="results/nulls-f150/mission-tests/spectra.npz",
     log:
         "logs/nulls-f150-mission-tests-null-maps.log",
     benchmark:

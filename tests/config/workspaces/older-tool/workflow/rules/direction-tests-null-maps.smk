@@ -1,4 +1,4 @@
-# Half differences of direction-tests.
+# Half differences of direction-tests, their spectra and PTEs.
 rule direction_tests_null_maps:
     input:
         spec="workflow/nulls/direction-tests/direction-tests.json",
@@ -8,6 +8,8 @@ rule direction_tests_null_maps:
         coverage=of_job("direction-tests-null-maps", "inputs", "coverage"),
     output:
         summary="output_full/null_tests/direction-tests/summary.json",
+        pte="output_full/null_tests/direction-tests/pte.json",
+        spectra="output_full/null_tests/direction-tests/spectra.npz",
     log:
         "logs/direction-tests-null-maps.log",
     benchmark:
@@ -22,6 +24,7 @@ rule direction_tests_null_maps:
         tasks=1,
         mpi="",
         qos="test",
+        test_jobs=1,
     params:
         command=of_job("direction-tests-null-maps", "command"),
     message:

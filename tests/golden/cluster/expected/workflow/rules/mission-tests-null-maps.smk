@@ -1,4 +1,4 @@
-# Half differences of mission-tests.
+# Half differences of mission-tests, their spectra and PTEs.
 rule mission_tests_null_maps:
     input:
         spec="workflow/nulls/mission-tests/mission-tests.json",
@@ -8,6 +8,8 @@ rule mission_tests_null_maps:
         coverage=of_job("mission-tests-null-maps", "inputs", "coverage"),
     output:
         summary="results/nulls/mission-tests/summary.json",
+        pte="results/nulls/mission-tests/pte.json",
+        spectra="results/nulls/mission-tests/spectra.npz",
     log:
         "logs/mission-tests-null-maps.log",
     benchmark:
@@ -22,6 +24,7 @@ rule mission_tests_null_maps:
         tasks=1,
         mpi="",
         qos="test",
+        test_jobs=1,
     params:
         command=of_job("mission-tests-null-maps", "command"),
     message:

@@ -1,4 +1,4 @@
-# Half differences of mission-tests.
+# Half differences of mission-tests, their spectra and PTEs.
 rule mission_tests_null_maps:
     input:
         spec="workflow/nulls/mission-tests/mission-tests.json",
@@ -8,6 +8,8 @@ rule mission_tests_null_maps:
         coverage=of_job("mission-tests-null-maps", "inputs", "coverage"),
     output:
         summary="results/null/mission-tests/summary.json",
+        pte="results/null/mission-tests/pte.json",
+        spectra="results/null/mission-tests/spectra.npz",
     log:
         "logs/mission-tests-null-maps.log",
     benchmark:

@@ -1,4 +1,4 @@
-# Half differences of wafer-tests.
+# Half differences of wafer-tests, their spectra and PTEs.
 rule wafer_tests_null_maps:
     input:
         spec="workflow/nulls/wafer-tests/wafer-tests.json",
@@ -8,6 +8,8 @@ rule wafer_tests_null_maps:
         coverage=of_job("wafer-tests-null-maps", "inputs", "coverage"),
     output:
         summary="results/null/wafer-tests/summary.json",
+        pte="results/null/wafer-tests/pte.json",
+        spectra="results/null/wafer-tests/spectra.npz",
     log:
         "logs/wafer-tests-null-maps.log",
     benchmark:

@@ -1,4 +1,4 @@
-# Half differences of day-night-tests.
+# Half differences of day-night-tests, their spectra and PTEs.
 rule day_night_tests_null_maps:
     input:
         spec="workflow/nulls/day-night-tests/day-night-tests.json",
@@ -8,6 +8,8 @@ rule day_night_tests_null_maps:
         coverage=of_job("day-night-tests-null-maps", "inputs", "coverage"),
     output:
         summary="results/day-night-tests/summary.json",
+        pte="results/day-night-tests/pte.json",
+        spectra="results/day-night-tests/spectra.npz",
     log:
         "logs/day-night-tests-null-maps.log",
     benchmark:

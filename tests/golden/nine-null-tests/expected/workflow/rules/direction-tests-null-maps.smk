@@ -1,4 +1,4 @@
-# Half differences of direction-tests.
+# Half differences of direction-tests, their spectra and PTEs.
 rule direction_tests_null_maps:
     input:
         spec="workflow/nulls/direction-tests/direction-tests.json",
@@ -8,6 +8,8 @@ rule direction_tests_null_maps:
         coverage=of_job("direction-tests-null-maps", "inputs", "coverage"),
     output:
         summary="results/direction-tests/summary.json",
+        pte="results/direction-tests/pte.json",
+        spectra="results/direction-tests/spectra.npz",
     log:
         "logs/direction-tests-null-maps.log",
     benchmark:

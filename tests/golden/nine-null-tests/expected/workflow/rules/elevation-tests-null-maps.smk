@@ -1,4 +1,4 @@
-# Half differences of elevation-tests.
+# Half differences of elevation-tests, their spectra and PTEs.
 rule elevation_tests_null_maps:
     input:
         spec="workflow/nulls/elevation-tests/elevation-tests.json",
@@ -8,6 +8,8 @@ rule elevation_tests_null_maps:
         coverage=of_job("elevation-tests-null-maps", "inputs", "coverage"),
     output:
         summary="results/elevation-tests/summary.json",
+        pte="results/elevation-tests/pte.json",
+        spectra="results/elevation-tests/spectra.npz",
     log:
         "logs/elevation-tests-null-maps.log",
     benchmark:

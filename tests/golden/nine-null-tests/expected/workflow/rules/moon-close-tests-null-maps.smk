@@ -1,4 +1,4 @@
-# Half differences of moon-close-tests.
+# Half differences of moon-close-tests, their spectra and PTEs.
 rule moon_close_tests_null_maps:
     input:
         spec="workflow/nulls/moon-close-tests/moon-close-tests.json",
@@ -8,6 +8,8 @@ rule moon_close_tests_null_maps:
         coverage=of_job("moon-close-tests-null-maps", "inputs", "coverage"),
     output:
         summary="results/moon-close-tests/summary.json",
+        pte="results/moon-close-tests/pte.json",
+        spectra="results/moon-close-tests/spectra.npz",
     log:
         "logs/moon-close-tests-null-maps.log",
     benchmark:

@@ -1,4 +1,4 @@
-# Half differences of moonrise-set-tests.
+# Half differences of moonrise-set-tests, their spectra and PTEs.
 rule moonrise_set_tests_null_maps:
     input:
         spec="workflow/nulls/moonrise-set-tests/moonrise-set-tests.json",
@@ -8,6 +8,8 @@ rule moonrise_set_tests_null_maps:
         coverage=of_job("moonrise-set-tests-null-maps", "inputs", "coverage"),
     output:
         summary="results/moonrise-set-tests/summary.json",
+        pte="results/moonrise-set-tests/pte.json",
+        spectra="results/moonrise-set-tests/spectra.npz",
     log:
         "logs/moonrise-set-tests-null-maps.log",
     benchmark:

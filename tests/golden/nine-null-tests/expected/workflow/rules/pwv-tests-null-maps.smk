@@ -1,4 +1,4 @@
-# Half differences of pwv-tests.
+# Half differences of pwv-tests, their spectra and PTEs.
 rule pwv_tests_null_maps:
     input:
         spec="workflow/nulls/pwv-tests/pwv-tests.json",
@@ -8,6 +8,8 @@ rule pwv_tests_null_maps:
         coverage=of_job("pwv-tests-null-maps", "inputs", "coverage"),
     output:
         summary="results/pwv-tests/summary.json",
+        pte="results/pwv-tests/pte.json",
+        spectra="results/pwv-tests/spectra.npz",
     log:
         "logs/pwv-tests-null-maps.log",
     benchmark:

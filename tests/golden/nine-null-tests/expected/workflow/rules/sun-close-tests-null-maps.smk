@@ -1,4 +1,4 @@
-# Half differences of sun-close-tests.
+# Half differences of sun-close-tests, their spectra and PTEs.
 rule sun_close_tests_null_maps:
     input:
         spec="workflow/nulls/sun-close-tests/sun-close-tests.json",
@@ -8,6 +8,8 @@ rule sun_close_tests_null_maps:
         coverage=of_job("sun-close-tests-null-maps", "inputs", "coverage"),
     output:
         summary="results/sun-close-tests/summary.json",
+        pte="results/sun-close-tests/pte.json",
+        spectra="results/sun-close-tests/spectra.npz",
     log:
         "logs/sun-close-tests-null-maps.log",
     benchmark:
