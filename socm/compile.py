@@ -241,6 +241,7 @@ class _Reader:
         self.workspace = workspace
         self.more_columns = frozenset(more_columns)
         self.columns: dict[tuple[str, str], set[str]] = {}
+        self.read: dict[tuple[str, str], frozenset[str]] = {}
         self.tables: dict[tuple[str, str], ObservationTable] = {}
         for workflow in workflows:
             # An unknown null test is told when its turn comes.
@@ -314,12 +315,14 @@ class _Reader:
 
     def _table(self, workflow: MLMapmaking) -> ObservationTable:
         key = (workflow.context, workflow.query)
-        if key not in self.tables:
+        known = self.read.get(key, frozenset())
+        wanted = known.union(self.more_columns, self.columns.get(key, ()), _columns(workflow))
+        # A context that was a reference until now is first read for one workflow, then for another.
+        if key not in self.tables or wanted != known:
             problems = Collector()
             with problems.at(("context",)):
                 context = read_context(self.base / workflow.context)
             problems.raise_if_errors()
-            wanted = self.more_columns.union(self.columns.get(key, ()), _columns(workflow))
             try:
                 self.tables[key] = select_observations(
                     context, workflow.query, base=self.base, columns=sorted(wanted)
@@ -330,6 +333,7 @@ class _Reader:
                     d.under(("context",) if d.code == "obsdb-unreadable" else ("query",))
                     for d in error.diagnostics
                 ) from None
+            self.read[key] = wanted
         return self.tables[key]
 
 
