@@ -24,7 +24,7 @@ from socm.core.jobs import RuleSpec
 from socm.core.models import Campaign, Workflow
 from socm.core.null_tests import SplitOptions
 from socm.diagnostics import Collector, Diagnostic, DiagnosticError, KeyPath, Severity
-from socm.graph import Plan, Planned, check_plan, group_jobs, make_plan
+from socm.graph import Plan, Planned, check_deadline, check_plan, group_jobs, make_plan
 from socm.observations import ObservationTable, read_context, select_observations
 from socm.render import Written, render_workspace, write_workspace
 from socm.render.profiles import render_profiles
@@ -117,6 +117,8 @@ def compile_campaign(
         plan = _fit_to_cluster(specs, cluster, problems)
         problems.extend(check_plan(plan, exists=lambda path: (file.parent / path).exists()))
         problems.raise_if_errors()
+        if loaded.campaign.deadline is not None:
+            problems.extend(check_deadline(plan, loaded.campaign.deadline, cluster.cores))
     except DiagnosticError as error:
         raise DiagnosticError(loaded.document.locate_all(error.diagnostics)) from None
     sources = {file.name: hashlib.sha256(file.read_bytes()).hexdigest()}

@@ -7,7 +7,6 @@ from typing import Literal
 from socm.diagnostics import Diagnostic, KeyPath, Severity
 
 _CAMPAIGN = {
-    "deadline": "each job has its own `resources.runtime`, and Slurm is asked for that",
     "execution_schema": "the profile says where to run: `snakemake --profile local` or `--profile slurm`",
     "requested_resources": "each job asks for its own `resources`; `snakemake --jobs` limits their number",
     "policy": "Snakemake starts a job as soon as what it reads is made",

@@ -310,7 +310,11 @@ class Campaign(Section):
     plugins: tuple[str, ...] = Field(
         (), description="Modules or files with workflows of your own.", examples=[["./my_workflow.py"]]
     )
-    deadline: RuntimeMinutes | None = Field(None, description="Not used; the older tool's time limit.")
+    deadline: RuntimeMinutes | None = Field(
+        None,
+        description="How long the campaign may take; a compile warns where the jobs' run times exceed it.",
+        examples=["36h"],
+    )
     workflows: tuple[Workflow, ...] = Field((), description="The workflows, in the order of the file.")
     disabled: tuple[Workflow, ...] = Field((), description="The workflows with enabled = false.")
 

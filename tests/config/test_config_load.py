@@ -245,7 +245,6 @@ def test_keys_of_the_older_tool_are_understood_or_noted(load: Load) -> None:
     )
     assert all(d.severity is Severity.NOTE for d in loaded.diagnostics)
     assert [(d.code, d.key[-1] if d.key else None) for d in loaded.diagnostics] == [
-        ("obsolete-key", "deadline"),
         ("obsolete-key", "execution_schema"),
         ("obsolete-key", "requested_resources"),
         ("obsolete-key", "policy"),
