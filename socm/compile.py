@@ -38,6 +38,7 @@ from socm.splits import (
     options_of,
     split_observations,
 )
+from socm.splits.balance import BALANCE_COLUMNS, split_balance
 from socm.splits.manifest import manifest_tsv, read_manifest
 from socm.workflows import MLMapmaking, MLNullTests, NullTest
 from socm.workflows.detectors import names_in, with_detectors
@@ -343,13 +344,16 @@ def _columns(workflow: MLMapmaking) -> set[str]:
     needed = {"obs_id", "start_time", "wafer_slots_list", "tube_slot"}
     if isinstance(workflow, NullTest):
         needed.update(columns_needed(workflow.null_test(), workflow))
+        needed.update(BALANCE_COLUMNS)
     return needed
 
 
 def _rules_of_maps(selection: Selection, min_coverage: float, seed: int) -> tuple[RuleSpec, ...]:
     workflow = selection.workflow
     if isinstance(workflow, NullTest) and selection.splits is not None:
-        return workflow.split_rules(selection.splits, selection.lines, min_coverage, seed)
+        columns = selection.observations.columns
+        balance = split_balance(selection.splits, columns, names_in(workflow.wafer))
+        return workflow.split_rules(selection.splits, selection.lines, min_coverage, seed, balance)
     return workflow.map_rules(selection.lines(), min_coverage)
 
 

@@ -44,6 +44,7 @@ def read_observations(path: Path) -> frozenset[str]:
 def correlate_labels(memberships: Sequence[Membership]) -> list[LabelCorrelation]:
     """Return pairs of tests whose labels correlate by more than 0.5, strongest first.
 
+    Pairs that place fewer than half of their observations both are left out: what is said of few says little.
     An observation that a test places under several labels (both wafers saw it) has no label of that test.
     """
     labels = [_labels(membership) for membership in memberships]
@@ -51,7 +52,7 @@ def correlate_labels(memberships: Sequence[Membership]) -> list[LabelCorrelation
     for index, first in enumerate(labels):
         for other in range(index + 1, len(labels)):
             phi, count = cramers_v(first, labels[other])
-            if phi > STRONG:
+            if phi > STRONG and 2 * count >= min(len(first), len(labels[other])):
                 found.append(LabelCorrelation(memberships[index].test, memberships[other].test, phi, count))
     return sorted(found, key=lambda pair: (-pair.phi, pair.first, pair.second))
 
@@ -67,7 +68,10 @@ def _labels(membership: Membership) -> dict[str, str]:
 
 
 def cramers_v(first: Mapping[str, str], second: Mapping[str, str]) -> tuple[float, int]:
-    """Return Cramér's V (|phi| for two labels each) of two labellings, and how many names have both."""
+    """Return Cramér's V (|phi| for two labels each) of two labellings, and how many names have both.
+
+    Less what chance gives so few names (Bergsma 2013, Journal of the Korean Statistical Society 42, 323).
+    """
     common = sorted(first.keys() & second.keys())
     rows = {label: index for index, label in enumerate(sorted({first[name] for name in common}))}
     columns = {label: index for index, label in enumerate(sorted({second[name] for name in common}))}
@@ -76,9 +80,12 @@ def cramers_v(first: Mapping[str, str], second: Mapping[str, str]) -> tuple[floa
     table = np.zeros((len(rows), len(columns)))
     for name in common:
         table[rows[first[name]], columns[second[name]]] += 1
-    expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / table.sum()
-    chi_square = float(((table - expected) ** 2 / expected).sum())
-    return float(np.sqrt(chi_square / table.sum() / (min(table.shape) - 1))), len(common)
+    count, shape = len(common), np.array(table.shape)
+    expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / count
+    phi_squared = float(((table - expected) ** 2 / expected).sum()) / count
+    free = np.prod(shape - 1) / (count - 1)
+    corrected = shape - (shape - 1) ** 2 / (count - 1)
+    return float(np.sqrt(max(phi_squared - free, 0) / max(corrected.min() - 1, 1e-9))), count
 
 
 def share_noise(first: Membership, second: Membership) -> Array:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+import hashlib
+import re
+from collections.abc import Collection, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,19 @@ def read_provenance(directory: Path, records: Sequence[TestRecord]) -> dict[str,
         hours = sum_core_hours(directory / "benchmarks", rules)
         if hours is not None:
             provenance["core hours of the null tests"] = f"{hours:.2f}"
+        jobs = list_slurm_jobs(directory / "logs/slurm", rules)
+        if jobs:
+            provenance["Slurm jobs of the null tests"] = ", ".join(map(str, jobs))
+    observed = {
+        name
+        for record in records
+        if record.membership
+        for names in record.membership.observations
+        for name in names
+    }
+    if observed:
+        digest = hashlib.sha256("\n".join(sorted(observed)).encode()).hexdigest()
+        provenance["observations"] = f"{len(observed)}, digest of their ids {digest}"
     seeds = sorted({record.ptes["seed"] for record in records if record.missing is None})
     provenance["seed"] = ", ".join(map(str, seeds))
     provenance["reported with"] = ", ".join(f"{name} {number}" for name, number in _versions())
@@ -44,6 +59,17 @@ def _versions() -> list[tuple[str, str]]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def list_slurm_jobs(folder: Path, rules: Collection[str]) -> list[int]:
+    """Return the ids of the Slurm jobs of rules whose logs are kept: rule_<name>/<job>/<id>.log."""
+    names = {f"rule_{re.sub(r'[^0-9A-Za-z_]', '_', rule)}" for rule in rules}
+    found = {
+        int(path.stem)
+        for path in folder.glob("rule_*/**/*.log")
+        if path.relative_to(folder).parts[0] in names and path.stem.isdigit()
+    }
+    return sorted(found)
 
 
 def sum_core_hours(folder: Path, rules: Mapping[str, Mapping[str, Any]]) -> float | None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from socm.nulls.amplitude import SHAPES
 from socm.nulls.products import replace_file, write_json
 from socm.nulls.provenance import read_provenance
 from socm.nulls.svg import draw_deviations, draw_histogram, draw_spectrum, draw_strip
@@ -20,10 +22,18 @@ BALANCE = {
     "used": "observations used",
     "hits": "hits [samples]",
     "weight": "weight [deg²/unit²]",
+    "hours": "hours",
+    "mean_time_unix_s": "mean time [UTC]",
+    "pwv_mm": "pwv [mm]",
+    "az_deg": "az [deg]",
+    "el_deg": "el [deg]",
     "ra_deg": "mean ra [deg]",
     "dec_deg": "mean dec [deg]",
 }
-"""Columns of a test's balance that every report has; columns a campaign adds come after them."""
+"""Columns of a test's balance in order; means of other names come after them."""
+
+SUMMED = frozenset({"asked", "used", "hits", "weight", "hours"})
+"""What the splits of a side have together; of the others a side has the mean."""
 
 LARGEST_PICTURES = 60_000_000
 """Bytes of pictures put into the page; beyond, it links to the files."""
@@ -70,6 +80,7 @@ def render_report(verdict: Verdict, provenance: Mapping[str, Any], title: str, f
         tests=[_show_test(record, pictures) for record in judged],
         lacking=[(record.place.name, "; ".join(record.lacks)) for record in verdict.records if record.lacks],
         provenance=dict(provenance),
+        shapes=list(SHAPES),
     )
 
 
@@ -148,8 +159,7 @@ def _show_test(record: TestRecord, pictures: _Pictures) -> dict[str, Any]:
             for row in summary["differences"]
             if row["number"] == 1
         ],
-        "balance": _balance_columns(summary["splits"]),
-        "splits": [_balance_row(split, summary["splits"]) for split in summary["splits"]],
+        "balance": show_balance(summary["splits"]),
         "skipped": [
             (split["name"], row["observation"], row["reason"])
             for split in summary["splits"]
@@ -192,31 +202,57 @@ def _show_comparison(
         judgement
         | {
             "flag": flag(judgement["pte"]),
-            "found": ", ".join(f"{rms:.3g} ({shape})" for shape, rms in judgement["found_rms"].items()),
+            "found": [_number(judgement["found_rms"].get(shape))["text"] for shape in SHAPES],
         }
         for judgement in comparison["judgements"]
     ]
     return {"label": comparison["label"], "panels": panels, "judgements": judgements}
 
 
-def _balance_columns(splits: Sequence[Mapping[str, Any]]) -> list[str]:
-    extra = sorted({key for split in splits for key in split["balance"]} - set(BALANCE))
-    return [*BALANCE.values(), *extra]
+def show_balance(splits: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the table of a test's balance: columns, a row a split, and a row a side if there are sides."""
+    values = [
+        {**split["balance"], **{key: split[key] for key in ("asked", "used", "hits")}} for split in splits
+    ]
+    present = {key for row in values for key, value in row.items() if value is not None}
+    columns = [*(key for key in BALANCE if key in present), *sorted(present - set(BALANCE))]
+    rows = [
+        {
+            "name": split["name"],
+            "under_covered": split["under_covered"],
+            "side": False,
+            "values": [_plain(key, row.get(key)) for key in columns],
+        }
+        for split, row in zip(splits, values, strict=True)
+    ]
+    sides = list(dict.fromkeys(split["group"] for split in splits))
+    for side in sides if len(sides) > 1 else ():
+        members = [row for split, row in zip(splits, values, strict=True) if split["group"] == side]
+        rows.append(
+            {
+                "name": f"all of {side}",
+                "under_covered": False,
+                "side": True,
+                "values": [_plain(key, _together(key, members)) for key in columns],
+            }
+        )
+    return {"columns": [BALANCE.get(key, key) for key in columns], "rows": rows}
 
 
-def _balance_row(split: Mapping[str, Any], splits: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    extra = sorted({key for one in splits for key in one["balance"]} - set(BALANCE))
-    values = {**split["balance"], **{key: split[key] for key in ("asked", "used", "hits")}}
-    return {
-        "name": split["name"],
-        "under_covered": split["under_covered"],
-        "values": [_plain(values.get(key)) for key in (*BALANCE, *extra)],
-    }
+def _together(key: str, members: Sequence[Mapping[str, float | None]]) -> float | None:
+    """Return the sum of what a side's splits have, or their mean by observations asked."""
+    known = [(row[key], row.get("asked") or 1.0) for row in members if row.get(key) is not None]
+    values, weights = np.array([one for one, _ in known], float), np.array([one for _, one in known], float)
+    if len(values) < len(members):
+        return None
+    return float(values.sum() if key in SUMMED else np.average(values, weights=weights))
 
 
-def _plain(value: float | None) -> str:
+def _plain(key: str, value: float | None) -> str:
     if value is None or not np.isfinite(value):
         return "–"
+    if key == "mean_time_unix_s":
+        return f"{datetime.fromtimestamp(value, UTC):%Y-%m-%d %H:%M}"
     return f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 1e5 else f"{value:.4g}"
 
 

@@ -181,7 +181,7 @@ def _say(status: Status, family: FamilyResult | None, count: int, lacking: int) 
         f"({family.rate:.0%} of clean campaigns go below {family.level:.2g}), "
         f"p = {family.probabilities[1]:.2f} that they are uniform, "
         f"p = {family.probabilities[2]:.2f} for their total χ²; "
-        f"{family.joint:.1%} of clean campaigns look this telling."
+        f"{family.joint:.1%} of clean campaigns look as telling."
     )
     missing = f" {lacking} of {tests} can't count as passed." if lacking else ""
     if status is Status.FAIL:

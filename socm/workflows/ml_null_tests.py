@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import posixpath
 import shlex
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +22,7 @@ from socm.workflows.ml_mapmaking import MLMapmaking
 
 if TYPE_CHECKING:
     from socm.splits import Split, TestSplits
+    from socm.splits.balance import SplitBalance
 
 JUDGEMENT_RESOURCES = Resources(ranks=1, threads=1, memory=4000, runtime="30m")
 
@@ -62,11 +64,16 @@ class NullTest(MLMapmaking, SplitOptions):
         return found
 
     def split_rules(
-        self, splits: TestSplits, lines: Callable[[Split], Sequence[str]], min_coverage: float, seed: int
+        self,
+        splits: TestSplits,
+        lines: Callable[[Split], Sequence[str]],
+        min_coverage: float,
+        seed: int,
+        balance: Sequence[SplitBalance] = (),
     ) -> tuple[RuleSpec, ...]:
         """Return the rule that maps each split and the rule that judges their differences.
 
-        `lines` gives the lines of a split's query file.
+        `lines` gives the lines of a split's query file; `balance` is what the report says of each split.
         """
         base = posixpath.join(self.output_dir, self.variant_folder)
         maps = tuple(
@@ -95,18 +102,31 @@ class NullTest(MLMapmaking, SplitOptions):
                 files=self.generated_files(),
                 after=self.depends_on,
             ),
-            self._half_differences(splits, maps, base, seed, min_coverage),
+            self._half_differences(splits, maps, base, seed, min_coverage, balance),
         )
 
     def _half_differences(
-        self, splits: TestSplits, maps: Sequence[JobSpec], base: str, seed: int, min_coverage: float
+        self,
+        splits: TestSplits,
+        maps: Sequence[JobSpec],
+        base: str,
+        seed: int,
+        min_coverage: float,
+        balance: Sequence[SplitBalance],
     ) -> RuleSpec:
         spec_file = posixpath.join("workflow/nulls", self.name, self.variant_folder, f"{self.test}.json")
         folder = posixpath.join(base, self.test)
         groups: dict[str, list[Mapping[str, Any]]] = {}
+        means = {one.name: _means(one) for one in balance}
         for split, job in zip(splits.splits, maps, strict=True):
             groups.setdefault(split.group, []).append(
-                {"name": split.name, **job.outputs, "asked": len(job.observations or ())}
+                {
+                    "name": split.name,
+                    **job.outputs,
+                    "asked": len(job.observations or ()),
+                    "observations": job.inputs["query"],
+                    "means": means.get(split.name, {}),
+                }
             )
         seed = seed if self.analysis.seed is None else self.analysis.seed
         spec = {
@@ -146,6 +166,18 @@ class NullTest(MLMapmaking, SplitOptions):
             files={spec_file: json.dumps(spec, indent=1) + "\n"},
             keys={"mask": ("analysis", "mask")},
         )
+
+
+def _means(balance: SplitBalance) -> dict[str, float]:
+    """Return what is known of a split's balance, rounded so that every machine writes the same text."""
+    values = {
+        "hours": balance.hours,
+        "mean_time_unix_s": balance.mean_time,
+        "pwv_mm": balance.pwv_mm,
+        "az_deg": balance.az_deg,
+        "el_deg": balance.el_deg,
+    }
+    return {name: round(value, 3) for name, value in values.items() if math.isfinite(value)}
 
 
 def verdict_rules(specs: Sequence[RuleSpec]) -> tuple[RuleSpec, ...]:
