@@ -313,6 +313,8 @@ def _resource_values(rule: Rule, limits: RunLimits) -> dict[str, int | str]:
         # Both stand in the text of the command as well, as what a shell reads.
         "tmp_dir": shell_text(asked.tmp_dir or "") if rule.spec.body in BODIES_WITH_TMP_DIR else None,
         "group_size": fitted.tasks_per_node if rule.spec.body == "simulation" else None,
+        # A job that leaves nothing behind is spared the start of a Python that would look for it.
+        "leftovers": _leftovers(rule),
         "qos": fitted.qos,
         "slurm_partition": fitted.partition,
         "slurm_account": fitted.account,
@@ -322,6 +324,14 @@ def _resource_values(rule: Rule, limits: RunLimits) -> dict[str, int | str]:
         **limits.of_job(fitted),
     }
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _leftovers(rule: Rule) -> int | None:
+    """Return whether any job of a rule leaves files to remove, 0 or 1; None where its command doesn't ask."""
+    asks = rule.spec.body == "program" and not rule.spec.environment.container
+    if not asks or rule.spec.jobs[0].mark is not None:
+        return None
+    return int(any(job.leftovers for job in rule.spec.jobs))
 
 
 def shell_text(text: str) -> str:

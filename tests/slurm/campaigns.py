@@ -42,6 +42,9 @@ CLUSTER = Cluster.model_validate(
 )
 """The cluster of the tests, as its file would describe it."""
 
+QUICK = ("--slurm-init-seconds-before-status-checks", "6", "--latency-wait", "5")
+"""Options for tests: a small job takes some 5 s, and the second look would come 16 s after the first."""
+
 JOB_SCRIPT = """\
 # NAME OUTPUT: notes when it runs, does what its control file says, writes its output.
 name=$1 output=$2
@@ -126,11 +129,10 @@ class Workspace:
 
     def start(self, *options: str, profile: str = "slurm", log: str = "out.log") -> subprocess.Popen[bytes]:
         """Start Snakemake in the background, in a session of its own, looking at its jobs often."""
-        quick = ("--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "5")
         command = (sys.executable, "-m", "snakemake", "--profile", profile, *options)
         with (self.folder / log).open("ab") as file:
             process = subprocess.Popen(
-                [*command, *(quick if profile == "slurm" else ())],
+                [*command, *(QUICK if profile == "slurm" else ())],
                 cwd=self.folder,
                 env=self.slurm.environment,
                 stdin=subprocess.DEVNULL,

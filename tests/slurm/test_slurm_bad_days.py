@@ -24,7 +24,7 @@ def test_the_controller_and_the_accounts_are_away_for_a_while(workspace: Workspa
     workspace.wait_for_runs(2)
     slurm.stop_daemon("slurmdbd")
     slurm.stop_daemon("slurmctld")
-    time.sleep(12)
+    time.sleep(8)
     slurm.start_controller()
     (workspace.folder / "go").touch()
     try:

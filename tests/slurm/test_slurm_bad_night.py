@@ -10,6 +10,12 @@ import pytest
 from campaigns import Workspace, rule
 from cluster import SlurmCluster, wait_until
 
+from socm.run.failures import find_failure
+from socm.run.jobs import read_jobs
+from socm.run.records import Records
+from socm.run.rerun import read_file
+from socm.run.status import read_status
+
 pytestmark = [pytest.mark.slurm, pytest.mark.snakemake, pytest.mark.slow]
 
 MANY = [f"job_{number}" for number in range(1, 41)]
@@ -44,7 +50,7 @@ def night(slurm_session: SlurmCluster, tmp_path_factory: pytest.TempPathFactory)
     workspace = Workspace(tmp_path_factory.mktemp("night") / "workspace", slurm_session)
     again = {"retries": 1}
     workspace.compile(
-        rule("many", MANY, {"retries": 1}),
+        rule("many", MANY, {"retries": 1, "constraint": "small"}),  # not on the node that fails
         rule("long", ["too_long"], {**again, "runtime": "1m", "runtime_growth": 3}),
         rule("large", ["too_large"], {**again, "memory_growth": 3}),
         rule("cancel", ["cancelled"], again),
@@ -138,6 +144,30 @@ def test_a_job_whose_node_fails_is_run_again(night):
 def test_a_refused_job_is_told_with_slurms_reason(night):
     assert re.search(r"sbatch: error: .*invalid partition.*nowhere", night.said)
     assert night.workspace.runs("refused") == []
+
+
+def test_status_tells_what_failed_and_what_ended_each_try(night):
+    states = {job.job: job for job in read_status(night.workspace.folder).jobs}
+    assert {name for name, job in states.items() if job.state != "done"} == {"job_7", "refused"}
+    broken = states["job_7"]
+    assert broken.state == "failed"
+    assert broken.failure is not None
+    assert (broken.failure.reason, broken.failure.tail) == ("program", ("the seventh is broken",))
+    assert broken.failure.slurm_id == night.slurm_ids("job_7")[-1]
+    assert states["refused"].state == "missing"  # it never was in Slurm
+    folder = night.workspace.folder
+    records = Records(folder)
+    tries = {
+        job.name: find_failure(records.log(job), records.slurm_logs(job))
+        for job in read_jobs(lambda path: read_file(folder / path))
+        if job.name in ("too_long", "too_large", "cancelled")
+    }
+    assert {name: failure.reason for name, failure in tries.items()} == {
+        "too_long": "time",
+        "too_large": "memory",
+        "cancelled": "cancelled",
+    }
+    assert tries["too_long"].node in {"n1", "n2", "n3", "n4"}
 
 
 def test_the_next_run_finishes_the_campaign_and_runs_only_what_is_left(night):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from cluster import ACCOUNT, SlurmCluster
+from cluster import ACCOUNT, SlurmCluster, wait_until
 
 pytestmark = pytest.mark.slurm
 
@@ -24,8 +24,9 @@ def test_a_job_on_two_nodes_runs_and_is_accounted(slurm, tmp_path):
         *(f"--output={tmp_path}/job.log", "--wrap", "srun printenv SLURMD_NODENAME"),
     ).stdout.strip()
     assert sorted((tmp_path / "job.log").read_text().split()) == ["n1", "n2"]
-    said = slurm.run("sacct", "-X", "-n", "-P", f"--jobs={job}", "--format=State,QOS,Account,NNodes").stdout
-    assert said.strip() == f"COMPLETED|short|{ACCOUNT}|2"
+    asked = ("sacct", "-X", "-n", "-P", f"--jobs={job}", "--format=State,QOS,Account,NNodes")
+    # What the controller sends to the accounts arrives a moment later.
+    wait_until(lambda: slurm.run(*asked).stdout.strip() == f"COMPLETED|short|{ACCOUNT}|2", 30, "no account")
 
 
 def test_a_job_over_every_limit_is_refused(slurm):

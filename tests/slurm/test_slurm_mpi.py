@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -39,7 +40,22 @@ resources = { ranks = 2, memory = "2G", runtime = "10m" }
 workflow = "ml-mapmaking"
 output_dir = "results/one"
 resources = { ranks = 1, memory = "2G", runtime = "10m" }
+
+[campaign.null-tests]
+workflow = "ml-null-tests"
+output_dir = "results/null"
+resources = { memory = "2G", runtime = "10m" }
+mission-tests = { nsplits = 2, chunk_nobs = 1 }
 """
+JOBS = [
+    "rule_null_tests_mission_tests_null_maps",
+    "rule_null_tests_mission_tests_wildcards_mission_split_1",
+    "rule_null_tests_mission_tests_wildcards_mission_split_2",
+    "rule_null_tests_verdict",
+    "rule_one",
+    "rule_two",
+]
+"""What becomes a Slurm job: a map each, and all small work of a null test in one."""
 
 
 def socm(folder: Path, *words: str) -> None:
@@ -50,7 +66,7 @@ def socm(folder: Path, *words: str) -> None:
 
 
 @pytest.mark.mapmaker
-def test_the_mapmaker_on_two_ranks_makes_the_map_of_one(
+def test_maps_and_a_verdict_on_the_cluster_and_two_ranks_make_the_map_of_one(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ):
     pytest.importorskip("sotodlib")
@@ -73,10 +89,14 @@ def test_the_mapmaker_on_two_ranks_makes_the_map_of_one(
         maps = [fits.getdata(path, memmap=False) for path in (one, two)]
         np.testing.assert_allclose(maps[1], maps[0], atol=1e-9 * maps[0].std())
         two.unlink()
-    steps = workspace.slurm.run(
-        "sacct", "-n", "-P", "--format=JobID,NTasks", "--starttime=now-5minutes"
-    ).stdout
-    assert any(line.endswith(".0|2") for line in steps.splitlines()), steps
+    queue = workspace.slurm.queue("--states=all", "--format=%i|%Z|%k")  # ended ones too, for ten minutes
+    rows = [line.split("|") for line in queue]
+    ours = {comment: number for number, place, comment in rows if place == str(folder.resolve())}
+    assert sorted(ours) == JOBS
+    step = f"{ours['rule_two']}.0"
+    tasks = workspace.slurm.run("sacct", "-n", "-P", f"--jobs={step}", "--format=JobID,NTasks").stdout
+    assert tasks.strip() == f"{step}|2"
+    assert json.loads((folder / "verdict.json").read_text())["status"] == "incomplete"  # 6 observations
 
 
 def test_ranks_nodes_and_threads_are_what_was_asked_for(workspace: Workspace):

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from campaigns import Workspace, rule
+from campaigns import QUICK, Workspace, rule
 from click.testing import CliRunner
 from cluster import ACCOUNT, wait_until
 
@@ -80,7 +80,6 @@ def test_run_cancels_orphans_and_finishes(workspace: Workspace, monkeypatch: pyt
     monkeypatch.chdir(folder)
     CliRunner().invoke(cli, ["cluster", "detect"], catch_exceptions=False)
     Path("campaign.toml").write_text(CAMPAIGN)
-    quick = ("--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "5")
     compiled = CliRunner().invoke(cli, ["run", "campaign.toml", "--", "--dry-run"], catch_exceptions=False)
     assert compiled.exit_code == 0, compiled.output
     first = workspace.start()
@@ -88,7 +87,7 @@ def test_run_cancels_orphans_and_finishes(workspace: Workspace, monkeypatch: pyt
     workspace.kill(first)
     orphans = {line.split()[0] for line in workspace.slurm.queue()}
     ran = CliRunner().invoke(
-        cli, ["run", "campaign.toml", "--cancel-orphans", "--plain", "--", *quick], catch_exceptions=False
+        cli, ["run", "campaign.toml", "--cancel-orphans", "--plain", "--", *QUICK], catch_exceptions=False
     )
     assert ran.exit_code == 0, ran.output
     assert "$ socm compile campaign.toml" in ran.output
