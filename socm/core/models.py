@@ -16,6 +16,7 @@ from pydantic import (
     ValidationInfo,
     WithJsonSchema,
     field_validator,
+    model_validator,
 )
 
 from socm.core.annotations import classes_in
@@ -132,6 +133,13 @@ class Environment(Section):
         {}, description="Variables whose names collide with these keys."
     )
     __pydantic_extra__: dict[str, VariableText] = Field(init=False)
+
+    @model_validator(mode="after")
+    def _refuse_what_names_no_variable(self) -> Self:
+        for name in self.all_variables():
+            if not name or name.startswith("-") or "=" in name or "\0" in name:
+                raise invalid("bad-name", f"{name!r} can't name an environment variable")
+        return self
 
     def all_variables(self) -> dict[str, str]:
         """Return every environment variable, sorted by name."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 
@@ -12,6 +13,9 @@ from socm.graph.plan import Plan, Rule
 
 Job = tuple[Rule, JobSpec]
 
+_LIKE_A_WILDCARD = re.compile(r"\{\s*[.\w]+\s*(,[^{}]*(\{\d+(,\d+)?\}[^{}]*)*)?\}")
+"""What Snakemake takes for a wildcard wherever it stands in a path; there is no way to escape it."""
+
 WORKSPACE_FOLDERS = ("workflow", "slurm", "local", "logs", "benchmarks", ".snakemake")
 """Folders of the workspace that are not for results."""
 
@@ -19,11 +23,13 @@ WORKSPACE_FOLDERS = ("workflow", "slurm", "local", "logs", "benchmarks", ".snake
 def check_plan(plan: Plan, exists: Callable[[str], bool]) -> tuple[Diagnostic, ...]:
     """Return what keeps the plan from running.
 
-    These are outputs that two jobs claim or that lie in each other, inputs that nothing makes, jobs
-    that wait for themselves, and temporary outputs that would never be made.
+    These are outputs that two jobs claim or that lie in each other, inputs that nothing makes, paths
+    that Snakemake can't name, jobs that wait for themselves, and temporary outputs that would never be
+    made.
     """
     problems = Collector()
     makers = _check_outputs(plan, problems)
+    _check_braces(plan, problems)
     _check_inputs(plan, makers, cache(exists), problems)
     _check_circles(plan, makers, problems)
     _check_temporary(plan, problems)
@@ -107,6 +113,20 @@ def _check_nested(plan: Plan, makers: Mapping[str, Job], problems: Collector) ->
                         Diagnostic("output-in-output", message, key=_output_key(rule, name), hint=hint)
                     )
                 above = posixpath.dirname(above)
+
+
+def _check_braces(plan: Plan, problems: Collector) -> None:
+    told: set[tuple[str, str]] = set()
+    for rule, job in plan.jobs():
+        for key_of, files in ((_key, job.inputs), (_output_key, job.outputs)):
+            for name, value in files.items():
+                found = next(filter(None, map(_LIKE_A_WILDCARD.search, paths_in(value))), None)
+                if found is None or (rule.name, name) in told:
+                    continue
+                told.add((rule.name, name))
+                message = f"`{found[0]}` in the path {found.string} is a wildcard to Snakemake"
+                hint = "take a name without these braces"
+                problems.add(Diagnostic("bad-path", message, key=key_of(rule, name), hint=hint))
 
 
 def _check_inputs(

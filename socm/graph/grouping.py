@@ -55,12 +55,7 @@ def pattern(path: str, job_name: str) -> str | None:
         found = path.rfind(job_name)
     if not job_name or found < 0:
         return None
-    return escaped(path[:found]) + WILDCARD + escaped(path[found + len(job_name) :])
-
-
-def escaped(text: str) -> str:
-    """Return text in which Snakemake finds no wildcard."""
-    return text.replace("{", "{{").replace("}", "}}")
+    return path[:found] + WILDCARD + path[found + len(job_name) :]
 
 
 def _last_whole(path: str, name: str) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from socm.clusters import JobResources, RunLimits
 from socm.core.jobs import JobSpec, RuleSpec
 from socm.diagnostics import KeyPath
-from socm.graph.grouping import escaped, identifier, pattern
+from socm.graph.grouping import identifier, pattern
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Rule:
     def common(self, paths: Mapping[str, str]) -> str | None:
         """Return the one pattern that stands for every job's path; None where there is none."""
         if not self.has_wildcard:
-            return escaped(paths[self.spec.jobs[0].name])
+            return paths[self.spec.jobs[0].name]
         patterns = {pattern(paths[job.name], job.name) for job in self.spec.jobs}
         return patterns.pop() if len(patterns) == 1 else None
 

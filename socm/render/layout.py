@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 
 LINE_COLUMNS = 88
 INDENT = "    "
 VALUE_INDENT = 2 * INDENT
 """Where the values of a rule's directive stand."""
+_NOT_IN_YAML = re.compile(
+    "[^ -~\\xa0-\\u2027\\u202a-\\ud7ff\\ue000-\\ufefe\\uff00-\\ufffd\\U00010000-\\U0010ffff]"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,20 @@ def python_literal(text: str) -> str:
         return double
     body = double[1:-1].replace("'", "\\'").replace('\\"', '"')
     return f"'{body}'"
+
+
+def printable_text(text: str) -> str:
+    """Return `text` on one line, as a comment has it: escapes for line breaks and what isn't seen."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )
+
+
+def yaml_literal(text: str) -> str:
+    """Return `text` as a YAML string literal on one line."""
+    # JSON leaves as they are what YAML forbids, and what it takes for the end of a line.
+    return _NOT_IN_YAML.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(text, ensure_ascii=False))
 
 
 def named_value(name: str, value: str | Call) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ import jinja2
 from socm.clusters import Cluster, local_launcher, shipped_folder
 from socm.core.models import Campaign
 from socm.graph import Plan
+from socm.render.layout import yaml_literal
 
 PROFILES = ("local", "slurm")
 LONGEST_JOB_NAME = 50
@@ -35,7 +35,7 @@ def render_profiles(campaign: Campaign, cluster: Cluster, plan: Plan) -> dict[st
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701 -- YAML, not HTML
     )
-    environment.filters["yaml"] = lambda text: json.dumps(text, ensure_ascii=False)
+    environment.filters["yaml"] = yaml_literal
     local_cores = cluster.cores_per_node if cluster.scheduler == "local" else None
     return {
         f"{name}/config.yaml": environment.get_template(f"{name}/config.yaml.j2").render(

@@ -19,7 +19,7 @@ import jinja2
 from socm.clusters import RunLimits, shipped_folder
 from socm.core.jobs import JobSpec
 from socm.graph import Rule
-from socm.render.layout import Call, broken_value, named_value, python_literal
+from socm.render.layout import Call, broken_value, named_value, printable_text, python_literal
 
 BODIES_WITH_TMP_DIR = frozenset({"program", "simulation", "mapmaker"})
 MIN_SNAKEMAKE = "9.20"
@@ -43,6 +43,7 @@ def templates() -> jinja2.Environment:
     )
     environment.filters["py"] = python_literal
     environment.filters["shell"] = shlex.quote
+    environment.filters["printable"] = printable_text
     return environment
 
 
@@ -140,15 +141,20 @@ def outside_paths(rules: Sequence[Rule], limits: RunLimits) -> dict[str, dict[st
 
 def render_table(rule: Rule) -> str:
     """Return ``jobs/<name>.json``: one row a job, one line a row."""
-    rows = [f"{python_literal(job.name)}: {json.dumps(_row(rule, job))}" for job in rule.spec.jobs]
+    rows = [
+        f"{json.dumps(job.name, ensure_ascii=False)}: {json.dumps(_row(rule, job))}" for job in rule.spec.jobs
+    ]
     return "{\n" + ",\n".join(rows) + "\n}\n"
 
 
 def name_pattern(name: str) -> str:
     """Return a regular expression for names that differ from `name` in their numbers only."""
-    return "".join(
-        r"\d+" if part.isdigit() else re.escape(part).replace(r"\-", "-") for part in re.split(r"(\d+)", name)
-    )
+    return "".join(r"\d+" if re.fullmatch("[0-9]+", part) else _in_constraint(part) for part in re.split(r"([0-9]+)", name))
+
+
+def _in_constraint(text: str) -> str:
+    """Return a regular expression for `text`, as Snakemake reads one: it counts every brace in it."""
+    return re.escape(text).replace(r"\-", "-").replace(r"\{", r"\x7b").replace(r"\}", r"\x7d")
 
 
 def name_constraints(rules: Sequence[Rule]) -> dict[str, str | None]:
@@ -180,7 +186,7 @@ def name_constraints(rules: Sequence[Rule]) -> dict[str, str | None]:
             if other is not rule and other.has_wildcard
             for job in rule.spec.jobs
         )
-        names = (re.escape(job.name).replace(r"\-", "-") for job in rule.spec.jobs)
+        names = (_in_constraint(job.name) for job in rule.spec.jobs)
         text = "|".join(names) if met else shapes[rule.name]
         constraints[rule.name] = f'r"{text}"' if '"' not in text else repr(text)
     return constraints
@@ -254,7 +260,7 @@ def _input_pattern(rule: Rule, name: str) -> str | None:
     if len(texts) < len(values):
         return None
     constant = set(texts.values())
-    return _pattern_text(constant.pop()) if len(constant) == 1 else rule.common(texts)
+    return constant.pop() if len(constant) == 1 else rule.common(texts)
 
 
 def _output_value(rule: Rule, name: str) -> str | Call:
