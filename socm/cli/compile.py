@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from socm.cli.printing import report
-from socm.diagnostics import DiagnosticError
+from socm.diagnostics import Diagnostic, DiagnosticError, Severity
 
 if TYPE_CHECKING:
     from socm.compile import Compiled
@@ -55,12 +55,32 @@ def compile_command(file: Path, output: Path | None, form: str) -> None:
     except DiagnosticError as error:
         report(error.diagnostics, as_json=form == "json")
         raise click.exceptions.Exit(2) from None
+    running = _who_runs(workspace)
     written = write_workflow(compiled, known)
-    report(compiled.diagnostics, written=True, as_json=form == "json")
+    is_new = bool(written.created or written.changed or written.removed)
+    report((*compiled.diagnostics, *(running if is_new else ())), written=True, as_json=form == "json")
     if form == "text":
         tell_written(compiled, written)
-        if written.created or written.changed or written.removed:
+        if is_new:
             _tell_how_to_run(compiled)
+
+
+def _who_runs(workspace: Path) -> tuple[Diagnostic, ...]:
+    """Return the warning that the workflow changes under a Snakemake that runs it."""
+    from socm.run.lock import is_locked, read_holder
+
+    holder = read_holder(workspace)
+    if holder is None or holder.process.is_dead or not is_locked(workspace):
+        return ()
+    return (
+        Diagnostic(
+            "campaign-is-run",
+            f"this campaign is being run by {holder}",
+            severity=Severity.WARNING,
+            hint="its jobs under Slurm read the new workflow from now on; "
+            "those that this changes run again the next time",
+        ),
+    )
 
 
 def write_workflow(compiled: Compiled, known: str | None) -> Written:

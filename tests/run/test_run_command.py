@@ -184,6 +184,14 @@ def test_a_campaign_that_somebody_runs_is_not_written_anew(tmp_path):
     assert re.search(r"this campaign is being run by process \d+ of \w+ on \S+, since 2", second.stderr)
     assert "`socm status --watch` shows how far it is" in second.stderr
     assert (tmp_path / "workflow/jobs/bad.json").read_bytes() == table
+    compiled = subprocess.run(
+        [sys.executable, "-m", "socm", "compile", "campaign.toml"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "warning[campaign-is-run]: this campaign is being run by process" in compiled.stderr
     (tmp_path / "go").touch()
     assert first.wait(60) == 1
 
