@@ -209,6 +209,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="socm-bench-") as name:
         folder = Path(name)
         os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
+        # Installed programs have their byte code beside them.
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        os.environ["PYTHONPYCACHEPREFIX"] = str(folder / "bytecode")
         start_s = bench_start(folder, options.repeats)
         survey = make_survey(folder / "survey", 3 * max(sizes) if options.quick else max(sizes))
         print()
