@@ -6,6 +6,7 @@ import os
 import shlex
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from socm.compile import Compiled
 
 PROFILE_FILES = ("config.yaml", "config.v8+.yaml", "profile.yaml")
+LOOK_SECONDS = 3.0
+"""Pause between two looks at how far the campaign is."""
 LAST_LINES = 20
 """How much of what Snakemake said is shown where it failed and no job did."""
 
@@ -207,18 +210,22 @@ def _wait(process: subprocess.Popen[bytes]) -> int:
             continue  # Snakemake got it too, cancels its jobs and ends
 
 
-def _watch(process: subprocess.Popen[bytes], workspace: Path, interval_seconds: float = 3) -> int:
+def _watch(process: subprocess.Popen[bytes], workspace: Path) -> int:
     from rich.live import Live
 
     from socm.run.status import read_status
     from socm.run.status_view import status_view
 
     with Live(status_view(read_status(workspace), most=5), refresh_per_second=4) as live:
+        pause_seconds = LOOK_SECONDS
         while process.poll() is None:
             try:
-                process.wait(interval_seconds)
+                process.wait(pause_seconds)
             except subprocess.TimeoutExpired:
+                start = time.monotonic()
                 live.update(status_view(read_status(workspace), most=5))
+                # Thousands of jobs take seconds to look at: a login node has more to do than that.
+                pause_seconds = max(LOOK_SECONDS, 10 * (time.monotonic() - start))
             except KeyboardInterrupt:
                 continue
         live.update(status_view(read_status(workspace)))
