@@ -25,6 +25,7 @@ from socm.workflows.words import pair_words, value_text
 
 CONTEXT_RESOURCES = Resources(ranks=1, threads=1, memory=4000, runtime="1h")
 SCHEDULE_RESOURCES = Resources(ranks=1, threads=1, memory=2000, runtime="1h")
+_BAND = re.compile(r"(SAT|LAT)_f\d{3}")
 _NOT_A_FOLDER = re.compile(r"[^A-Za-z0-9._-]")
 
 
@@ -87,6 +88,11 @@ class SATSims(Workflow):
         if len(chosen) > 1:
             message = f"toast_so_sim takes one of {' and '.join(f'`{name}`' for name in chosen)}"
             yield Diagnostic("duplicate-key", message, key=(chosen[1],), point_at="key", hint="keep one")
+        for band in self._bands():
+            if "${" not in band and not _BAND.fullmatch(band):
+                hint = f'write "SAT_{band}"' if re.fullmatch(r"f\d{3}", band) else 'such as "SAT_f090"'
+                message = f"{band!r} is no band of toast_so_sim, which names telescope and band"
+                yield Diagnostic("wrong-value", message, key=("bands",), hint=hint)
         if self.start and self.stop and self.stop <= self.start:
             yield Diagnostic("out-of-range", "the simulation ends before it begins", key=("stop",))
         if isinstance(self.schedule, Schedule):

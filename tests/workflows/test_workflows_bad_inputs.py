@@ -148,6 +148,18 @@ CASES: dict[str, tuple[str, str, int, str]] = {
         6,
         "takes one of `telescope` and `wafer_slots`",
     ),
+    "a band of the mapmaker": (
+        SIMS + 'bands = "f090"\n',
+        "wrong-value",
+        5,
+        "'f090' is no band of toast_so_sim",
+    ),
+    "an option that looks like another": (
+        SIMS + 'options.sim_ground.hwp_rpm = "-x"\n',
+        "wrong-value",
+        5,
+        "for an option of its own",
+    ),
     "an option that toast doesn't know": (
         SIMS + "options.sim_noise.realisation = 1\n",
         "unknown-option",
