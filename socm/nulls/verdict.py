@@ -27,6 +27,10 @@ ORANGE, RED = 0.01, 0.001
 """PTEs this near to 0 or 1 are flagged, as ACT does (DR6); flags alone fail nothing."""
 
 
+SMALLEST_SAID = 1e-99
+"""A PTE that is smaller still is zero in floating point; no PTE is."""
+
+
 class Status(StrEnum):
     """What is said of a campaign; failed by what it has weighs more than not all there."""
 
@@ -177,7 +181,7 @@ def _say(status: Status, family: FamilyResult | None, count: int, lacking: int) 
     if family is None:
         return f"Incomplete: none of {tests} could be judged."
     parts = (
-        f"{len(family.ptes)} PTEs of {tests}: the smallest is {family.smallest:.2g} "
+        f"{len(family.ptes)} PTEs of {tests}: the smallest is {max(family.smallest, SMALLEST_SAID):.2g} "
         f"({family.rate:.0%} of clean campaigns go below {family.level:.2g}), "
         f"p = {family.probabilities[1]:.2f} that they are uniform, "
         f"p = {family.probabilities[2]:.2f} for their total χ²; "

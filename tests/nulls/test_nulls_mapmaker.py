@@ -1,0 +1,163 @@
+"""Campaigns of simulated data, mapped by the real mapmaker: the test that has a systematic fails, no other."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("sotodlib")
+
+from socm.nulls.inputs import read_test
+from socm.nulls.job import run_test
+from socm.nulls.verdict import Status, Verdict, judge_workspaces
+
+pytestmark = [pytest.mark.mapmaker, pytest.mark.slow]
+
+SIMULATION = [
+    *("--start=2025-02-14", "--observations=16", "--days=16", "--duration=150", "--noise=150"),
+]
+MIDDLE_UNIX_S = datetime(2025, 2, 14 + 8, tzinfo=UTC).timestamp()
+OPTIONS = [
+    *("--bands=f090", "--comps=TQU", "--site=so_lat", "--maxiter=25", "--tiled=0"),
+    *("--no-sidelobe", "--nocal", "--hits", "-v"),
+]
+SYSTEMATICS = {"wafer-gain": "0.4", "ground-pickup": "100", "late-source": "300"}
+SPOILT = {"wafer-gain": "wafer", "ground-pickup": "direction", "late-source": "time"}
+"""The test that each systematic is to fail."""
+
+SIDES = {
+    "wafer": {"ws0": ("1", "ws0"), "ws1": ("1", "ws1")},
+    "direction": {"rising": ("az_center < 180", "ws0,ws1"), "setting": ("az_center > 180", "ws0,ws1")},
+    "time": {"early": ("half = 0", "ws0,ws1"), "late": ("half = 1", "ws0,ws1")},
+}
+"""Tests, their sides, and of which observations and wafers a side is made."""
+
+ANALYSIS = {"multipole_min": 270, "simulations": 199}
+
+# Imports take the mapmaker's program longer than so small a map: one process imports, and forks for each.
+MAP_ALL = """
+import json, os, sys
+from sotodlib.site_pipeline import cli
+
+def run(job):
+    child = os.fork()
+    if child == 0:
+        log = os.open(job["log"], os.O_WRONLY | os.O_CREAT, 0o644)
+        os.dup2(log, 1), os.dup2(log, 2)
+        sys.argv = job["command"]
+        status = 1
+        try:
+            cli.main()
+            status = 0
+        except BaseException:
+            import traceback
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush(), sys.stderr.flush()
+            os._exit(status)
+    return child
+
+jobs = json.load(open(sys.argv[1]))
+running, failed = {}, []
+while jobs or running:
+    while jobs and len(running) < 2:
+        job = jobs.pop(0)
+        running[run(job)] = job["log"]
+    child, status = os.wait()
+    log = running.pop(child)
+    if status:
+        failed.append(log)
+sys.exit(" ".join(failed) or 0)
+"""
+
+
+def list_observations(data: Path, where: str) -> list[str]:
+    """Return ids in the order of time; `half` is 0 in the first half of the days and 1 in the second."""
+    where = where.replace("half", f"(timestamp >= {MIDDLE_UNIX_S})")
+    connection = sqlite3.connect(data / "obsdb.sqlite")
+    query = f"SELECT obs_id FROM obs WHERE {where} ORDER BY timestamp"  # noqa: S608
+    ids = [obs_id for (obs_id,) in connection.execute(query)]
+    connection.close()
+    return ids
+
+
+def plan_maps(folder: Path, campaign: str) -> Iterator[dict[str, object]]:
+    """Yield the maps of a campaign, two sub-splits a side, and write the specifications of its tests."""
+    data = folder / campaign / "data"
+    for test, sides in SIDES.items():
+        groups = []
+        for side, (where, wafers) in sides.items():
+            splits = []
+            for number in (0, 1):
+                output = folder / campaign / f"{test}-{side}-{number}"
+                listed = output.with_suffix(".txt")
+                listed.write_text("".join(f"{one}\n" for one in list_observations(data, where)[number::2]))
+                inputs = [listed, data / "area.fits", output, data / "preprocess.yaml"]
+                words = ["so-site-pipeline", "make-ml-map", *map(str, inputs)]
+                words += [f"--context={data / 'context.yaml'}", f"--wafers={wafers}", *OPTIONS]
+                yield {"command": words, "log": f"{output}.log"}
+                maps = {"map": f"{output}/pass1_sky_map.fits", "ivar": f"{output}/sky_div.fits"}
+                splits.append({"name": f"{side}-{number}", **maps})
+            groups.append({"name": side, "splits": splits})
+        spec = {"test": test, "seed": 1, "groups": groups, "analysis": ANALYSIS}
+        (folder / campaign / f"{test}.json").write_text(json.dumps(spec))
+
+
+@pytest.fixture(scope="module")
+def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Verdict]:
+    """Simulate, map and judge a clean campaign and one with each systematic."""
+    folder = tmp_path_factory.mktemp("campaigns")
+    jobs: list[dict[str, object]] = []
+    for campaign, amplitude in {"clean": "", **SYSTEMATICS}.items():
+        words = ["simulate", str(folder / campaign / "data"), *SIMULATION]
+        words += ["--systematic", f"{campaign}:{amplitude}"] if amplitude else []
+        subprocess.run([sys.executable, "-m", "socm", *words], check=True, stdout=subprocess.DEVNULL)
+        jobs += plan_maps(folder, campaign)
+    (folder / "jobs.json").write_text(json.dumps(jobs))
+    done = subprocess.run(
+        [sys.executable, "-c", MAP_ALL, str(folder / "jobs.json")],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=900,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = {}
+    for campaign in ("clean", *SYSTEMATICS):
+        outputs = [folder / campaign / test for test in SIDES]
+        for output in outputs:
+            run_test(read_test(output.with_suffix(".json")), output)
+        found[campaign] = judge_workspaces(outputs)
+    return found
+
+
+def lowest_ptes(verdict: Verdict) -> dict[str, float]:
+    """Return the lowest PTE of each test."""
+    return {
+        record.place.name: min(one["pte"] for one in record.ptes["comparisons"][0]["judgements"])
+        for record in verdict.records
+    }
+
+
+def test_a_campaign_without_a_systematic_passes(verdicts: dict[str, Verdict]) -> None:
+    assert verdicts["clean"].status is Status.PASS, verdicts["clean"].sentence
+
+
+@pytest.mark.parametrize("systematic", SYSTEMATICS)
+def test_a_systematic_fails_the_test_that_is_made_for_it(
+    systematic: str, verdicts: dict[str, Verdict]
+) -> None:
+    verdict = verdicts[systematic]
+    assert verdict.status is Status.FAIL, verdict.sentence
+    lowest = lowest_ptes(verdict)
+    assert lowest.pop(SPOILT[systematic]) < 1e-4
+    assert all(pte > 0.001 for pte in lowest.values()), lowest
