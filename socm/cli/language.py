@@ -61,6 +61,7 @@ def check(file: Path, form: str) -> None:
 
 
 @click.command()
+@click.argument("file", type=click.Path(path_type=Path), metavar="[CAMPAIGN]", required=False)
 @click.option(
     "--format",
     "form",
@@ -68,20 +69,26 @@ def check(file: Path, form: str) -> None:
     default="json",
     help="json: the schema for editors; markdown: the reference page for people.",
 )
-def schema(form: str) -> None:
+def schema(file: Path | None, form: str) -> None:
     """Print the JSON schema of campaign files, or the reference page.
 
-    Editors that know TOML read the schema from the file that the first line of a campaign names:
+    With CAMPAIGN, the kinds of workflow that its plugins bring are in it. Editors that know TOML
+    read the schema from the file that the first line of a campaign names:
     #:schema ./campaign.schema.json
     """
     from socm.config.reference import reference_page
     from socm.config.schema import campaign_schema
     from socm.workflows import registered_workflows
 
+    kinds = registered_workflows
+    if file is not None:
+        from socm.workflows.plugins import kinds_of_file
+
+        kinds = kinds_of_file(file)
     if form == "markdown":
-        click.echo(reference_page(registered_workflows), nl=False)
+        click.echo(reference_page(kinds), nl=False)
     else:
-        click.echo(_json(campaign_schema(registered_workflows)), nl=False)
+        click.echo(_json(campaign_schema(kinds)), nl=False)
 
 
 def _complete_code(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001

@@ -149,7 +149,10 @@ def render_table(rule: Rule) -> str:
 
 def name_pattern(name: str) -> str:
     """Return a regular expression for names that differ from `name` in their numbers only."""
-    return "".join(r"\d+" if re.fullmatch("[0-9]+", part) else _in_constraint(part) for part in re.split(r"([0-9]+)", name))
+    return "".join(
+        r"\d+" if re.fullmatch("[0-9]+", part) else _in_constraint(part)
+        for part in re.split(r"([0-9]+)", name)
+    )
 
 
 def _in_constraint(text: str) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from socm.config import LoadedCampaign, load_campaign, read_document
+from socm.config import Document, LoadedCampaign, load_campaign, read_document
 from socm.core.models import Campaign, Workflow
 from socm.diagnostics import Collector, Diagnostic, DiagnosticError, KeyPath
 from socm.workflows.registry import registered_workflows
@@ -32,11 +32,19 @@ _from_modules: dict[str, dict[str, type[Workflow]]] = {}
 def load_with_plugins(file: Path) -> LoadedCampaign:
     """Return the campaign of a file, whose workflows may be of kinds that its plugins bring."""
     document = read_document(file)
+    return load_campaign(document, _located_kinds(document, file.parent))
+
+
+def kinds_of_file(file: Path) -> dict[str, type[Workflow]]:
+    """Return every kind of workflow that a campaign file may use, whatever else is wrong in it."""
+    return _located_kinds(read_document(file), file.parent)
+
+
+def _located_kinds(document: Document, base: Path) -> dict[str, type[Workflow]]:
     try:
-        kinds = load_kinds(document.data, file.parent)
+        return load_kinds(document.data, base)
     except DiagnosticError as error:
         raise DiagnosticError(document.locate_all(error.diagnostics)) from None
-    return load_campaign(document, kinds)
 
 
 def load_kinds(data: Mapping[str, Any], base: Path) -> dict[str, type[Workflow]]:

@@ -226,6 +226,61 @@ resources = {{tmp_dir = "$HERE/fast disk"}}
     assert list((workspace.folder / "fast disk").iterdir()) == []
 
 
+STAGES = """
+[campaign.power-spectra]
+output_dir = "results"
+
+[campaign.power-spectra.alms]
+script = "stage.py"
+args = ["${self.alms}"]
+outputs = { alms = "${self.output_dir}/alms.txt" }
+
+[campaign.power-spectra.spectra]
+script = "stage.py"
+args = ["${self.spectra}", "${alms.alms}"]
+kwargs = { lmax = 300 }
+flags = ["quick"]
+outputs = { spectra = "${self.output_dir}/spectra.txt" }
+
+[campaign.power-spectra.noise]
+script = "stage.py"
+args = ["${self.noise}"]
+outputs = { noise = "${self.output_dir}/noise.txt" }
+
+[campaign.power-spectra.check]
+script = "check.py"
+depends_on = ["spectra"]
+
+[campaign.power-spectra.report]
+script = "check.py"
+depends_on = ["check", "noise"]
+"""
+STAGE = """
+import sys
+open(sys.argv[1], "w").write(" ".join(sys.argv[2:]))
+sys.exit("alms.txt" in sys.argv[1] and FAILS)
+"""
+
+
+@pytest.mark.snakemake
+def test_a_stage_that_fails_stops_its_children_and_no_others(workspace: Workspace) -> None:
+    workspace.write(STAGES, stage_py=STAGE.replace("FAILS", "3"), check_py="")
+    workspace.compile()
+    run = workspace.run()
+    assert run.code != 0
+    assert run.started == ("alms", "noise")
+    # What the failed stage wrote doesn't pass for its output, and nothing has a mark.
+    assert not (workspace.folder / "results/alms.txt").exists()
+    assert not (workspace.folder / "marks").exists()
+    workspace.write(STAGES, stage_py=STAGE.replace("FAILS", "0"), check_py="")
+    run = workspace.run()
+    assert run.code == 0, run.text
+    # The script is an input of each stage that it runs.
+    assert run.started == ("alms", "check", "noise", "report", "spectra")
+    assert workspace.text("results/spectra.txt") == "results/alms.txt --lmax=300 --quick"
+    assert (workspace.folder / "marks/report/report.done").is_file()
+
+
 def test_jobs_go_with_those_of_the_same_matrix_values(workspace: Workspace) -> None:
     workspace.write(
         """

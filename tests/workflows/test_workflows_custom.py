@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -66,6 +68,48 @@ title = "it's $HOME"
     )
     tutorial.compile()
     assert tutorial.commands("quoted") == {"": """echo --title 'it'"'"'s $HOME'"""}
+
+
+def schema_of(workspace: Workspace, *words: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "socm", "schema", *words],
+        cwd=workspace.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_editors_and_the_reference_know_the_kinds_of_a_campaigns_plugins(tutorial: Workspace) -> None:
+    jsonschema = pytest.importorskip("jsonschema", reason="comes with snakemake")
+    schema = json.loads(schema_of(tutorial, "statistics.toml"))
+    files = schema["definitions"]["Statistics"]["properties"]["files"]
+    assert (files["type"], files["description"]) == ("array", "Files to count.")
+    validator = jsonschema.Draft7Validator(schema)
+    text = tutorial.text("statistics.toml")
+    assert list(validator.iter_errors(tomllib.loads(text))) == []
+    wrong = tomllib.loads(text.replace("files = ", "flies = "))
+    assert [list(error.path) for error in validator.iter_errors(wrong)] == [["campaign", "statistics"]]
+    page = schema_of(tutorial, "statistics.toml", "--format", "markdown")
+    assert "## Kind `statistics`\n\nCounts the characters of files.\n" in page
+    assert "| `files` | list | **required** | Files to count. |" in page
+    # Nobody else's language has them.
+    assert "Statistics" not in schema_of(tutorial)
+
+
+def test_the_schema_of_a_campaign_whose_plugin_fails_is_an_error_at_its_place(workspace: Workspace) -> None:
+    workspace.write('[campaign]\nplugins = ["./mine.py"]\n', mine_py="import numpyy\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "socm", "schema", "campaign.toml"],
+        cwd=workspace.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "campaign.toml:2:12: error[plugin-fails]" in done.stderr
 
 
 @pytest.mark.snakemake

@@ -126,6 +126,37 @@ args = ["${sat-sims.map}", "${sat-sims.tods}", "${sat-sims.config}", "${sat-sims
     }
 
 
+SIMULATOR = """#!/bin/sh
+mkdir -p "$2/data"
+touch "$2/data/scan.h5" "$2/config_log.toml"
+"""
+
+
+@pytest.mark.snakemake
+def test_time_streams_that_are_temporary_go_when_their_last_reader_is_done(workspace: Workspace) -> None:
+    words_of(
+        workspace,
+        """executable = "./simulator"
+temporary = ["tods"]
+[campaign.count]
+workflow = "command"
+executable = "sh"
+args = ["-c", "ls $0 > count.txt", "${sat-sims.tods}"]
+outputs = "count.txt"
+""",
+    )
+    (workspace.folder / "simulator").write_text(SIMULATOR)
+    (workspace.folder / "simulator").chmod(0o755)
+    workspace.compile()
+    # Not the context, for which nothing was simulated here.
+    run = workspace.run("count")
+    assert run.code == 0, run.text
+    assert run.started == ("count", "sat-sims")
+    assert workspace.text("count.txt") == "scan.h5\n"
+    assert not (workspace.folder / "sims/data").exists()
+    assert (workspace.folder / "sims/config_log.toml").exists()
+
+
 @pytest.mark.snakemake
 @pytest.mark.mapmaker
 def test_a_made_schedule_without_a_scan_ends_the_run_before_anything_is_simulated(
