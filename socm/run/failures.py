@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-Reason = Literal["time", "memory", "cancelled", "node", "program"]
+Reason = Literal["time", "memory", "cancelled", "node", "program", "start"]
 
 _SIGNS: Sequence[tuple[Reason, re.Pattern[str]]] = (
     ("time", re.compile(r"DUE TO TIME LIMIT")),
@@ -25,6 +25,7 @@ REASON_TEXTS: dict[Reason, str] = {
     "cancelled": "was cancelled",
     "node": "its node failed",
     "program": "its program failed",
+    "start": "did not start: Slurm refused it, or the run was stopped",
 }
 """What each reason is called."""
 
@@ -43,7 +44,7 @@ def find_failure(log: Path, slurm_logs: Sequence[Path], lines: int = 5) -> Failu
     """Return why a job failed; `slurm_logs` are Slurm's logs of its attempts, the last one last."""
     tail = read_tail(log, lines)
     if not slurm_logs:
-        return Failure("program", None, None, tail)
+        return Failure("program" if log.exists() else "start", None, None, tail)
     last = slurm_logs[-1]
     text = "\n".join(read_tail(last, 400))
     reason: Reason = next((name for name, sign in _SIGNS if sign.search(text)), "program")

@@ -28,7 +28,7 @@ def test_the_controller_and_the_accounts_are_away_for_a_while(workspace: Workspa
     slurm.start_controller()
     (workspace.folder / "go").touch()
     try:
-        assert process.wait(180) == 0, workspace.said()
+        assert process.wait(300) == 0, workspace.said()
     finally:
         slurm.start_accounts()
     assert sorted(run.name for run in workspace.runs()) == ["last", "one", "two"]
@@ -66,14 +66,14 @@ def test_two_people_start_the_same_campaign(workspace: Workspace):
     assert code == 1
     assert f"This campaign is locked by process {first.pid} of root on " in workspace.said()
     (workspace.folder / "go").touch()
-    assert first.wait(120) == 0, workspace.said()
+    assert first.wait(300) == 0, workspace.said()
     assert len(workspace.runs()) == 2
 
 
 def test_two_people_start_in_the_same_moment(workspace: Workspace):
     workspace.compile(rule("work", ["one"]))
     starters = [workspace.start(log=f"{person}.log") for person in ("ada", "ben", "cleo")]
-    codes = sorted(process.wait(180) for process in starters)
+    codes = sorted(process.wait(300) for process in starters)
     said = "".join(workspace.said(f"{person}.log") for person in ("ada", "ben", "cleo"))
     assert codes == [0, 1, 1], said
     assert len(workspace.runs()) == 1
@@ -106,8 +106,8 @@ def test_snakemake_is_interrupted(workspace: Workspace):
     process = workspace.start()
     workspace.wait_for_runs(2)
     process.send_signal(signal.SIGINT)
-    assert process.wait(60) != 0
-    wait_until(lambda: not workspace.slurm.queue(), 60, "the jobs go on")
+    assert process.wait(300) != 0
+    wait_until(lambda: not workspace.slurm.queue(), 300, "the jobs go on")
     (workspace.folder / "go").touch()
     code, said = workspace.run()
     assert code == 0, said

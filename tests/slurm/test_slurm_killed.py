@@ -21,7 +21,7 @@ def test_jobs_that_outlive_snakemake_are_waited_for_and_not_run_again(workspace:
     second = workspace.start()
     workspace.wait_until_said("Waiting until they end")
     (workspace.folder / "go").touch()
-    assert second.wait(120) == 0, workspace.said()
+    assert second.wait(300) == 0, workspace.said()
     said = workspace.said()
     assert f"Released the lock of process {first.pid} of root" in said
     assert "3 jobs of an earlier run still in Slurm" in said
@@ -39,5 +39,5 @@ def test_local_jobs_that_outlive_snakemake_are_waited_for(workspace: Workspace):
     second = workspace.start(profile="local")
     workspace.wait_until_said("processes of an earlier run on this machine")
     (workspace.folder / "go").touch()
-    assert second.wait(60) == 0, workspace.said()
+    assert second.wait(300) == 0, workspace.said()
     assert workspace.overlaps() == []
