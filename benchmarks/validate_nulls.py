@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import fft, stats
 
+from socm.nulls.amplitude import make_templates
 from socm.nulls.arrays import judge_arrays, weigh_arrays
 from socm.nulls.differences import compare_groups, contrast_splits
 from socm.nulls.family import FamilyMember, correlate_members, judge_family
@@ -74,7 +75,7 @@ def observe(rng, sky=None) -> Observed:
     for index, rising in enumerate(RISING):
         modes[index] *= ROOTS[bool(rising)]
     centre = rng.uniform(-0.4, 0.4, (OBSERVATIONS, 1, 2, 1, 1))
-    depth = 1.4 - 0.5 * (X - centre[:, :, 0]) ** 2 - 0.5 * (Y - centre[:, :, 1]) ** 2
+    depth = 2.2 - 0.5 * (X - centre[:, :, 0]) ** 2 - 0.5 * (Y - centre[:, :, 1]) ** 2
     depth = depth * rng.uniform(0.6, 1.4, (OBSERVATIONS, WAFERS, 1, 1)) / 1000
     weights = depth[:, :, None] * np.array([1, 0.5, 0.5])[:, None, None]
     maps = fft.irfft2(modes, s=(SIZE, SIZE)) / np.sqrt(weights)
@@ -149,17 +150,31 @@ def uniformity(ptes) -> float:
     return float(stats.kstest(np.ravel(ptes), "uniform").pvalue)
 
 
-def validate_noise(count: int) -> bool:
-    """Judge clean campaigns: uniform PTEs, and as many false alarms as asked for."""
-    ptes, alarms, joint = [], 0, []
+@dataclass
+class CleanFigures:
+    """PTEs (campaigns, comparisons, spectra) of clean campaigns, which fail, and their family PTEs."""
+
+    ptes: np.ndarray
+    fails: np.ndarray
+    joint: np.ndarray
+
+
+def measure_noise(count: int) -> CleanFigures:
+    """Judge clean campaigns."""
+    ptes, fails, joint = [], [], []
     for seed in range(count):
         rng = np.random.default_rng([1, seed])
         campaign, family, _ = judge_campaign(observe(rng), list_tests(rng), rng, seed)
         ptes.append(campaign)
-        alarms += family.fails
+        fails.append(family.fails)
         joint.append(family.joint)
-    table = np.array(ptes)
-    rate = alarms / count
+    return CleanFigures(np.array(ptes), np.array(fails), np.array(joint))
+
+
+def validate_noise(count: int) -> bool:
+    """Look whether clean campaigns have uniform PTEs, and as many false alarms as asked for."""
+    figures = measure_noise(count)
+    table, rate = figures.ptes, float(figures.fails.mean())
     by_spectrum = {name: uniformity(table[:, 0, i]) for i, name in enumerate(SPECTRA)}
     pooled = {name: uniformity(table[:, :, i]) for i, name in enumerate(SPECTRA)}
     print(f"noise only, {count} campaigns of {table.shape[1]} comparisons × {len(SPECTRA)} spectra:")
@@ -170,23 +185,131 @@ def validate_noise(count: int) -> bool:
     print(f"  KS p of all {table.size} PTEs: {uniformity(table):.3f}; mean {table.mean():.4f}")
     print("  mean PTE by comparison: " + ", ".join(f"{value:.3f}" for value in table.mean(axis=(0, 2))))
     print(f"  below 0.01: {np.mean(table < 0.01):.4f}, below 0.05: {np.mean(table < 0.05):.4f}")
-    print(
-        f"  campaigns failed at the 5 % family level: {rate:.1%}; KS p of family PTEs {uniformity(joint):.2f}"
-    )
+    print(f"  campaigns failed at the 5 % family level: {rate:.1%}")
+    print(f"  KS p of the family's own PTEs: {uniformity(figures.joint):.2f}")
     good = min(by_spectrum.values()) > 0.01 and uniformity(table) > 0.01 and abs(rate - 0.05) <= 0.015
     print(f"  {'as it must be' if good else 'NOT as it must be'}")
     return good
+
+
+def draw_field(rng, power):
+    """Return a Gaussian map (ny, nx) of a power C_l, a function of the multipole (unit^2 sr)."""
+    white = fft.rfft2(rng.standard_normal((SIZE, SIZE)))
+    return fft.irfft2(white * np.sqrt(power(L)) / STEP, s=(SIZE, SIZE))
+
+
+def judge_direction(observed: Observed, lists, seed: int, systematic=0.0):
+    """Return the result of the direction test with a systematic (3, ny, nx) in its first group's maps."""
+    made = [coadd(observed, members) for members in lists]
+    maps, weights = (np.stack(part) for part in zip(*made, strict=True))
+    maps[:2] += systematic
+    maps = weigh_arrays(maps, weights, EDGE, (STEP, -STEP))
+    return judge_arrays(maps, {"a": 2, "b": 2}, OPTIONS, "direction", seed)
+
+
+def ptes_of(result):
+    """Return the PTEs of a test's first comparison, (spectra,)."""
+    return np.array([one.pte for one in result.comparisons[0].judgements])
+
+
+def measure_cancellation(count: int) -> tuple[float, float]:
+    """Return the largest change of a PTE by a sky 100 times the noise, and by another draw of simulations."""
+    by_sky, by_draw = 0.0, 0.0
+    for seed in range(count):
+        rng = np.random.default_rng([2, seed])
+        observed = observe(rng)
+        lists = list_tests(rng)[0][2]
+        noise = np.std(coadd(observed, lists[0])[0])
+        sky = np.stack([draw_field(rng, lambda multipole: multipole**-2.5) for _ in range(3)])
+        sky *= 100 * noise / sky.std()
+        clean = ptes_of(judge_direction(observed, lists, seed))
+        signal = ptes_of(judge_direction(Observed(observed.maps + sky, observed.weights), lists, seed))
+        redrawn = ptes_of(judge_direction(observed, lists, seed + 10**6))
+        by_sky = max(by_sky, float(np.abs(signal - clean).max()))
+        by_draw = max(by_draw, float(np.abs(redrawn - clean).max()))
+    return by_sky, by_draw
+
+
+def measure_power_of_test(count: int, factors=(1.0, 2.0)) -> dict[float, float]:
+    """Return the share of systematics found (TT at PTE < 0.01) by their rms over the noise floor.
+
+    The floor is the noise of the map of a group, at every multipole: half that of a sub-split.
+    """
+    found = dict.fromkeys(factors, 0)
+    for seed in range(count):
+        rng = np.random.default_rng([3, seed])
+        observed = observe(rng)
+        lists = list_tests(rng)[0][2]
+        clean = judge_direction(observed, lists, seed)
+        # A half difference of two equal sub-splits has half of the noise power of one.
+        floor = clean.comparisons[0].noise[0]
+        shape = draw_field(
+            rng, lambda multipole, x=clean.multipoles, y=floor: np.exp(np.interp(multipole, x, np.log(y)))
+        )
+        for factor in factors:
+            systematic = np.zeros((3, SIZE, SIZE))
+            systematic[0] = factor * shape
+            found[factor] += ptes_of(judge_direction(observed, lists, seed, systematic))[0] < 0.01
+    return {factor: number / count for factor, number in found.items()}
+
+
+def measure_amplitude(count: int, factors=(0.7, 0.85, 1.0, 1.15, 1.3)) -> tuple[float, dict[float, float]]:
+    """Return the rms found in 95 % of cases over the rms that was claimed, and what was found at each rms."""
+    found = dict.fromkeys(factors, 0)
+    for seed in range(count):
+        rng = np.random.default_rng([4, seed])
+        observed = observe(rng)
+        lists = list_tests(rng)[0][2]
+        clean = judge_direction(observed, lists, seed)
+        claimed = clean.comparisons[0].judgements[0].found_rms["red"]
+        red = make_templates(clean.multipoles, clean.edges)[0].power
+        scale = red[0] * clean.multipoles[0] ** 2
+        shape = draw_field(rng, lambda multipole, scale=scale: scale / multipole**2)
+        for factor in factors:
+            systematic = np.zeros((3, SIZE, SIZE))
+            systematic[0] = factor * claimed * shape
+            found[factor] += ptes_of(judge_direction(observed, lists, seed, systematic))[0] < 0.01
+    shares = {factor: number / count for factor, number in found.items()}
+    # The share rises as a cumulative normal of the rms, as the sum of many bins does.
+    scores = stats.norm.ppf(np.clip(list(shares.values()), 0.5 / count, 1 - 0.5 / count))
+    slope, start = np.polyfit(factors, scores, 1, w=np.sqrt(count * stats.norm.pdf(scores)))
+    return float((stats.norm.ppf(0.95) - start) / slope), shares
+
+
+def validate_signal(count: int) -> bool:
+    """Put a sky into all maps and look whether a PTE notices."""
+    by_sky, by_draw = measure_cancellation(count)
+    print(f"a sky 100 × the noise, {count} campaigns: PTEs change by at most {by_sky:.1e};")
+    print(f"  another draw of the simulations changes them by up to {by_draw:.3f}")
+    return by_sky < by_draw
+
+
+def validate_power(count: int) -> bool:
+    """Put systematics into one side and count how many are found."""
+    shares = measure_power_of_test(count)
+    text = ", ".join(f"{share:.1%} at {factor:g} ×" for factor, share in shares.items())
+    print(f"systematics in one group, {count} campaigns: found {text} the noise floor")
+    ratio, by_rms = measure_amplitude(count)
+    text = ", ".join(f"{share:.1%} at {factor:g}" for factor, share in by_rms.items())
+    print(f"claimed 95 % amplitudes: found {text} of what is claimed; 95 % are found at {ratio:.3f} of it")
+    return shares[1.0] >= 0.8 and shares[2.0] >= 0.99 and abs(ratio - 1) <= 0.1
 
 
 def main() -> int:
     """Run the validation; returns 1 if a figure isn't what it must be."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--campaigns", type=int, default=1000, help="clean campaigns (1000)")
+    parser.add_argument("--systematics", type=int, default=300, help="campaigns with a systematic (300)")
     arguments = parser.parse_args()
     start = time.process_time()
-    good = validate_noise(arguments.campaigns)
+    steps = (
+        (validate_power, arguments.systematics),
+        (validate_signal, 20),
+        (validate_noise, arguments.campaigns),
+    )
+    kept = [step(count) for step, count in steps if count]
     print(f"{time.process_time() - start:.0f} s CPU")
-    return 0 if good else 1
+    return 0 if all(kept) else 1
 
 
 if __name__ == "__main__":

@@ -88,12 +88,13 @@ class Plot:
         )
 
 
-def ticks(low: float, high: float, count: int = 4) -> list[float]:
-    """Return about `count` round numbers between two."""
-    step = (high - low) / count
-    power = 10 ** np.floor(np.log10(step))
-    step = power * min((one for one in (1, 2, 5, 10) if one * power >= step), default=10)
-    return [float(round(value, 12)) for value in np.arange(np.ceil(low / step), high / step + 1e-9) * step]
+def ticks(low: float, high: float) -> list[float]:
+    """Return between 3 and 9 round numbers between two, 0 among them if they hold it."""
+    widest = (high - low) / 3
+    power = 10 ** np.floor(np.log10(widest))
+    step = power * max(one for one in (1, 2, 5) if one * power <= widest)
+    numbers = np.arange(np.ceil(low / step), high / step + 1e-9) * step
+    return [float(round(value, 12)) + 0.0 for value in numbers]
 
 
 def draw_spectrum(
