@@ -162,7 +162,7 @@ def _plan_workflows(
             ready = planned.resolve(workflow)
             problems.extend(
                 told.setdefault(d.message, d.under(workflow.path))
-                for d in check_programs(ready)
+                for d in check_programs(ready, reader.base)
                 if d.message not in told
             )
             if isinstance(ready, ReadsFiles):

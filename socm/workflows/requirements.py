@@ -11,19 +11,27 @@ from typing import Protocol, runtime_checkable
 
 from socm.core.models import Workflow
 from socm.diagnostics import Diagnostic, Severity
+from socm.workflows.command import Program
 
 _ASK_FOR_MPI = "import mpi4py; mpi4py.rc.initialize = False; from mpi4py import MPI"
 
 
-def check_programs(workflow: Workflow) -> Iterator[Diagnostic]:
+def check_programs(workflow: Workflow, base: Path) -> Iterator[Diagnostic]:
     """Yield what is known to keep the workflow's program from running in the present environment.
 
-    A workflow that brings an environment of its own is not looked at: its programs are elsewhere.
+    A program that is a file of the campaign is looked for from `base`. A workflow that brings an
+    environment of its own is not looked at: its programs are elsewhere.
     """
     environment = workflow.environment
     if environment.conda or environment.modules or environment.container or environment.setup:
         return
-    if not workflow.executable or ("/" in workflow.executable and not workflow.executable.startswith("/")):
+    if not workflow.executable:
+        return
+    if "/" in workflow.executable and not workflow.executable.startswith("/"):
+        # Where it is an input as well, its not being there is an error.
+        if not isinstance(workflow, Program) and not (base / workflow.executable).exists():
+            message = f"the program {workflow.executable} isn't there"
+            yield Diagnostic("program-not-found", message, Severity.WARNING, key=("executable",))
         return
     program = shutil.which(workflow.executable)
     if program is None:

@@ -15,6 +15,11 @@ from workflows_workspace import Run, Workspace
 
 from socm.workflows import registered_workflows
 
+SCHEDULE = """#Site           Telescope        Latitude [deg] Longitude [deg]   Elevation [m]
+ATACAMA         SAT1                    -22.958         -67.786          5200.0
+#     Start time UTC        Stop time UTC Rotation Patch name      Az min   Az max       El  Pass Sub
+ 2025-01-01 02:20:00  2025-01-01 02:29:20     0.00 small_patch     220.87   227.41    58.93     0   0
+"""
 FENCE = re.compile(r"^```(?:python|toml)\n# (\S+\.(?:py|toml))\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 
 
@@ -245,3 +250,55 @@ def test_a_plugin_is_known_to_its_own_campaign_only(workspace: Workspace) -> Non
     workspace.write("[campaign.mine]\n")
     (problem,) = workspace.told()
     assert problem.code == "unknown-workflow"
+
+
+def test_options_of_a_class_never_leak_where_they_dont_belong(tutorial: Workspace) -> None:
+    # Values for everybody: each kind takes those that it knows.
+    tutorial.write(
+        """
+[campaign]
+plugins = ["./my_workflow.py"]
+[campaign.defaults]
+custom_param = "mine"
+threshold = 0.9
+sample_rate = 20
+thinning = 4
+[campaign.my-custom]
+executable = "echo"
+[campaign.sat-sims]
+output_dir = "sims"
+schedule = "s.txt"
+[campaign.look]
+workflow = "command"
+executable = "ls"
+flags = ["a"]
+""",
+        s_txt=SCHEDULE,
+    )
+    tutorial.compile()
+    assert tutorial.commands("my-custom") == {"": "echo --param mine --threshold 0.9"}
+    assert tutorial.commands("look") == {"": "ls --a"}
+    (simulation,) = tutorial.commands("sat-sims").values()
+    assert "--sample_rate 20.0" in simulation
+    assert "--thinfp 4" in simulation
+    assert "threshold" not in simulation
+    assert "mine" not in simulation
+    # In another kind's own table such a key is a mistake.
+    tutorial.write(
+        '[campaign]\nplugins = ["./my_workflow.py"]\n[campaign.look]\nthreshold = 1\nworkflow = "command"\nexecutable = "ls"\n'
+    )
+    (problem,) = tutorial.told()
+    assert problem.code == "unknown-key"
+    assert problem.place is not None
+    assert problem.place.line == 4
+
+
+def test_a_program_of_the_campaign_that_isnt_there_is_told(workspace: Workspace) -> None:
+    workspace.write(
+        '[campaign]\nplugins = ["mine.py"]\n[campaign.mine]\nexecutable = "./no.sh"\n',
+        mine_py=CLASS.format(method="get_arguments", body="return ''"),
+    )
+    (problem,) = workspace.compile().diagnostics
+    assert (problem.code, problem.message) == ("program-not-found", "the program ./no.sh isn't there")
+    assert problem.place is not None
+    assert problem.place.line == 4
