@@ -207,6 +207,20 @@ class Record:
     read: list[str]
 
 
+def run_snakemake(folder: Path) -> None:
+    """Run the workflow in a folder to its end."""
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--profile", "local", "--cores", "2"],
+        cwd=folder,
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=400,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 class Folder:
     """A folder with a campaign in it that holds what is typed in every kind of place."""
 
@@ -345,16 +359,7 @@ environment.ORDER = {self.order("sims", files=[f"{self.sims}/config_log.toml"])}
     def run(self) -> None:
         """Compile the campaign, and run it to its end."""
         write(compile_campaign(self.path / "campaign.toml"))
-        done = subprocess.run(
-            [sys.executable, "-m", "snakemake", "--profile", "local", "--cores", "2"],
-            cwd=self.path,
-            env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+        run_snakemake(self.path)
 
     def records(self, name: str) -> list[Record]:
         """Return what the jobs of a workflow wrote down."""
@@ -426,6 +431,66 @@ def test_what_is_typed_reaches_the_program_as_typed(asked: Typed) -> None:
         fields = {"out_dir": folder.sims, "schedule": folder.schedule, "scan_map.file": folder.sky}
         for option, value in {**fields, **folder.toast_options()}.items():
             assert sims[sims.index(f"--{option}") + 1] == value
+
+
+MAPMAKER = f"""#!{sys.executable} -I
+# Takes the words of the mapmaker, logs as it does, and makes maps of noise.
+import os, sys
+import numpy as np
+from pixell import enmap
+query, folder = sys.argv[2], sys.argv[4]
+os.makedirs(folder, exist_ok=True)
+shape, wcs = enmap.geometry(np.radians([[-2, 2], [2, -2]]), res=np.radians(0.1), proj="car")
+random = np.random.default_rng(len(open(query).read()))
+enmap.write_map(folder + "/pass1_sky_map.fits", enmap.enmap(random.normal(size=(3, *shape)), wcs))
+ivar = np.ones((3, 3, *shape)) * np.eye(3)[:, :, None, None]
+enmap.write_map(folder + "/sky_div.fits", enmap.enmap(ivar, wcs))
+enmap.write_map(folder + "/sky_hits.fits", enmap.enmap(np.ones(shape), wcs))
+for line in open(query):
+    name = line.split(":")[0].strip() + ":ws0:f090"
+    print("Processing", name)
+    print("Datacount:", name, "added 10 20")
+"""
+
+
+@pytest.mark.snakemake
+@pytest.mark.parametrize("name", ['it\'s {0-} $(b) "c" é', "-rf `id` $HOME;x&\\"])
+def test_null_tests_are_judged_in_a_folder_of_any_name(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("pixell", reason="needs the analysis extra")
+    folder = tmp_path / f"in {name}"
+    folder.mkdir()
+    rows = [(f"obs_{n}", *[1.7e9 + 100 * n] * 2, 1.7e9 + 100 * n + 60, "ws0", "i1") for n in range(16)]
+    with sqlite3.connect(folder / "obsdb.sqlite") as database:
+        database.execute(
+            "CREATE TABLE obs (obs_id, timestamp, start_time, stop_time, wafer_slots_list, tube_slot)"
+        )
+        database.executemany("INSERT INTO obs VALUES (?, ?, ?, ?, ?, ?)", rows)
+    database.close()
+    files = {"context.yaml": "obsdb: obsdb.sqlite\n", "area": "area", "preprocess": "{}", "mapper": MAPMAKER}
+    for file, text in files.items():
+        (folder / file).write_text(text)
+    (folder / "mapper").chmod(0o755)
+    (folder / "campaign.toml").write_text(
+        f"""
+[campaign]
+name = {quoted(name)}
+[campaign.ml-null-tests]
+executable = "./mapper"
+context = "context.yaml"
+area = "area"
+preprocess_config = "preprocess"
+output_dir = {path_in_toml(name)}
+temporary = ["*.txt"]
+[campaign.ml-null-tests.mission-tests]
+chunk_duration = "10s"
+nsplits = 2
+"""
+    )
+    write(compile_campaign(folder / "campaign.toml"))
+    run_snakemake(folder)
+    summary = json.loads((folder / name / "mission-tests/summary.json").read_text())
+    assert summary
+    assert (folder / name / "mission_split_2/coverage.json").is_file()
 
 
 PLACES = {
