@@ -1,5 +1,6 @@
 # What the rules of this campaign share, written by socm.
 
+import functools
 import json
 import math
 import os
@@ -25,10 +26,22 @@ own_tmp_dir() {{
 """)
 
 
-def read_table(path):
-    """A table of this folder."""
+def read_lines(path):
+    """A table of this folder, a row a line: the text of each row by its name."""
+    rows = {}
+    read_name = json.JSONDecoder().raw_decode
     with open(f"{workflow.basedir}/{path}", encoding="utf-8") as table:
-        return json.load(table)
+        for line in table:
+            if line.startswith('"'):
+                name, end = read_name(line)
+                rows[name] = line[end + 1 :].rstrip(",\n")
+    return rows
+
+
+@functools.cache
+def read_row(text):
+    """A row of a table, read when it is asked for: a job's own process asks for one in thousands."""
+    return json.loads(text)
 
 
 def of_job(name, *keys):
@@ -36,12 +49,24 @@ def of_job(name, *keys):
 
     def look_up(wildcards):
         rows = JOBS[name]
-        found = rows[wildcards.job] if wildcards else next(iter(rows.values()))
+        text = rows[wildcards.job] if wildcards else next(iter(rows.values()))
+        found = read_row(text)
         for key in keys:
             found = found[key]
         return found
 
     return look_up
+
+
+def everything(wildcards):
+    """What the jobs make, but for what only other jobs need."""
+    return [
+        path
+        for rows in JOBS.values()
+        for row in map(read_row, rows.values())
+        for name, path in row["outputs"].items()
+        if name not in row.get("temporary", ())
+    ]
 
 
 def growing(amount, by, up_to):
