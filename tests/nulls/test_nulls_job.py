@@ -196,3 +196,28 @@ def test_unknown_and_wrong_options_are_told_together(write_test: Write) -> None:
     assert result.returncode == 2
     assert "Did you mean 'simulations'?" in result.stderr
     assert "covariance" in result.stderr
+
+
+def test_too_few_simulations_for_the_bins_are_refused(write_test: Write) -> None:
+    result = run_job(write_test({"a": 2, "b": 2}, analysis={"simulations": 20}), "out")
+    assert result.returncode == 2
+    assert "error[too-few-simulations]: 20 simulations are too few for" in result.stderr
+    assert "Ask for at least" in result.stderr
+    assert not Path("out/pte.json").exists()
+
+
+def test_a_mask_of_other_pixels_is_refused_and_one_that_fits_is_taken(write_test: Write) -> None:
+    from pixell import enmap
+
+    shape, wcs = enmap.geometry(np.radians([[-8, 8], [8, -8]]), res=np.radians(0.25), proj="car")
+    mask = enmap.zeros(shape, wcs)
+    mask[10:54, 10:54] = 1
+    enmap.write_map("mask.fits", mask)
+    enmap.write_map("small.fits", mask[4:])
+    result = run_job(write_test({"a": 2, "b": 2}, analysis={"mask": "small.fits"}), "out")
+    assert result.returncode == 2
+    assert "error[different-geometry]: The mask small.fits has" in result.stderr
+    assert run_job(write_test({"a": 2, "b": 2}, analysis={"mask": "mask.fits"}), "out").returncode == 0
+    written = read_map("out/d_a-b_1.fits")
+    assert not written[:, mask == 0].any()
+    assert written[0][mask == 1].any()

@@ -19,7 +19,7 @@ from socm.nulls.inputs import read_test
 from socm.nulls.job import run_test
 from socm.nulls.verdict import Status, Verdict, judge_workspaces
 
-pytestmark = [pytest.mark.mapmaker, pytest.mark.slow]
+pytestmark = [pytest.mark.mapmaker, pytest.mark.slow, pytest.mark.timeout(1500)]
 
 SIMULATION = [
     *("--start=2025-02-14", "--observations=16", "--days=16", "--duration=150", "--noise=150"),
@@ -128,7 +128,7 @@ def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Verdict]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=900,
+        timeout=1400,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     found = {}
