@@ -40,11 +40,16 @@ class Failure:
     tail: tuple[str, ...]
 
 
-def find_failure(log: Path, slurm_logs: Sequence[Path], lines: int = 5) -> Failure:
-    """Return why a job failed; `slurm_logs` are Slurm's logs of its attempts, the last one last."""
+def find_failure(log: Path, slurm_logs: Sequence[Path], lines: int = 5, under_slurm: bool = False) -> Failure:
+    """Return why a job failed; `slurm_logs` are Slurm's logs of its attempts, the last one last.
+
+    `under_slurm` says that there should be such logs: a job without any, and without a word, did not start.
+    """
     tail = read_tail(log, lines)
     if not slurm_logs:
-        return Failure("program" if log.exists() else "start", None, None, tail)
+        # Snakemake makes the log of a job that Slurm refuses, and nobody writes to it.
+        never_began = not log.exists() or (under_slurm and not tail)
+        return Failure("start" if never_began else "program", None, None, tail)
     last = slurm_logs[-1]
     text = "\n".join(read_tail(last, 400))
     reason: Reason = next((name for name, sign in _SIGNS if sign.search(text)), "program")

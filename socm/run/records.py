@@ -98,9 +98,16 @@ class Records:
 
     def slurm_logs(self, job: HasStem) -> list[Path]:
         """Return what is kept of Slurm's own logs of a job, oldest first."""
-        folder = self.workspace / "logs/slurm" / f"rule_{identifier(job.rule)}" / job.name.replace("/", "_")
-        found = (path for path in folder.glob("*.log") if path.stem.isdigit())
+        found = (path for path in self._slurm_folder(job).glob("*.log") if path.stem.isdigit())
         return sorted(found, key=lambda path: int(path.stem))
+
+    @cached_property
+    def under_slurm(self) -> bool:
+        """Whether the campaign is run under Slurm: its logs are there."""
+        return (self.workspace / "logs/slurm").is_dir()
+
+    def _slurm_folder(self, job: HasStem) -> Path:
+        return self.workspace / "logs/slurm" / f"rule_{identifier(job.rule)}" / job.name.replace("/", "_")
 
     def seconds(self, job: HasStem) -> float | None:
         """Return how long a job ran when it last succeeded, from its benchmark."""

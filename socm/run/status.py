@@ -124,7 +124,8 @@ def _job_status(
         return status("stale" if why else "done", why=why or None, core_seconds=taken)
     slurm_logs = records.slurm_logs(job)
     if started or log.exists() or slurm_logs:
-        return status("failed", failure=find_failure(log, slurm_logs))
+        failure = find_failure(log, slurm_logs, under_slurm=records.under_slurm)
+        return status("failed", failure=failure)
     return status("missing")
 
 

@@ -24,6 +24,7 @@ def test_status_while_it_runs_after_it_died_and_why_jobs_failed(workspace: Works
         rule("work", ["one", "two", "three"], test_qos),  # this QoS runs two at once
         rule("large", ["too_large"]),
         rule("cancel", ["cancelled"]),
+        rule("refuse", ["refused"], {"partition": "nowhere"}),
         rule("last", ["last"], after=("work",)),
     )
     for name in ("one", "two", "three", "cancelled"):
@@ -53,6 +54,7 @@ def test_status_while_it_runs_after_it_died_and_why_jobs_failed(workspace: Works
     assert {name: failure.reason for name, failure in failures.items() if failure} == {
         "too_large": "memory",
         "cancelled": "cancelled",
+        "refused": "start",
     }
     assert {job.job for job in dead.jobs if job.state == "running"} == set(running)
 
