@@ -53,7 +53,9 @@ def table_command(verdict: Path | None, output_dirs: tuple[Path, ...]) -> None:
     console = Console(width=None if sys.stdout.isatty() else TABLE_WIDTH)
     console.print(make_split_table(summaries))
     console.print(make_difference_table(summaries))
-    if verdict is not None and verdict.is_file():
+    newest = max((folder / "summary.json").stat().st_mtime for folder in made)
+    # A verdict that is older than a test speaks of another one.
+    if verdict is not None and verdict.is_file() and verdict.stat().st_mtime >= newest:
         click.echo(read_json(verdict, "verdict")["sentence"])
 
 

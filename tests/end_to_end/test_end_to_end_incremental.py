@@ -81,13 +81,15 @@ def test_a_changed_option_runs_its_test_again_and_no_other(workspace):
         "wafer-tests wafer_ws0_split_1",
         "wafer-tests wafer_ws1_split_1",
         "wafer-tests-null-maps",
+        "null-tests-verdict",
     }
 
 
 def test_another_threshold_of_coverage_maps_nothing_again(workspace):
     workspace.edit("seed = 3", "seed = 3\nmin_coverage = 0.95")
     workspace.compile()
-    assert workspace.would_run() == {"mission-tests-null-maps", "wafer-tests-null-maps"}
+    judged = {"mission-tests-null-maps", "wafer-tests-null-maps", "null-tests-verdict"}
+    assert workspace.would_run() == judged
 
 
 def test_a_failed_split_is_told_and_runs_again_alone(workspace):
@@ -114,7 +116,7 @@ def test_a_failed_split_is_told_and_runs_again_alone(workspace):
     for file in files:
         file.with_suffix(".good").replace(file)
     again = jobs_in(workspace.snakemake())
-    assert again == {f"mission-tests {only_here}", "mission-tests-null-maps"}
+    assert again == {f"mission-tests {only_here}", "mission-tests-null-maps", "null-tests-verdict"}
     assert workspace.would_run() == set()
 
 
@@ -130,7 +132,7 @@ def test_new_observations_run_their_splits_again_and_no_others(workspace):
     assert changed
     assert set(after) - changed, "every split got some: the test shows nothing"
     expected = {f"{name.split('_')[0]}-tests {name}" for name in changed}
-    expected |= {f"{name.split('_')[0]}-tests-null-maps" for name in changed}
+    expected |= {f"{name.split('_')[0]}-tests-null-maps" for name in changed} | {"null-tests-verdict"}
     assert jobs_in(workspace.snakemake()) == expected
     assert workspace.would_run() == set()
 

@@ -30,8 +30,15 @@ OPTIONS = [
     *("--no-sidelobe", "--nocal", "--hits", "-v"),
 ]
 SYSTEMATICS = {"wafer-gain": "0.4", "ground-pickup": "100", "late-source": "300"}
-SPOILT = {"wafer-gain": "wafer", "ground-pickup": "direction", "late-source": "time"}
-"""The test that each systematic is to fail."""
+SPOILT = {
+    "wafer-gain": ("wafer", "ws1"),
+    "ground-pickup": ("direction", "rising"),
+    "late-source": ("time", "late"),
+}
+"""The test that each systematic is to fail, and the side that has it: the other's data are the clean ones."""
+
+SPARED = {"wafer-gain": "time", "ground-pickup": "wafer", "late-source": "direction"}
+"""A test that each systematic is to spare, as both of its sides have it."""
 
 SIDES = {
     "wafer": {"ws0": ("1", "ws0"), "ws1": ("1", "ws1")},
@@ -89,21 +96,31 @@ def list_observations(data: Path, where: str) -> list[str]:
     return ids
 
 
+def tests_of(campaign: str) -> tuple[str, ...]:
+    """Return the tests that a campaign has."""
+    return tuple(SIDES) if campaign == "clean" else (SPOILT[campaign][0], SPARED[campaign])
+
+
 def plan_maps(folder: Path, campaign: str) -> Iterator[dict[str, object]]:
     """Yield the maps of a campaign, two sub-splits a side, and write the specifications of its tests."""
     data = folder / campaign / "data"
-    for test, sides in SIDES.items():
+    spoilt_test, spoilt_side = SPOILT.get(campaign, ("", ""))
+    for test in tests_of(campaign):
         groups = []
-        for side, (where, wafers) in sides.items():
+        for side, (where, wafers) in SIDES[test].items():
             splits = []
             for number in (0, 1):
-                output = folder / campaign / f"{test}-{side}-{number}"
-                listed = output.with_suffix(".txt")
-                listed.write_text("".join(f"{one}\n" for one in list_observations(data, where)[number::2]))
-                inputs = [listed, data / "area.fits", output, data / "preprocess.yaml"]
-                words = ["so-site-pipeline", "make-ml-map", *map(str, inputs)]
-                words += [f"--context={data / 'context.yaml'}", f"--wafers={wafers}", *OPTIONS]
-                yield {"command": words, "log": f"{output}.log"}
+                clean = test == spoilt_test and side != spoilt_side
+                output = folder / ("clean" if clean else campaign) / f"{test}-{side}-{number}"
+                if not clean:
+                    listed = output.with_suffix(".txt")
+                    listed.write_text(
+                        "".join(f"{one}\n" for one in list_observations(data, where)[number::2])
+                    )
+                    inputs = [listed, data / "area.fits", output, data / "preprocess.yaml"]
+                    words = ["so-site-pipeline", "make-ml-map", *map(str, inputs)]
+                    words += [f"--context={data / 'context.yaml'}", f"--wafers={wafers}", *OPTIONS]
+                    yield {"command": words, "log": f"{output}.log"}
                 maps = {"map": f"{output}/pass1_sky_map.fits", "ivar": f"{output}/sky_div.fits"}
                 splits.append({"name": f"{side}-{number}", **maps})
             groups.append({"name": side, "splits": splits})
@@ -133,7 +150,7 @@ def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Verdict]:
     assert done.returncode == 0, done.stderr[-3000:]
     found = {}
     for campaign in ("clean", *SYSTEMATICS):
-        outputs = [folder / campaign / test for test in SIDES]
+        outputs = [folder / campaign / test for test in tests_of(campaign)]
         for output in outputs:
             run_test(read_test(output.with_suffix(".json")), output)
         found[campaign] = judge_workspaces(outputs)
@@ -159,5 +176,5 @@ def test_a_systematic_fails_the_test_that_is_made_for_it(
     verdict = verdicts[systematic]
     assert verdict.status is Status.FAIL, verdict.sentence
     lowest = lowest_ptes(verdict)
-    assert lowest.pop(SPOILT[systematic]) < 1e-4
-    assert all(pte > 0.001 for pte in lowest.values()), lowest
+    assert lowest[SPOILT[systematic][0]] < 1e-4
+    assert lowest[SPARED[systematic]] > 0.001

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -192,3 +193,16 @@ def test_the_browser_notices_what_a_page_may_not_do(tmp_path: Path) -> None:
         told = " ".join(browser.problems)
     assert "wrong" in told
     assert "asks for http://127.0.0.1:9/a.png" in told
+
+
+def test_the_end_of_a_run_says_the_verdict_unless_a_test_is_newer(
+    campaign: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    campaign()
+    report("direction", "mission", "-o", "report.html")
+    capsys.readouterr()
+    for is_newer in (False, True):
+        if is_newer:
+            os.utime("mission/summary.json", (2e9, 2e9))
+        assert run(["table", "--verdict", "verdict.json", "direction", "mission"]) == 0
+        assert ("Pass. 12 PTEs" in capsys.readouterr().out) != is_newer
