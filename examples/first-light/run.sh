@@ -12,8 +12,9 @@ step snakemake --profile local
 cat <<'TEXT'
 
 Look at:
+  report.html, verdict.json                       what the null tests say
   results/all/pass1_sky_map.fits                  the map of all observations
-  results/null/mission-tests/, wafer-tests/       half differences: d_*.fits, pictures: *.png
+  results/null/mission-tests/, wafer-tests/       half differences: d_*.fits, pictures: *.png; spectra.npz, pte.json
   results/null/*/summary.json                     the numbers of the tables above
   workflow/Snakefile, workflow/rules/*.smk        the workflow that made them
   workflow/splits/*/*.txt                         which observation went to which split
