@@ -49,7 +49,9 @@ sample_rate = 10
 sim_noise = true
 scan_map = "${sky.sky}"
 pixels_healpix_radec_nside = 128
+filterbin_name = "filterbin"
 options.mapmaker.disable = true
+resources = { ranks = 2, memory = "3G" }
 
 [campaign.sat-sims.schedule]
 patch = "small_patch,1,40,-40,44,-44"
@@ -175,6 +177,11 @@ def test_simulations_maps_null_tests_spectra_and_a_step_of_ones_own(tmp_path: Pa
     assert chain.downstream_of({"sky", "sat-sims-schedule"}) == rules
     assert {"mission-tests mission_split_1", "mission-tests mission_split_2", "largest"} <= set(started)
     assert float((tmp_path / "results/largest.txt").read_text()) > 0
+    # Its ranks are one group, and it made what it declares: else the run would have failed.
+    log = (tmp_path / "logs/sat-sims.log").read_text()
+    assert "Executing workflow with 2 MPI tasks" in log
+    assert "2 ranks and 1 process groups of 2 ranks each" in log
+    assert (tmp_path / "results/sims/filterbin_filtered_map.fits").is_file()
     assert chain.run() == []
 
     chain.write(CAMPAIGN.replace("lmax = 300, width = 100", "lmax = 300, width = 150"))
