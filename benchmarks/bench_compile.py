@@ -16,6 +16,7 @@ import shutil
 import sqlite3
 import sys
 import tempfile
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,7 +118,7 @@ def make_survey(folder: Path, observations: int) -> Path:
 def make_campaign(folder: Path, survey: Path, observations: int) -> None:
     """Write a campaign over so many observations, which span the whole survey."""
     shutil.copytree(survey, folder / "data")
-    with sqlite3.connect(folder / "data/obsdb.sqlite") as connection:
+    with closing(sqlite3.connect(folder / "data/obsdb.sqlite")) as connection, connection:
         (count,) = connection.execute("select count(*) from obs").fetchone()
         connection.execute(
             "delete from obs where obs_id in (select obs_id from (select obs_id, "
@@ -127,7 +128,6 @@ def make_campaign(folder: Path, survey: Path, observations: int) -> None:
         )
         connection.commit()
         connection.execute("vacuum")
-    connection.close()
     (folder / "campaign.toml").write_text(CAMPAIGN)
     (folder / "data/area.fits").write_bytes(b"SIMPLE")
     (folder / "data/preprocess.yaml").write_text("process_pipe: []\n")

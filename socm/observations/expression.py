@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -75,14 +76,17 @@ def open_read_only(obsdb: Path) -> sqlite3.Connection:
     """
     if not obsdb.is_file():
         raise unreadable(obsdb, "it does not exist" if not obsdb.exists() else "it is no file")
-    try:
-        connection = sqlite3.connect(f"{obsdb.resolve().as_uri()}?mode=ro", uri=True)
-        connection.execute("PRAGMA query_only = ON")
-        connection.execute("PRAGMA trusted_schema = OFF")
-        connection.execute("PRAGMA cache_size = -65536")
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.Error as error:
-        raise unreadable(obsdb, str(error)) from error
+    with ExitStack() as unless_good:
+        try:
+            connection = sqlite3.connect(f"{obsdb.resolve().as_uri()}?mode=ro", uri=True)
+            unless_good.callback(connection.close)
+            connection.execute("PRAGMA query_only = ON")
+            connection.execute("PRAGMA trusted_schema = OFF")
+            connection.execute("PRAGMA cache_size = -65536")
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.Error as error:
+            raise unreadable(obsdb, str(error)) from error
+        unless_good.pop_all()
     return connection
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ def campaign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of the campaign, which is the current one; `bad.toml` in it holds a mistake."""
     data = tmp_path / "data"
     data.mkdir()
-    with sqlite3.connect(data / "obsdb.sqlite") as connection:
+    with closing(sqlite3.connect(data / "obsdb.sqlite")) as connection, connection:
         connection.execute(
             "create table obs (obs_id text primary key, timestamp real, duration real, az_center real, "
             "el_center real, pwv_mean real, wafer_slots_list text, tube_slot text, tube_flavor text)"
@@ -42,7 +43,6 @@ def campaign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             start_s = START_S + day * DAY_S
             row = (f"obs_{start_s}_lati1_111", start_s, 3600, 90 if day % 2 else 270, 50, 1.0, "ws0,ws1,ws2")
             connection.execute("insert into obs values (?, ?, ?, ?, ?, ?, ?, 'i1', 'mf')", row)
-    connection.close()
     (data / "context.yaml").write_text("obsdb: obsdb.sqlite\n")
     (data / "area.fits").write_bytes(b"SIMPLE")
     (data / "preprocess.yaml").write_text("process_pipe: []\n")

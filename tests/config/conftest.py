@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ def good_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         start_s = START_S + index * DAY_S
         azimuth = (90.0, 270.0)[index % 2]
         rows.append((f"obs_{start_s}_lati1_110", start_s, "lat", "i1", "ws0,ws1", azimuth))
-    with sqlite3.connect(folder / "obsdb.sqlite") as connection:
+    with closing(sqlite3.connect(folder / "obsdb.sqlite")) as connection, connection:
         connection.execute(
             "create table obs (obs_id text primary key, timestamp real, start_time real, stop_time real, "
             "type text, telescope text, telescope_flavor text, tube_slot text, tube_flavor text, "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ DAY_S = 86_400
 def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a context, 16 observations over 16 days without pwv, files that are only there, a program that is found."""
     folder = tmp_path_factory.mktemp("data")
-    with sqlite3.connect(folder / "obsdb.sqlite") as connection:
+    with closing(sqlite3.connect(folder / "obsdb.sqlite")) as connection, connection:
         connection.execute(
             "create table obs (obs_id text primary key, timestamp real, start_time real, stop_time real, "
             "type text, telescope text, telescope_flavor text, tube_slot text, tube_flavor text, "

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,9 +49,8 @@ class Case:
 
     def _make_database(self, data: Path) -> None:
         script = data / "observations.sql"
-        with sqlite3.connect(data / "obsdb.sqlite") as connection:
+        with closing(sqlite3.connect(data / "obsdb.sqlite")) as connection, connection:
             connection.executescript(script.read_text())
-        connection.close()
         script.unlink()
 
     def tree(self) -> dict[str, bytes]:

@@ -13,6 +13,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -140,10 +141,9 @@ def test_another_output_folder_gives_the_same_bytes(tmp_path):
 
 def shuffle(database: Path) -> None:
     """Put the rows of a database into another order."""
-    with sqlite3.connect(database) as connection:
+    with closing(sqlite3.connect(database)) as connection, connection:
         rows = connection.execute("select * from obs").fetchall()
         connection.execute("delete from obs")
         random.Random(1).shuffle(rows)
         marks = ",".join("?" * len(rows[0]))
         connection.executemany(f"insert into obs values ({marks})", rows)  # noqa: S608
-    connection.close()

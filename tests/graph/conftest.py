@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 from graph_folder import CAMPAIGN, Folder
@@ -16,12 +17,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
     (path / "context.yaml").write_text("obsdb: obsdb.sqlite\n")
     (path / "preprocess.yaml").write_text("process_pipe: []\n")
     rows = [(f"obs_{n}", *[1.7e9 + 100 * n] * 2, 1.7e9 + 100 * n + 60, "ws0", "i1") for n in range(16)]
-    with sqlite3.connect(path / "obsdb.sqlite") as database:
+    with closing(sqlite3.connect(path / "obsdb.sqlite")) as database, database:
         database.execute(
             "CREATE TABLE obs (obs_id, timestamp, start_time, stop_time, wafer_slots_list, tube_slot)"
         )
         database.executemany("INSERT INTO obs VALUES (?, ?, ?, ?, ?, ?)", rows)
-    database.close()
     folder = Folder(path)
     folder.says("socm", "compile", "campaign.toml")
     return folder

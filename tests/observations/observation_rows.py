@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def write_obsdb(
     """Write an observation database with a column for every key of the first row."""
     first = rows[0]
     columns = ", ".join(f"`{name}` {TYPES[type(value)]}" for name, value in first.items())
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database, database:
         database.execute(f"CREATE TABLE obs ({columns}, PRIMARY KEY ({', '.join(keys)}))")
         database.execute(
             "CREATE TABLE tags (tag varchar(256), obs_id varchar(256), PRIMARY KEY (obs_id, tag))"
@@ -45,5 +46,4 @@ def write_obsdb(
         database.executemany(
             "INSERT INTO tags VALUES (?, ?)", [(tag, obs_id) for obs_id, tag in tags.items()]
         )
-    database.close()
     return path

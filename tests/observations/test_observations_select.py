@@ -6,6 +6,7 @@ import hashlib
 import sqlite3
 import string
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -229,9 +230,8 @@ class TestProblems:
     def test_a_database_of_something_else(self, make_context: MakeContext, tmp_path: Path) -> None:
         context = make_context()
         (tmp_path / "obsdb.sqlite").unlink()
-        with sqlite3.connect(tmp_path / "obsdb.sqlite") as database:
+        with closing(sqlite3.connect(tmp_path / "obsdb.sqlite")) as database, database:
             database.execute("CREATE TABLE stars (name text)")
-        database.close()
         assert "no table `obs`" in problem(context, "1").message
 
     def test_a_database_being_written(self, make_context: MakeContext, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -260,13 +261,12 @@ class Folder:
             (self.path / path).parent.mkdir(parents=True, exist_ok=True)
             (self.path / path).write_text(text, encoding="utf-8")
         (self.path / self.program).chmod(0o755)
-        with sqlite3.connect(self.path / "data/obsdb.sqlite") as database:
+        with closing(sqlite3.connect(self.path / "data/obsdb.sqlite")) as database, database:
             database.execute(
                 "CREATE TABLE obs (obs_id TEXT, timestamp REAL, start_time REAL, stop_time REAL, "
                 "wafer_slots_list TEXT, tube_slot TEXT)"
             )
             database.execute("INSERT INTO obs VALUES ('obs_1', 1.7e9, 1.7e9, 1.7e9 + 60, 'ws0', 'i1')")
-        database.close()
         (self.path / "campaign.toml").write_text(self.campaign(), encoding="utf-8")
 
     def campaign(self) -> str:

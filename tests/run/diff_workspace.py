@@ -8,6 +8,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,11 +86,10 @@ class QuickWorkspace:
         (data / "context.yaml").write_text("obsdb: obsdb.sqlite\n")
         (data / "area.fits").write_bytes(b"SIMPLE")
         (data / "preprocess.yaml").write_text("process_pipe: []\n")
-        with sqlite3.connect(data / "obsdb.sqlite") as connection:
+        with closing(sqlite3.connect(data / "obsdb.sqlite")) as connection, connection:
             connection.execute(
                 "create table obs (obs_id text primary key, timestamp real, wafer_slots_list text, tube_slot text)"
             )
-        connection.close()
         for day in range(4):
             self.observe(day, "i1")
             self.observe(day, "i2")
@@ -98,16 +98,14 @@ class QuickWorkspace:
         """Put an observation into the database; return its id."""
         start_s = START_S + day * DAY_S
         name = f"obs_{start_s}_lat{tube}_100"
-        with sqlite3.connect(self.folder / "data/obsdb.sqlite") as connection:
+        with closing(sqlite3.connect(self.folder / "data/obsdb.sqlite")) as connection, connection:
             connection.execute("insert into obs values (?, ?, 'ws0', ?)", (name, start_s, tube))
-        connection.close()
         return name
 
     def forget(self, name: str) -> None:
         """Take an observation out of the database."""
-        with sqlite3.connect(self.folder / "data/obsdb.sqlite") as connection:
+        with closing(sqlite3.connect(self.folder / "data/obsdb.sqlite")) as connection, connection:
             connection.execute("delete from obs where obs_id = ?", (name,))
-        connection.close()
 
     def edit(self, before: str, after: str) -> None:
         """Change the campaign file."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -78,12 +79,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "data/preprocess.yaml": "process_pipe: []\n",
     }.items():
         (workspace / name).write_text(text)
-    with sqlite3.connect(data / "obsdb.sqlite") as connection:
+    with closing(sqlite3.connect(data / "obsdb.sqlite")) as connection, connection:
         connection.execute("create table obs (obs_id text primary key, timestamp real, pwv_mean real)")
         for day in range(6):
             row = (f"obs_{START_S + day * DAY_S}_lati1_100", START_S + day * DAY_S, day)
             connection.execute("insert into obs values (?, ?, ?)", row if day else (*row[:2], None))
-    connection.close()
     bin_folder = tmp_path / "bin"
     bin_folder.mkdir()
     for name in ("so-site-pipeline", "lister"):
@@ -129,9 +129,8 @@ def test_the_second_compile_says_what_the_first_said_and_writes_nothing(folder, 
 
 
 def database(statement: str) -> None:
-    with sqlite3.connect("data/obsdb.sqlite") as connection:
+    with closing(sqlite3.connect("data/obsdb.sqlite")) as connection, connection:
         connection.execute(statement)
-    connection.close()
 
 
 def append(path: str, text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 from workflows_workspace import Workspace
@@ -41,12 +42,11 @@ def simulated(workspace: Workspace) -> Workspace:
     rows = [
         (f"obs_{n}", *[1.7e9 + 100 * n] * 2, 1.7e9 + 100 * n + 60, "ws0", "i1", 40 + n) for n in range(16)
     ]
-    with sqlite3.connect(data / "obsdb.sqlite") as database:
+    with closing(sqlite3.connect(data / "obsdb.sqlite")) as database, database:
         database.execute(
             "CREATE TABLE obs (obs_id, timestamp, start_time, stop_time, wafer_slots_list, tube_slot, el_center)"
         )
         database.executemany("INSERT INTO obs VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
-    database.close()
     return workspace
 
 
