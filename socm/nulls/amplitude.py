@@ -18,6 +18,18 @@ miscalibrated point-like residual is."""
 
 
 @dataclass(frozen=True)
+class Freedom:
+    """Effective degrees of freedom (bins,) of a systematic's own power and of its product with the noise.
+
+    Noise is weak where the weight is high, so it has more of them than a systematic of one power everywhere:
+    n_modes <W^2>^2 / <W^4>, and n_modes <W^2> <W^2 v> / <W^4 v> for the product, v the noise's variance.
+    """
+
+    own: Array
+    mixed: Array
+
+
+@dataclass(frozen=True)
 class Template:
     """A systematic in the maps of one side alone: band powers (bins,) for an rms of 1 over the bins."""
 
@@ -36,11 +48,11 @@ def make_templates(multipoles: Array, edges: Array) -> list[Template]:
 
 
 def add_systematic(
-    ratio: Array, scale: Array, forms: Forms, power: Array, freedom: Array, draws: tuple[Array, Array]
+    ratio: Array, scale: Array, forms: Forms, power: Array, freedom: Freedom, draws: tuple[Array, Array]
 ) -> Array:
     """Return simulated ratios (N, bins) with a systematic of given band powers (bins,) in one side.
 
-    ratio, scale: (N, bins) of noise alone; freedom: effective degrees of freedom (bins,); draws: normal
+    ratio, scale: (N, bins) of noise alone; draws: normal
     numbers and chi-squares over their degrees of freedom, (N, bins) each. The systematic adds its own power,
     which varies as a Gaussian field's does, and its product with the noise.
     """
@@ -48,7 +60,7 @@ def add_systematic(
     side = forms.cross @ forms.side
     own = float(forms.side @ side)
     noise_of_field = scale / forms.per_field
-    mixed = 2 * np.sqrt(np.sum(side**2) * noise_of_field * power * spread / freedom)
+    mixed = 2 * np.sqrt(np.sum(side**2) * noise_of_field * power * spread / freedom.mixed)
     added: Array = ratio + (own * power * spread + mixed * normal) / scale
     return added
 
@@ -59,12 +71,12 @@ def found_amplitude(
     scale: Array,
     forms: Forms,
     template: Template,
-    freedom: Array,
+    freedom: Freedom,
     seed: np.random.SeedSequence,
 ) -> float:
     """Return the rms (unit of the maps) of a systematic in one side found at PTE < 0.01 in 95 % of cases."""
     rng = np.random.default_rng(seed)
-    draws = (rng.standard_normal(ratio.shape), rng.chisquare(freedom, ratio.shape) / freedom)
+    draws = (rng.standard_normal(ratio.shape), rng.chisquare(freedom.own, ratio.shape) / freedom.own)
     threshold = find_threshold(deviations)
 
     def found(rms: float) -> float:
@@ -74,7 +86,7 @@ def found_amplitude(
         chi_squares = np.einsum("si,ij,sj->s", values, deviations.inverse, values)
         return float(np.mean(chi_squares > threshold))
 
-    noise = np.median(scale, axis=0) * np.sqrt(variance_factor(forms) / freedom)
+    noise = np.median(scale, axis=0) * np.sqrt(variance_factor(forms) / freedom.mixed)
     high = float(np.sqrt(np.min(noise / np.maximum(template.power, 1e-300))))
     while found(high) < CONFIDENCE:
         high *= 2

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from socm.diagnostics import Diagnostic, DiagnosticError
-from socm.nulls.amplitude import found_amplitude, make_templates
+from socm.nulls.amplitude import Freedom, found_amplitude, make_templates
 from socm.nulls.differences import Comparison
 from socm.nulls.flat import cross_products
 from socm.nulls.levels import match_levels
@@ -146,7 +146,8 @@ def analyse(
     spectra = options.spectra if len(maps.weight) == 3 else ("TT",)
     judged = [comparison for comparison in comparisons if comparison.has_cross]
     unjudged = tuple(comparison.name for comparison in comparisons if not comparison.has_cross)
-    freedom = sky.counts * _mode_fraction(maps, comparisons[0].legs[0])
+    fractions = _mode_fractions(maps, comparisons[0].legs[0])
+    freedom, spread = sky.counts * fractions[0], Freedom(sky.counts * fractions[1], sky.counts * fractions[2])
     if (sky.counts < 2).any():
         raise DiagnosticError(
             Diagnostic(
@@ -177,20 +178,24 @@ def analyse(
     if source != "sign flips":
         simulated = match_levels(simulated, measured, judged, fields, freedom)
     results = tuple(
-        _judge_comparison(comparison, form, measured, simulated, spectra, sky, freedom, systematics)
+        _judge_comparison(comparison, form, measured, simulated, spectra, sky, spread, systematics)
         for comparison, form in zip(judged, forms, strict=True)
     )
     return TestResult(sky.name, sky.edges, sky.multipoles, freedom, spectra, source, results, unjudged)
 
 
-def _mode_fraction(maps: NullMaps, leg: Array) -> float:
-    """Return the part of the modes that count: <W^2 v>^2 / <(W^2 v)^2>, v the variance of a leg."""
-    count = 0.0
-    variance = maps.variance(leg)
-    for weight, plane in zip(maps.weight, variance, strict=True):
-        local = weight**2 * plane
-        count += float(np.mean(local) ** 2 / np.mean(local**2))
-    return count / len(variance)
+def _mode_fractions(maps: NullMaps, leg: Array) -> tuple[float, float, float]:
+    """Return the part of the modes that count for noise, for a systematic, and for their product.
+
+    <W^2 a> <W^2 b> / <W^4 a b>, with a and b the variance v of a leg for noise, 1 for a systematic.
+    """
+    fractions = []
+    for weight, variance in zip(maps.weight, maps.variance(leg), strict=True):
+        flat, noise = weight**2, weight**2 * variance
+        pairs = ((noise, noise), (flat, flat), (flat, noise))
+        fractions.append([np.mean(one) * np.mean(other) / np.mean(one * other) for one, other in pairs])
+    noise_part, own_part, mixed_part = np.mean(fractions, axis=0)
+    return float(noise_part), float(own_part), float(mixed_part)
 
 
 def _field_products(maps: NullMaps, fields: Array, sky: Sky) -> Array:
@@ -240,7 +245,7 @@ def _judge_comparison(
     simulated: Array,
     spectra: Sequence[str],
     sky: Sky,
-    freedom: Array,
+    freedom: Freedom,
     seed: np.random.SeedSequence,
 ) -> ComparisonResult:
     data, noise = measure(measured, forms, spectra), measure(simulated, forms, spectra)

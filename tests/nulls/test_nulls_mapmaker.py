@@ -96,7 +96,7 @@ def list_observations(data: Path, where: str) -> list[str]:
     return ids
 
 
-def tests_of(campaign: str) -> tuple[str, ...]:
+def names_of_tests(campaign: str) -> tuple[str, ...]:
     """Return the tests that a campaign has."""
     return tuple(SIDES) if campaign == "clean" else (SPOILT[campaign][0], SPARED[campaign])
 
@@ -105,7 +105,7 @@ def plan_maps(folder: Path, campaign: str) -> Iterator[dict[str, object]]:
     """Yield the maps of a campaign, two sub-splits a side, and write the specifications of its tests."""
     data = folder / campaign / "data"
     spoilt_test, spoilt_side = SPOILT.get(campaign, ("", ""))
-    for test in tests_of(campaign):
+    for test in names_of_tests(campaign):
         groups = []
         for side, (where, wafers) in SIDES[test].items():
             splits = []
@@ -150,7 +150,7 @@ def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Verdict]:
     assert done.returncode == 0, done.stderr[-3000:]
     found = {}
     for campaign in ("clean", *SYSTEMATICS):
-        outputs = [folder / campaign / test for test in tests_of(campaign)]
+        outputs = [folder / campaign / test for test in names_of_tests(campaign)]
         for output in outputs:
             run_test(read_test(output.with_suffix(".json")), output)
         found[campaign] = judge_workspaces(outputs)
