@@ -202,10 +202,12 @@ class Pair:
         write_by_hand(pair.by_hand, jobs)
         return pair
 
-    def compare(self, what: str, words: Sequence[str], repeats: int, anew: bool = False) -> tuple[Cost, bool]:
+    def compare(
+        self, what: str, words: Sequence[str], repeats: int, anew: bool = False, judged: bool = True
+    ) -> tuple[Cost, bool]:
         """Measure both in turn and print a row; return what the rendered one took, and if it is met.
 
-        `anew` removes what jobs made before each run.
+        `anew` removes what jobs made before each run. A row that isn't `judged` has no target.
         """
         costs: tuple[list[Cost], list[Cost]] = ([], [])
         for _ in range(repeats):
@@ -215,7 +217,7 @@ class Pair:
             costs[1].append(measured(words, self.by_hand))
         rendered, by_hand = map(cheapest, costs)
         cpu, memory = rendered.cpu_s / by_hand.cpu_s, rendered.memory_mb / by_hand.memory_mb
-        is_met = max(cpu, memory) <= TARGETS[what]
+        is_met = not judged or max(cpu, memory) <= TARGETS[what]
         cells = (
             f"{rendered.cpu_s:.2f} s",
             f"{rendered.memory_mb:.0f} MB",
@@ -224,7 +226,7 @@ class Pair:
             f"{cpu:.2f}",
             f"{memory:.2f}",
         )
-        verdict = f"≤ {TARGETS[what]} {'ok' if is_met else 'OVER'}"
+        verdict = f"≤ {TARGETS[what]} {'ok' if is_met else 'OVER'}" if judged else ""
         print(
             f"{what:<14}{self.jobs:>8,}" + "".join(f"{cell:>11}" for cell in cells) + f"   {verdict}",
             flush=True,
@@ -254,9 +256,9 @@ def main() -> int:
             met.append(is_met)
             if size <= real:
                 runs = 1 if size >= 1000 else 3
-                met.append(pair.compare("real run", ["--profile", "local", "--quiet"], runs, anew=True)[1])
-                nothing = ["--profile", "local", "--quiet"]
-                met.append(pair.compare("nothing to do", nothing, 3)[1])
+                run = ["--profile", "local", "--quiet"]
+                met.append(pair.compare("real run", run, runs, anew=True, judged=size == real)[1])
+                met.append(pair.compare("nothing to do", run, 3)[1])
         growth = starts[-1].cpu_s / starts[0].cpu_s, starts[-1].memory_mb / starts[0].memory_mb
         met.append(max(growth) <= START_GROWTH_TARGET)
         print(
