@@ -10,10 +10,10 @@ import hashlib
 import os
 import posixpath
 from collections import Counter
-from collections.abc import Collection, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -116,7 +116,7 @@ def compile_campaign(
         rules += [(spec, ("campaign",)) for spec in verdict_rules([spec for spec, _ in rules])]
         specs = _bring_environments(group_jobs(rules), file.parent, problems)
         plan = _fit_to_cluster(specs, cluster, problems)
-        problems.extend(check_plan(plan, exists=lambda path: (file.parent / path).exists()))
+        problems.extend(check_plan(plan, lambda path: (file.parent / path).exists(), _places_in(workspace)))
         problems.raise_if_errors()
         if loaded.campaign.deadline is not None:
             problems.extend(check_deadline(plan, loaded.campaign.deadline, cluster.cores))
@@ -399,6 +399,12 @@ def _fit_to_cluster(specs: Sequence[tuple[RuleSpec, KeyPath]], cluster: Cluster,
             fitted[spec.name] = fit(spec.resources, cluster, jobs=counts[spec.name])
     problems.raise_if_errors()
     return make_plan(specs, fitted, lambda rules: run_limits(rules, cluster))
+
+
+def _places_in(workspace: Path) -> Callable[[str], str]:
+    """Return the function that says where a path of the workspace leads, whatever links are on the way."""
+    real_folder = cache(lambda folder: os.path.realpath(workspace / folder))
+    return lambda path: posixpath.join(real_folder(posixpath.dirname(path)), posixpath.basename(path))
 
 
 def _manifests(selections: Sequence[Selection]) -> dict[str, bytes]:

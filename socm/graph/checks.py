@@ -20,15 +20,18 @@ WORKSPACE_FOLDERS = ("workflow", "slurm", "local", "logs", "benchmarks", ".snake
 """Folders of the workspace that are not for results."""
 
 
-def check_plan(plan: Plan, exists: Callable[[str], bool]) -> tuple[Diagnostic, ...]:
+def check_plan(
+    plan: Plan, exists: Callable[[str], bool], place: Callable[[str], str] = posixpath.normpath
+) -> tuple[Diagnostic, ...]:
     """Return what keeps the plan from running.
 
-    These are outputs that two jobs claim or that lie in each other, inputs that nothing makes, paths
+    `place` says where a path leads, because one file may have several: absolute, relative, through a link.
+    Problems are outputs that two jobs claim or that lie in each other, inputs that nothing makes, paths
     that Snakemake can't name, jobs that wait for themselves, and temporary outputs that would never be
     made.
     """
     problems = Collector()
-    makers = _check_outputs(plan, problems)
+    makers = _check_outputs(plan, place, problems)
     _check_braces(plan, problems)
     _check_inputs(plan, makers, cache(exists), problems)
     _check_circles(plan, makers, problems)
@@ -61,13 +64,15 @@ def _output_key(rule: Rule, name: str) -> KeyPath:
     return (*rule.key, *rule.spec.keys.get(name, ("output_dir",)))
 
 
-def _check_outputs(plan: Plan, problems: Collector) -> dict[str, Job]:
+def _check_outputs(plan: Plan, place: Callable[[str], str], problems: Collector) -> dict[str, Job]:
     makers: dict[str, Job] = {}
+    places: dict[str, Job] = {}
     told: set[tuple[str, str]] = set()
     for rule, job in plan.jobs():
         for name, path in job.outputs.items():
             normal = posixpath.normpath(path)
-            other = makers.setdefault(normal, (rule, job))
+            makers.setdefault(normal, (rule, job))
+            other = places.setdefault(place(normal), (rule, job))
             if normal.split("/")[0] in WORKSPACE_FOLDERS:
                 message = f"{title_of(rule, job)} makes {path}, in a folder that socm and Snakemake fill"
                 hint = f"results go elsewhere; not into {', '.join(WORKSPACE_FOLDERS)}"

@@ -162,3 +162,15 @@ def test_a_mistake_leaves_the_old_workflow_as_it_was(folder):
         p: (p.stat().st_mtime_ns, p.read_bytes()) for p in (folder / "workflow").rglob("*") if p.is_file()
     }
     assert after == before
+
+
+@pytest.mark.parametrize("way", ["absolute", "through a link"])
+def test_two_paths_of_one_folder_are_one(folder, way):
+    (folder / "link").symlink_to("results")
+    other = str(folder / "results") if way == "absolute" else "link"
+    again = CAMPAIGN.replace("[campaign.ml-mapmaking]", '[campaign.again]\nworkflow = "ml-mapmaking"')
+    text = CAMPAIGN + again.replace('"results"', f'"{other}"')
+    (folder / "campaign.toml").write_text(text)
+    done = compile_there(folder)
+    assert done.returncode == 2, done.stdout
+    assert "error[duplicate-output]: again and ml-mapmaking both make" in done.stderr
