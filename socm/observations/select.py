@@ -104,6 +104,8 @@ class _Database:
         found = _sorted_by_id(found)
         if len(self.keys) > 1:
             found, parts = _one_row_an_observation(found, self.keys, parts)
+        else:
+            self._check_one_row_each(found["obs_id"])
         derived = derive_columns(found, wanted)
         parts = {obs_id: lines for obs_id, lines in parts.items() if lines != (obs_id,)}
         if parts and "wafer_slots_list" in found:
@@ -167,6 +169,16 @@ class _Database:
             )
         except sqlite3.Error:
             return False
+
+    def _check_one_row_each(self, ids: Column) -> None:
+        """Raise if an observation has several rows: each could put it on another side of a test."""
+        twice = list(dict.fromkeys(ids[1:][ids[1:] == ids[:-1]].tolist()))
+        if twice:
+            shown = ", ".join(twice[:5]) + (", …" if len(twice) > 5 else "")
+            raise unreadable(
+                self.path,
+                f"{len(twice):,} of its observations have several rows, and `obs` has no key: {shown}",
+            )
 
     def _check_all_found(self, found: Column, asked: dict[str, tuple[str, ...]], query: str) -> None:
         missing = sorted(set(asked).difference(found.tolist()))

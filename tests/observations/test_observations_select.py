@@ -320,3 +320,21 @@ def shared_obsdb(tmp_path_factory: pytest.TempPathFactory) -> Context:
     write_obsdb(folder / "obsdb.sqlite", OBSERVATIONS)
     (folder / "context.yaml").write_text("obsdb: obsdb.sqlite\n")
     return Context(folder / "context.yaml", folder / "obsdb.sqlite", {}, ())
+
+
+@pytest.mark.parametrize("by_file", [False, True])
+def test_an_observation_has_one_row_in_a_database_without_keys(
+    make_context: MakeContext, tmp_path: Path, by_file: bool
+) -> None:
+    context = make_context()
+    with sqlite3.connect(context.obsdb) as connection:
+        connection.execute("CREATE TABLE rows AS SELECT * FROM obs")
+        connection.execute("INSERT INTO rows SELECT * FROM obs WHERE obs_id = ?", (IDS[2],))
+        connection.execute("DROP TABLE obs")
+        connection.execute("ALTER TABLE rows RENAME TO obs")
+    connection.close()
+    ids = tmp_path / "ids.txt"
+    ids.write_text("\n".join(IDS))
+    told = problem(context, str(ids) if by_file else "1")
+    assert told.code == "obsdb-unreadable"
+    assert told.message.endswith(f"1 of its observations have several rows, and `obs` has no key: {IDS[2]}")
