@@ -133,13 +133,15 @@ OptionValue = Annotated[
 class ProgramOptions:
     """The options that a program knows: each name, and whether it takes a value.
 
-    `keys` maps an option that the workflow sets itself to the workflow's own key for it. `dotted`
-    says that names have parts, so that ``a.b = 1`` in TOML, a table in a table, is the option a.b.
+    `keys` maps an option that the workflow sets itself to the workflow's own key for it, `refused` one
+    that would break the job to the reason why. `dotted` says that names have parts, so that ``a.b = 1``
+    in TOML, a table in a table, is the option a.b.
     """
 
     program: str
     takes_value: Mapping[str, bool]
     keys: Mapping[str, str] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
     dotted: bool = False
 
     def spelling(self, name: str) -> str:
@@ -163,6 +165,9 @@ class ProgramOptions:
             own = self.keys[name]
             message = f"option `{name}` of {self.program} has its own key in the workflow's table"
             return [Diagnostic("option-has-key", message, key=key, point_at="key", hint=f"write `{own} = …`")]
+        if name in self.refused and value is not False:
+            message = f"option `{name}` of {self.program} can't be used: {self.refused[name]}"
+            return [Diagnostic("refused-option", message, key=key, point_at="key", hint="take it out")]
         if name not in self.takes_value:
             if allow_unknown:
                 return []

@@ -69,6 +69,11 @@ OPTIONS_WITH_KEYS: Mapping[str, str] = {
 }
 """Options that have a key of their own in the campaign file."""
 
+REFUSED_OPTIONS: Mapping[str, str] = {
+    "quiet": "the log would not say which observations are in the map, and no map would count as covered"
+}
+"""Options that make-ml-map knows and no job can have, and why."""
+
 EMPTY_PREPROCESS_CONFIG = "workflow/configs/preprocess.yaml"
 
 
@@ -123,7 +128,7 @@ class MLMapmaking(Workflow):
     )
 
     program_options: ClassVar[ProgramOptions | None] = ProgramOptions(
-        "make-ml-map", MAKE_ML_MAP_OPTIONS, keys=OPTIONS_WITH_KEYS
+        "make-ml-map", MAKE_ML_MAP_OPTIONS, keys=OPTIONS_WITH_KEYS, refused=REFUSED_OPTIONS
     )
 
     input_fields: ClassVar[tuple[str, ...]] = ("context", "area", "preprocess_config")

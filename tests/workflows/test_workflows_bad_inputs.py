@@ -216,3 +216,20 @@ def test_all_mistakes_of_a_phase_are_told_at_once(workspace: Workspace) -> None:
     workspace.write(TWO + 'inputs = ["x.txt", "y.txt"]\noutputs = "a.txt"\n')
     codes = [problem.code for problem in workspace.told()]
     assert codes == ["missing-input", "missing-input", "duplicate-output"]
+
+
+def test_a_mapmaker_whose_log_says_nothing_is_refused_before_it_has_run_for_hours(
+    workspace: Workspace,
+) -> None:
+    workspace.write(
+        """[campaign.ml-mapmaking]
+context = "context.yaml"
+area = "area.fits"
+output_dir = "results"
+options = {quiet = true}
+"""
+    )
+    (diagnostic,) = [one for one in workspace.told() if one.code == "refused-option"]
+    assert diagnostic.place is not None
+    assert diagnostic.place.line == 5
+    assert "which observations are in the map" in diagnostic.message
