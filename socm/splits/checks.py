@@ -58,9 +58,9 @@ def tell_missing(selection: Selection, missing: int, problems: Collector, warnin
 
 
 def _columns_with_holes(selection: Selection) -> Iterator[str]:
-    """Yield the columns that the test reads and that have missing values."""
-    for alternatives in selection.test.columns:
-        name = next(name for name in alternatives if selection.has(name))
+    """Yield the columns that the test or its choice of detectors reads and that have missing values."""
+    read = [next(name for name in names if selection.has(name)) for names in selection.test.columns]
+    for name in dict.fromkeys([*read, *selection.detector_columns()]):
         values = selection.columns[name]
         holes = values == "" if values.dtype == object else ~np.isfinite(values)
         if holes.any():

@@ -80,6 +80,8 @@ def _reasons(
     """Return why each observation is left out, 0 where it isn't; the first reason of REASONS' order wins."""
     options, test, count = selection.options, selection.test, len(selection)
     missing = decision.missing | np.isnan(selection.numbers("timestamp"))
+    for column in selection.detector_columns():
+        missing |= selection.text(column) == ""
     skipped = np.zeros(count, dtype=bool)
     there = np.zeros(count, dtype=bool)
     for group in decision.groups:

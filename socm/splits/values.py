@@ -63,6 +63,11 @@ class Selection:
         """Whether the column is there, with something in it."""
         return name in self.columns
 
+    def detector_columns(self) -> tuple[str, ...]:
+        """Return the columns that say whether an observation has the wafers and tubes asked for."""
+        asked = {"wafer_slots_list": self.wafers, "tube_slot": self.tubes}
+        return tuple(name for name, detectors in asked.items() if detectors and self.has(name))
+
     def numbers(self, *alternatives: str) -> Floats:
         """Return the first of the columns that is there, as float64 with NaN where it is missing.
 

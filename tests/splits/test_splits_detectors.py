@@ -108,11 +108,18 @@ def test_an_unknown_wafer_or_tube_is_told_for_any_test() -> None:
 
 
 def test_observations_without_the_wafer_are_left_out_of_other_tests_too() -> None:
-    splits = split_observations(
-        columns(), NULL_TESTS["mission-tests"], SplitOptions(nsplits=1), wafers=["ws2"], tubes=["i3"]
-    )
+    options = SplitOptions(nsplits=1, max_missing=0.2)
+    splits = split_observations(columns(), NULL_TESTS["mission-tests"], options, wafers=["ws2"], tubes=["i3"])
     assert splits.splits[0].indices.tolist() == [2, 3]
-    assert splits.excluded == {"other-wafer": 4}
+    assert splits.excluded == {"missing": 1, "other-wafer": 3}
+
+
+def test_observations_that_may_have_the_wafer_are_not_left_out_without_a_word() -> None:
+    with pytest.raises(DiagnosticError) as caught:
+        split_observations(columns(), NULL_TESTS["mission-tests"], SplitOptions(nsplits=1), wafers=["ws0"])
+    (told,) = caught.value.diagnostics
+    assert told.code == "missing-values"
+    assert told.message.endswith("1 of the 6 observations have no `wafer_slots_list`")
 
 
 def test_tubes_need_their_column() -> None:
