@@ -68,6 +68,7 @@ def decide_wafers(selection: Selection) -> Decision:
     groups: tuple[Group, ...]
     if options.groups is not None:
         groups = _listed_groups(options.groups, masks, tubes)
+        _check_asked_for(groups, selection.wafers)
     else:
         wafers = [wafer for wafer in masks if not selection.wafers or wafer in selection.wafers]
         by_tube = len(tubes) > 1 if options.tube_by_tube is None else options.tube_by_tube
@@ -89,6 +90,23 @@ def decide_wafers(selection: Selection) -> Decision:
             Group(wafer, masks[wafer], (wafer,)) for wafer in wafers if (masks[wafer] & of_tubes).any()
         )
     return Decision(lists, missing, groups)
+
+
+def _check_asked_for(groups: Sequence[Group], asked: Sequence[str]) -> None:
+    """Raise if a group has wafers that the map was not to use; () asks for all."""
+    problems = [
+        Diagnostic(
+            "wafer-not-asked-for",
+            f"the group {group.name} takes the wafer {wafer}, which `wafer` leaves out",
+            key=("groups", group.name),
+            hint=f"`wafer` asks for {', '.join(asked)}; take {wafer} out of the group, or into `wafer`",
+        )
+        for group in groups
+        for wafer in group.wafers
+        if asked and wafer not in asked
+    ]
+    if problems:
+        raise DiagnosticError(problems)
 
 
 def _tubes(selection: Selection) -> dict[str, Mask]:

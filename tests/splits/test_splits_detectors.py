@@ -100,6 +100,12 @@ def test_lists_that_can_not_be(groups: dict[str, list[str]], expected: list[str]
     assert codes(columns(), groups=groups) == expected
 
 
+def test_a_group_has_no_wafers_that_the_map_leaves_out() -> None:
+    groups = {"inner": ["ws0"], "outer": ["ws1", "ws2"]}
+    assert codes(columns(), wafers=["ws0", "ws1"], groups=groups) == ["wafer-not-asked-for"]
+    assert set(members(split(columns(), wafers=["ws0", "ws1", "ws2"], groups=groups))) == {"inner", "outer"}
+
+
 def test_an_unknown_wafer_or_tube_is_told_for_any_test() -> None:
     assert codes(columns(), wafers=["ws0", "ws4"], tubes=["i9"]) == ["absent-wafer", "unknown-tube"]
     (told,) = check_detectors(columns(), wafers=["w0"])
