@@ -13,8 +13,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from socm.diagnostics import Diagnostic, DiagnosticError
+
 FOLDER = "workflow"
 """The folder that is replaced as one."""
+
+_MARK = b"ritten by socm"
+"""What stands at the head of the files that people write by hand, too: the Snakefile and the profiles."""
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -36,11 +41,32 @@ def write_workspace(workspace: Path, contents: Mapping[str, bytes]) -> Written:
     The new ``workflow`` folder is made beside the old one, with links to the files that stay, and
     the two change places in one step: a kill leaves the one or the other. Files outside it (the
     profiles) are replaced by rename before that. Files that an earlier compile wrote and this one
-    doesn't are removed; any other file is kept.
+    doesn't are removed; any other file is kept. Raises DiagnosticError (not-written-by-socm) where
+    somebody else's Snakefile or profile stands in the way, before anything is written.
     """
+    _check_own(workspace, contents)
     workspace.mkdir(parents=True, exist_ok=True)
     with _locked(workspace):
         return _write(workspace, contents)
+
+
+def _check_own(workspace: Path, contents: Mapping[str, bytes]) -> None:
+    """Raise for files that would be lost: those that neither an earlier compile nor this one wrote."""
+    heads = {path: _MARK in content[:400] for path, content in contents.items()}
+    foreign = [
+        path
+        for path in (FOLDER, *(path for path, is_marked in heads.items() if is_marked))
+        if (workspace / path).is_file() and _MARK not in (_read(workspace / path) or b"")[:400]
+    ]
+    if foreign:
+        raise DiagnosticError(
+            Diagnostic(
+                "not-written-by-socm",
+                f"{workspace / path} is in the way, and socm did not write it",
+                hint="move it, or write the workflow elsewhere: -o <folder>",
+            )
+            for path in foreign
+        )
 
 
 def _write(workspace: Path, contents: Mapping[str, bytes]) -> Written:

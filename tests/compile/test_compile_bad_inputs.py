@@ -174,3 +174,18 @@ def test_two_paths_of_one_folder_are_one(folder, way):
     done = compile_there(folder)
     assert done.returncode == 2, done.stdout
     assert "error[duplicate-output]: again and ml-mapmaking both make" in done.stderr
+
+
+@pytest.mark.parametrize("path", ["workflow/Snakefile", "slurm/config.yaml", "workflow"])
+def test_what_somebody_else_wrote_is_left_alone(folder, path):
+    (folder / path).parent.mkdir(exist_ok=True)
+    (folder / path).write_text("rule mine:\n")
+    assert_refused(
+        folder,
+        f"""\
+error[not-written-by-socm]: {path} is in the way, and socm did not write it
+  = move it, or write the workflow elsewhere: -o <folder>
+1 error, nothing written.
+""",
+    )
+    assert (folder / path).read_text() == "rule mine:\n"
