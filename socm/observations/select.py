@@ -199,7 +199,7 @@ def _read_id_file(file: Path) -> dict[str, tuple[str, ...]]:
     asked: dict[str, list[str]] = {}
     problems = []
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DiagnosticError(
             Diagnostic("query-file-syntax", f"the query file {file} can't be read: {error}", key=())

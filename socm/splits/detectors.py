@@ -9,7 +9,7 @@ import numpy as np
 
 from socm.diagnostics import Diagnostic, DiagnosticError, nearest_name
 from socm.splits.sites import TELESCOPES
-from socm.splits.values import Column, Decision, Group, Mask, Selection, factorise
+from socm.splits.values import Column, Decision, Group, Mask, Selection, as_text, factorise
 
 _SEPARATOR = re.compile(r"[\s,;]+")
 
@@ -39,9 +39,11 @@ def check_detectors(
         ("wafer", "wafer_slots_list", wafers, wafer_masks),
         ("tube", "tube_slot", tubes, tube_masks),
     ):
-        if not asked or column not in columns or columns[column].dtype != object:
+        if not asked or column not in columns:
             continue
-        there = list(masks_of(columns[column]))
+        there = list(masks_of(values := as_text(columns[column])))
+        if not any(values):
+            continue
         problems.extend(_absent(option, name, there) for name in asked if name not in there)
     return tuple(problems)
 

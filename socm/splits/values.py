@@ -78,7 +78,7 @@ class Selection:
         if values.dtype == object:
             if not any(values):
                 return np.full(len(values), np.nan)
-            example = next(value for value in values if value)
+            example = next((value for value in values if value and not _is_number(value)), values[0])
             raise DiagnosticError(
                 Diagnostic(
                     "column-not-numeric",
@@ -94,12 +94,7 @@ class Selection:
 
         Raises DiagnosticError: missing-column.
         """
-        values = self._column(*alternatives)
-        if values.dtype == object:
-            return values
-        text = np.empty(len(values), dtype=object)
-        text[:] = ["" if value != value else f"{value:.12g}" for value in values.tolist()]
-        return text
+        return as_text(self._column(*alternatives))
 
     def column_key(self) -> tuple[str, ...]:
         """Return the key of the user's table that named the column, () where none did."""
@@ -112,6 +107,23 @@ class Selection:
             if name in self.columns:
                 return self.columns[name]
         raise DiagnosticError(missing_column(self, alternatives))
+
+
+def as_text(values: Column) -> Column:
+    """Return a column as str with "" where it is missing: one whose values are all NULL reads as numbers."""
+    if values.dtype == object:
+        return values
+    text = np.empty(len(values), dtype=object)
+    text[:] = ["" if value != value else f"{value:.12g}" for value in values.tolist()]
+    return text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def missing_column(selection: Selection, alternatives: tuple[str, ...]) -> Diagnostic:

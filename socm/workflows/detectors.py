@@ -8,6 +8,7 @@ from socm.diagnostics import DiagnosticError
 from socm.observations import ObservationTable
 from socm.splits import check_detectors
 from socm.splits.detectors import tube_masks, wafer_masks
+from socm.splits.values import as_text
 
 
 def names_in(text: str | None) -> tuple[str, ...]:
@@ -32,7 +33,7 @@ def with_detectors(
     ):
         if not asked or not table.has(column):
             continue
-        values = table.columns[column]
+        values = as_text(table.columns[column])
         masks = masks_of(values)
-        kept &= np.logical_or.reduce([masks[name] for name in asked]) | (values == "")
+        kept &= np.logical_or.reduce([masks.get(name, values == "") for name in asked]) | (values == "")
     return table if kept.all() else table.take(np.flatnonzero(kept))

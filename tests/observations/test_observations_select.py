@@ -338,3 +338,9 @@ def test_an_observation_has_one_row_in_a_database_without_keys(
     told = problem(context, str(ids) if by_file else "1")
     assert told.code == "obsdb-unreadable"
     assert told.message.endswith(f"1 of its observations have several rows, and `obs` has no key: {IDS[2]}")
+
+
+def test_a_list_of_ids_from_windows_is_read(make_context: MakeContext, tmp_path: Path) -> None:
+    ids = tmp_path / "windows.txt"
+    ids.write_bytes("\r\n".join(["# mine", IDS[1], IDS[3], ""]).encode("utf-8-sig"))
+    assert select(make_context(), str(ids)).obs_id.tolist() == [IDS[1], IDS[3]]

@@ -10,8 +10,10 @@ from made_observations import START, as_text
 
 from socm.core.null_tests import SplitOptions
 from socm.diagnostics import DiagnosticError
+from socm.observations import ObservationTable
 from socm.splits import NULL_TESTS, TELESCOPES, TestSplits, check_detectors, split_observations
 from socm.splits.values import Column
+from socm.workflows.detectors import with_detectors
 
 WAFERS = ["ws0", "ws0,ws1", "ws1, ws2", "ws0,ws1,ws2", "", "ws0"]
 TUBES = ["i1", "i1", "i3", "i3", "i3", "c1"]
@@ -139,3 +141,18 @@ def test_what_is_fitted_to_the_telescopes() -> None:
     assert TELESCOPES["sat"].wafers == tuple(f"ws{number}" for number in range(7))
     assert {"c1", "i1", "i6"} <= set(TELESCOPES["lat"].tubes)
     assert TELESCOPES["act"].wafers == ("ws0",)
+
+
+def test_columns_without_text_are_no_bug() -> None:
+    made = {**columns(), "wafer_slots_list": np.full(6, np.nan), "tube_slot": np.array([1.0, 1, 2, 2, 2, 2])}
+    table = ObservationTable(made)
+    assert len(with_detectors(table, ("ws0",), ())) == 6
+    assert with_detectors(table, (), ("1",)).obs_id.tolist() == ["o0", "o1"]
+    assert [one.code for one in check_detectors(made, tubes=["3"])] == ["unknown-tube"]
+
+
+def test_the_text_among_numbers_is_shown() -> None:
+    made = {**columns(), "pwv_mean": as_text(["1.2", "", "0.9", "bad", "1.1", "2"])}
+    with pytest.raises(DiagnosticError) as caught:
+        split_observations(made, NULL_TESTS["pwv-tests"], SplitOptions(nsplits=1))
+    assert caught.value.diagnostics[0].message.endswith("holds text, such as 'bad'")
