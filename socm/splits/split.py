@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +45,7 @@ def split_observations(
     unknown-group, unknown-site, empty-split, too-many-categories, and others.
     """
     options = options or SplitOptions()
-    previous = previous or Previous()
+    previous = _of_as_many(previous or Previous(), options.nsplits or test.nsplits)
     median_of = (options.split_by or "") if options.at == "median" else ""
     threshold = previous.threshold if median_of and previous.median_of == median_of else None
     selection = Selection(columns, test, options, available, site, threshold, tuple(tubes), tuple(wafers))
@@ -72,6 +73,12 @@ def split_observations(
         warnings=tuple(warnings),
         median_of=median_of,
     )
+
+
+def _of_as_many(previous: Previous, nsplits: int) -> Previous:
+    """Return the memory without its splits if they were more or fewer: a new split would stay empty."""
+    numbers = [number for placed in previous.splits.values() for number in placed.values()]
+    return previous if max(numbers, default=nsplits) == nsplits else replace(previous, splits={})
 
 
 def _reasons(

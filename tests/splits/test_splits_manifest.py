@@ -85,6 +85,21 @@ def test_a_median_is_remembered_for_its_column_alone() -> None:
     assert again.rows.threshold[0] == first.rows.threshold[0]
 
 
+@pytest.mark.parametrize("name", ["mission-tests", "smart-split-tests"])
+@pytest.mark.parametrize(("before", "after"), [(2, 4), (4, 2)])
+def test_with_another_number_of_splits_all_are_placed_anew(name: str, before: int, after: int) -> None:
+    columns = make_columns(300, 2)
+    counting = {"chunk_unit": "observations", "chunk_nobs": 5} if name == "mission-tests" else {}
+    old, new = (SplitOptions.model_validate({"nsplits": n, **counting}) for n in (before, after))
+    first = split_observations(columns, NULL_TESTS[name], old)
+    memory = read_manifest(manifest_tsv(first, columns["obs_id"]).decode())
+    second = split_observations(columns, NULL_TESTS[name], new, previous=memory)
+    sizes = [len(one.indices) for one in second.splits]
+    assert len(sizes) == after
+    assert min(sizes) > 0.8 * max(sizes)
+    assert "starts-anew" in {one.code for one in second.warnings}
+
+
 @pytest.mark.parametrize(
     "text", ["", "obs_id\n", "\t".join(COLUMNS) + "\nobs_1\tonly\n", "\t".join(COLUMNS) + "\no"]
 )
