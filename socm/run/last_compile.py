@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -33,6 +34,8 @@ from socm.workflows.requirements import ReadsFiles
 
 LIBRARIES = ("jinja2", "numpy", "pydantic", "pyerfa", "pyyaml")
 """What the bytes of a workspace may depend on besides socm and Python."""
+_CLOCK = re.compile(r"\bnow\b|\bcurrent_|\b(date|time|datetime|julianday|unixepoch)\s*\(\s*\)", re.IGNORECASE)
+"""How SQLite is asked what time it is."""
 MOST_KEPT = 200
 """Workspaces that are remembered; those not compiled for longest are forgotten."""
 
@@ -122,10 +125,15 @@ def remember(workspace: Path, known: str | None, made: Remembered) -> None:
 
 
 def _reads_what_it_names(workflow: Workflow) -> bool:
-    """Return whether it is known what a compile reads for a workflow: not where others make or find it."""
+    """Return whether it is known what a compile reads for a workflow: not where others make or find it.
+
+    Nor is it where a query may read the clock.
+    """
     if not type(workflow).__module__.startswith("socm.") or isinstance(workflow, ReadsFiles):
         return False
-    return not isinstance(workflow, MLMapmaking) or "${" not in f"{workflow.context} {workflow.query}"
+    if not isinstance(workflow, MLMapmaking):
+        return True
+    return "${" not in f"{workflow.context} {workflow.query}" and not _CLOCK.search(workflow.query)
 
 
 def _files_of_workflows(workflows: tuple[Workflow, ...], base: Path) -> Iterator[str]:

@@ -213,6 +213,14 @@ def test_what_is_not_known_beforehand_is_always_compiled(folder, capsys):
     assert not remembered()
 
 
+@pytest.mark.parametrize("clock", ["strftime('%s', 'now')", "unixepoch()", "unixepoch(CURRENT_TIMESTAMP)"])
+def test_what_a_query_selects_changes_with_the_clock(clock, folder, capsys):
+    text = Path("campaign.toml").read_text()
+    Path("campaign.toml").write_text(text.replace('"ids.txt"', f'"timestamp < {clock}"'))
+    compiled(capsys)
+    assert not remembered()
+
+
 def test_without_a_cache_folder_everything_works(folder, capsys, monkeypatch):
     (folder.parent / "cache").write_text("in the way")
     compiled(capsys)
