@@ -43,7 +43,8 @@ def compile_command(file: Path, output: Path | None, form: str) -> None:
         known = fingerprint_of(loaded, file)
         last = recall(workspace, known, file.parent)
         if last is not None:
-            report(last.diagnostics, written=True, as_json=form == "json")
+            notes = (*last.diagnostics, *_inputs_elsewhere(workspace, last))
+            report(notes, written=True, as_json=form == "json")
             if form == "text":
                 _tell_rules(last.rules)
                 _tell_nothing_changed(workspace, last.files)
@@ -58,7 +59,8 @@ def compile_command(file: Path, output: Path | None, form: str) -> None:
     running = _who_runs(workspace)
     written = write_workflow(compiled, known)
     is_new = bool(written.created or written.changed or written.removed)
-    report((*compiled.diagnostics, *(running if is_new else ())), written=True, as_json=form == "json")
+    notes = (*compiled.diagnostics, *_inputs_elsewhere(workspace, _to_remember(compiled)))
+    report((*notes, *(running if is_new else ())), written=True, as_json=form == "json")
     if form == "text":
         tell_written(compiled, written)
         if is_new:
@@ -79,6 +81,23 @@ def _who_runs(workspace: Path) -> tuple[Diagnostic, ...]:
             severity=Severity.WARNING,
             hint="its jobs under Slurm read the new workflow from now on; "
             "those that this changes run again the next time",
+        ),
+    )
+
+
+def _inputs_elsewhere(workspace: Path, made: Remembered) -> tuple[Diagnostic, ...]:
+    """Return the warning that jobs won't find what lies beside the campaign file, in another folder."""
+    missing = [path for path in made.needed if not (workspace / path).exists()]
+    if not missing:
+        return ()
+    return (
+        Diagnostic(
+            "inputs-elsewhere",
+            f"jobs run in {workspace}, and {len(missing)} of the files that they read are not there: "
+            + ", ".join(missing[:3])
+            + (", …" if len(missing) > 3 else ""),
+            severity=Severity.WARNING,
+            hint="link their folders there, or write absolute paths",
         ),
     )
 

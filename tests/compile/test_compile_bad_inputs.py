@@ -189,3 +189,25 @@ error[not-written-by-socm]: {path} is in the way, and socm did not write it
 """,
     )
     assert (folder / path).read_text() == "rule mine:\n"
+
+
+def test_inputs_that_another_workspace_lacks_are_told_each_time(folder, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+
+    environment = {**os.environ, "PATH": f"{PROGRAMS}:{os.environ['PATH']}"}
+
+    def said() -> str:
+        command = [PROGRAMS / "socm", "compile", "campaign.toml", "-o", "elsewhere"]
+        done = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, check=True
+        )
+        return done.stderr
+
+    expected = """\
+warning[inputs-elsewhere]: jobs run in elsewhere, and 3 of the files that they read are not there: \
+data/area.fits, data/context.yaml, data/preprocess.yaml
+"""
+    assert expected in said()
+    assert expected in said()
+    (folder / "elsewhere/data").symlink_to(folder / "data")
+    assert said() == ""
