@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import posixpath
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from socm.core.fields import CampaignPath, CommaText, OptionValue, ProgramOptions
+from socm.core.invalid import invalid
 from socm.core.jobs import JobSpec, RuleSpec
 from socm.core.models import Workflow
+from socm.core.references import references_in
 from socm.workflows.program import temporary_of
 from socm.workflows.words import option_words
 
@@ -74,6 +77,8 @@ REFUSED_OPTIONS: Mapping[str, str] = {
 }
 """Options that make-ml-map knows and no job can have, and why."""
 
+_NUMBERS = re.compile(r"\s*\d+\s*(,\s*\d+\s*)*")
+
 EMPTY_PREPROCESS_CONFIG = "workflow/configs/preprocess.yaml"
 
 
@@ -133,6 +138,16 @@ class MLMapmaking(Workflow):
 
     input_fields: ClassVar[tuple[str, ...]] = ("context", "area", "preprocess_config")
     """The fields that name files which must be there."""
+
+    @field_validator("maxiter", "downsample")
+    @classmethod
+    def _one_number_a_pass(cls, text: str) -> str:
+        # The mapmaker would fail when its turn comes, and of 10:13 it makes three passes.
+        if not references_in(text) and not _NUMBERS.fullmatch(text):
+            raise invalid(
+                "bad-passes", f"{text!r} is no list of numbers", 'one number a pass, such as "200,50"'
+            )
+        return text
 
     @property
     def passes(self) -> int:

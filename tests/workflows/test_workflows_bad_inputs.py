@@ -233,3 +233,22 @@ options = {quiet = true}
     assert diagnostic.place is not None
     assert diagnostic.place.line == 5
     assert "which observations are in the map" in diagnostic.message
+
+
+@pytest.mark.parametrize("value", ['"200,"', '"10:13"', '"1e3"', '""', "1.5"])
+@pytest.mark.parametrize("key", ["maxiter", "downsample"])
+def test_the_mapmaker_makes_as_many_passes_as_there_are_numbers(
+    workspace: Workspace, key: str, value: str
+) -> None:
+    workspace.write(
+        f"""[campaign.ml-mapmaking]
+context = "context.yaml"
+area = "area.fits"
+output_dir = "results"
+{key} = {value}
+"""
+    )
+    (diagnostic,) = workspace.told()
+    assert diagnostic.code == "bad-passes"
+    assert diagnostic.place is not None
+    assert diagnostic.place.line == 5
