@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,7 +57,7 @@ def compile_command(file: Path, output: Path | None, form: str) -> None:
     except DiagnosticError as error:
         report(error.diagnostics, as_json=form == "json")
         raise click.exceptions.Exit(2) from None
-    running = _who_runs(workspace)
+    running = (*_who_runs(workspace), *_whose_it_was(workspace, file))
     written = write_workflow(compiled, known)
     is_new = bool(written.created or written.changed or written.removed)
     notes = (*compiled.diagnostics, *_inputs_elsewhere(workspace, _to_remember(compiled)))
@@ -98,6 +99,27 @@ def _inputs_elsewhere(workspace: Path, made: Remembered) -> tuple[Diagnostic, ..
             + (", …" if len(missing) > 3 else ""),
             severity=Severity.WARNING,
             hint="link their folders there, or write absolute paths",
+        ),
+    )
+
+
+def _whose_it_was(workspace: Path, file: Path) -> tuple[Diagnostic, ...]:
+    """Return the warning that the workflow of another campaign file, which is there still, is replaced."""
+    from socm.run.jobs import MANIFEST
+
+    try:
+        sources = json.loads((workspace / MANIFEST).read_bytes())["sources"]
+        others = [name for name in sources if name != file.name and (file.parent / name).is_file()]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
+    if file.name in sources or not others:
+        return ()
+    return (
+        Diagnostic(
+            "other-campaign",
+            f"this replaces the workflow of {others[0]}, and what it remembers of where observations went",
+            severity=Severity.WARNING,
+            hint=f"give each campaign a folder of its own: socm compile {file.name} -o <folder>",
         ),
     )
 

@@ -211,3 +211,13 @@ data/area.fits, data/context.yaml, data/preprocess.yaml
     assert expected in said()
     (folder / "elsewhere/data").symlink_to(folder / "data")
     assert said() == ""
+
+
+def test_a_campaign_that_takes_the_place_of_another_says_so(folder):
+    assert compile_there(folder).returncode == 0
+    (folder / "campaign.toml").rename(folder / "first.toml")
+    (folder / "campaign.toml").write_text(CAMPAIGN.replace('"results"', '"other"'))
+    assert "[other-campaign]" not in compile_there(folder).stderr
+    command = [PROGRAMS / "socm", "compile", "first.toml"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    assert "warning[other-campaign]: this replaces the workflow of campaign.toml" in done.stderr
