@@ -26,7 +26,8 @@ demo: $(VENV)/.demo  ## simulate a sky, compile a campaign, map it with the real
 
 demo-clean:  ## remove what the demo made
 	rm -rf $(EXAMPLE)/data $(EXAMPLE)/workflow $(EXAMPLE)/slurm $(EXAMPLE)/local $(EXAMPLE)/results \
-	  $(EXAMPLE)/logs $(EXAMPLE)/benchmarks $(EXAMPLE)/.snakemake
+	  $(EXAMPLE)/logs $(EXAMPLE)/benchmarks $(EXAMPLE)/.snakemake \
+	  $(EXAMPLE)/verdict.json $(EXAMPLE)/report.html
 
 test: $(VENV)/.test  ## run every test; those whose real part is missing skip with the reason
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest $(PYTEST_OPTIONS)

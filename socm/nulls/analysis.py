@@ -222,16 +222,29 @@ def _simulate(
     seed: np.random.SeedSequence,
 ) -> Array:
     modulations = np.stack([maps.weight * np.sqrt(maps.variance(field)) for field in fields])
-    families = [(tuple(family), _whitened_differences(maps, fields, tuple(family))) for family in members]
+    families = []
+    for member in members:
+        family = tuple(member)
+        pairs = _pairs_of(len(family))
+        chosen = [(family[one], family[other]) for one, other in pairs]
+        families.append((family, pairs, _whitened_differences(maps, fields, chosen)))
     draws = sky.make_draws(families, maps.edge, modulations, seed)
-    return simulate_products(draws.draw, len(fields), draws.starts, count)
+    products = simulate_products(draws.draw, len(fields), draws.starts, count)
+    # Own products of a field are its noise power; crosses between fields are what varies about zero.
+    between = (~np.eye(len(fields), dtype=bool))[:, None, :, None]
+    return np.where(between, products * draws.spread[:, None, :], products)
 
 
-def _whitened_differences(maps: NullMaps, fields: Array, family: tuple[int, ...]) -> Iterator[Array]:
-    """Yield differences of the fields of a family over the root of the variance expected of them."""
-    pairs = list(combinations(family, 2))
+def _pairs_of(size: int) -> list[tuple[int, int]]:
+    """Return the pairs of places among so many fields whose differences show the noise."""
+    pairs = list(combinations(range(size), 2))
     if len(pairs) > MOST_PAIRS:
-        pairs = [(one, family[(index + 1) % len(family)]) for index, one in enumerate(family)][:MOST_PAIRS]
+        return [(one, (one + 1) % size) for one in range(MOST_PAIRS)]
+    return pairs
+
+
+def _whitened_differences(maps: NullMaps, fields: Array, pairs: Sequence[tuple[int, int]]) -> Iterator[Array]:
+    """Yield differences of pairs of fields over the root of the variance expected of them."""
     for one, other in pairs:
         variance = maps.variance(fields[one] - fields[other])
         difference = maps.combination(fields[one] - fields[other])

@@ -125,6 +125,25 @@ class FlatSky:
         taken[..., 0, :] *= root
         return taken
 
+    def bin_powers(self, power: Modes) -> Array:
+        """Return powers of T or T, E, B at the modes in bins, (components, modes), each mode once.
+
+        power: Hermitian covariance of T or T, Q, U, (components, components, ny, nx // 2 + 1).
+        """
+        index, _, _ = self._chosen
+        taken = power.reshape(*power.shape[:2], -1)[..., index]
+        if len(power) == 1:
+            return np.asarray(taken[0, 0].real, dtype=float)[None]
+        _, cosine, sine = self._rotation["D"]
+        root = self._rotation["D"][0]
+        cosine, sine = cosine / root, sine / root
+        mixed = 2 * cosine * sine * taken[1, 2].real
+        q, u = taken[1, 1].real, taken[2, 2].real
+        powers: Array = np.stack(
+            [taken[0, 0].real, cosine**2 * q + sine**2 * u - mixed, sine**2 * q + cosine**2 * u + mixed]
+        )
+        return powers
+
 
 def cross_products(one: Modes, other: Modes, starts: NDArray[np.intp]) -> Array:
     """Return sums of Re(a b*) over the modes of each bin, for all pairs of fields of two sets.

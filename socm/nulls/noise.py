@@ -39,17 +39,23 @@ class FlatDraws:
     """Draws the modes of weighted noise on the flat sky.
 
     models: draw each field once among them. modulations: weight times the root of the variance of each field,
-    (fields, components, ny', nx'). sky: the grid of the simulations.
+    (fields, components, ny', nx'). sky: the grid of the simulations. spread: see `spread_lost`.
     """
 
     def __init__(
-        self, models: Sequence[NoiseModel], modulations: Single, sky: FlatSky, seed: np.random.SeedSequence
+        self,
+        models: Sequence[NoiseModel],
+        modulations: Single,
+        sky: FlatSky,
+        seed: np.random.SeedSequence,
+        spread: Array,
     ) -> None:
         self._factors = {field: index for index, model in enumerate(models) for field in model.fields}
         self._lowers = [factor_power(model.power) for model in models]
         self._modulations = modulations
         self._sky = sky
         self.starts = sky.starts
+        self.spread = spread
         self._normals = Normals(seed)
 
     def draw(self, field: int, count: int) -> SingleModes:

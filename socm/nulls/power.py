@@ -13,7 +13,7 @@ from socm.nulls.maps import Array
 
 Values = TypeVar("Values", Array, Modes)
 
-SMOOTHING_PIXELS = 3.0
+SMOOTHING_PIXELS = 2.0
 """Width (sigma, in steps of the mode grid) of the smoothing of the measured power about its radial mean."""
 
 CLEAR_COHERENCE = 2.0
@@ -59,9 +59,12 @@ def measure_power(
     chance = Chance(rings, resample(edge, shape), len(planes), Normals(seed))
     means = np.stack([rings.slope(power[index, index].real) for index in range(len(power))])
     even = [power[index, index].real / means[index] for index in range(len(power))]
-    patterns = [chance.find_pattern(even[:1])]
+    pattern, clear_part = chance.find_pattern(even[:1])
+    patterns = [pattern]
     if len(power) == 3:
-        patterns += [chance.find_pattern(even[1:])] * 2
+        polarised, other_part = chance.find_pattern(even[1:])
+        pattern, polarised = rings.align(pattern, polarised, clear_part * other_part)
+        patterns = [pattern, polarised, polarised]
     roots = np.sqrt(means * np.stack(patterns))
     smooth: Modes = np.empty_like(power)
     for one in range(len(power)):
@@ -98,6 +101,8 @@ class Chance:
         self._draws = int(np.clip(CHANCE_PIXELS // edge.size, 1, 8))
         white = [self._see(np.ones(edge.shape)) for _ in range(self._draws)]
         self.contrast = float(np.mean([rings.contrast(rings.blur(even)) for even in white]))
+        parts = [self._ridge_and_rest(even) for even in white]
+        self._whole = float(np.mean([rings.contrast(ridge * rest) for ridge, rest in parts]))
 
     def _see(self, pattern: Array) -> Array:
         """Return the power over its ring mean of a map drawn with a pattern, seen through the edge."""
@@ -113,34 +118,39 @@ class Chance:
         even: Array = auto / self._rings.mean(auto)
         return even
 
-    def find_pattern(self, even: Sequence[Array]) -> Array:
+    def find_pattern(self, even: Sequence[Array]) -> tuple[Array, float]:
         """Return the dependence of power on direction that planes of power over its ring mean share.
 
         Its contrast is set to what gives the contrast seen when a map is drawn with it and seen through the
-        edge.
+        edge. The second value is its correlation with the pattern that noise without chance would show.
         """
         count = len(even) * self._repeats
-        pattern = self._smooth(even, count)
+        pattern, correlation = self._smooth(even, count)
         seen = self._rings.contrast(pattern)
         drawn = [
-            self._rings.contrast(self._smooth([self._see(pattern) for _ in range(count)], count))
+            self._rings.contrast(self._smooth([self._see(pattern) for _ in range(count)], count)[0])
             for _ in range(-(-self._draws // count))
         ]
         factor = np.sqrt(np.clip(2 - np.mean(drawn) / seen, 0.5, 2)) if seen > 0 else 1.0
-        result: Array = np.maximum(1 + factor * (pattern - 1), 0.05)
-        return result
+        return np.maximum(1 + factor * (pattern - 1), 0.05), correlation
 
-    def _smooth(self, even: Sequence[Array], count: int) -> Array:
-        """Return rows times columns times the rest, blurred and shrunk by what chance adds to it."""
-        mean = np.mean(even, axis=0)
-        rows = mean.mean(axis=1, keepdims=True)
-        ridge = rows * (mean / rows).mean(axis=0, keepdims=True)
-        rest = self._rings.blur(mean / ridge)
+    def _ridge_and_rest(self, even: Array) -> tuple[Array, Array]:
+        rows = even.mean(axis=1, keepdims=True)
+        ridge: Array = rows * (even / rows).mean(axis=0, keepdims=True)
+        return ridge, self._rings.blur(even / ridge)
+
+    def _smooth(self, even: Sequence[Array], count: int) -> tuple[Array, float]:
+        """Return rows times columns times the rest, blurred and shrunk by what chance adds to it.
+
+        And the root of the part of its contrast, before it is shrunk, that isn't chance.
+        """
+        ridge, rest = self._ridge_and_rest(np.mean(even, axis=0))
         seen = self._rings.contrast(rest)
         shrink = np.sqrt(max(0.0, 1 - self.contrast / count / seen)) if seen > 0 else 0.0
         pattern = ridge * np.maximum(1 + shrink * (rest - 1), 0.05)
-        normalized: Array = pattern / np.maximum(self._rings.mean(pattern), 1e-3)
-        return normalized
+        whole = self._rings.contrast(ridge * rest)
+        part = np.sqrt(max(0.0, 1 - self._whole / count / whole)) if whole > 0 else 0.0
+        return pattern / np.maximum(self._rings.mean(pattern), 1e-3), float(part)
 
 
 class Rings:
@@ -189,6 +199,34 @@ class Rings:
         blurred: Values = ndimage.gaussian_filter(values, SMOOTHING_PIXELS, mode="nearest")
         return blurred
 
+    def align(self, one: Array, other: Array, correlation: float) -> tuple[Array, Array]:
+        """Return two patterns with their contrasts as they are and as much in common as they should have.
+
+        Chance that differs between two measured patterns hides what the noise of both shares: of patterns
+        that correlate with the true ones as `correlation` says (the product of both), that part is seen.
+        """
+        contrasts = np.array([self.contrast(one), self.contrast(other)])
+        limit = float(np.sqrt(contrasts.prod()))
+        weights = 1 / self._radius[self._used]
+        shared = float(np.average((one[self._used] - 1) * (other[self._used] - 1), weights=weights))
+        if limit <= 0 or correlation <= 0 or abs(shared) >= limit:
+            return one, other
+        wanted = float(np.clip(shared / correlation, -0.999 * limit, 0.999 * limit))
+        present, aimed = (
+            np.array([[contrasts[0], value], [value, contrasts[1]]]) for value in (shared, wanted)
+        )
+        mixing = _root(aimed) @ np.linalg.inv(_root(present))
+        mixed = np.tensordot(mixing, np.stack([one - 1, other - 1]), axes=1)
+        aligned = np.maximum(1 + mixed, 0.05)
+        return aligned[0], aligned[1]
+
     def contrast(self, even: Array) -> float:
         """Return the mean square deviation from 1 over the rings in use, each ring counting the same."""
         return float(np.average((even[self._used] - 1) ** 2, weights=1 / self._radius[self._used]))
+
+
+def _root(matrix: Array) -> Array:
+    """Return the symmetric root of a positive matrix."""
+    values, vectors = np.linalg.eigh(matrix)
+    root: Array = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+    return root

@@ -15,9 +15,11 @@ from socm.nulls.maps import Array
 from socm.nulls.noise import FlatDraws, NoiseModel
 from socm.nulls.options import AnalysisOptions
 from socm.nulls.power import measure_power
+from socm.nulls.unevenness import spread_lost
 
-Families = Sequence[tuple[tuple[int, ...], Iterator[Array]]]
-"""Fields that have the same noise but for their weight, with whitened differences that show it."""
+Families = Sequence[tuple[tuple[int, ...], Sequence[tuple[int, int]], Iterator[Array]]]
+"""Fields that have the same noise but for their weight, with whitened differences that show it, and the pairs
+of places in the family that these are of."""
 
 
 class Draws(Protocol):
@@ -26,6 +28,10 @@ class Draws(Protocol):
     @property
     def starts(self) -> NDArray[np.intp]:
         """First mode of each bin, and the number of modes (bins + 1,)."""
+
+    @property
+    def spread(self) -> Array:
+        """Factor on cross-spectra of two fields that gives them their width, (components, components)."""
 
     def draw(self, field: int, count: int) -> SingleModes:
         """Return modes of independent draws of a field's noise."""
@@ -112,11 +118,14 @@ class FlatTreatment(FlatSky):
             self.ky_min,
         )
         highest = float(self.edges[-1])
-        models = [
-            NoiseModel(measure_power(differences, edge, shape, self.steps, highest, child), fields)
-            for (fields, differences), child in zip(families, seed.spawn(len(families)), strict=True)
-        ]
-        return FlatDraws(models, resample(modulations, shape), coarse, seed)
+        seen = resample(edge, shape).astype(float)
+        models, lost = [], []
+        for (fields, pairs, differences), child in zip(families, seed.spawn(len(families)), strict=True):
+            measuring, repeating = child.spawn(2)
+            power = measure_power(differences, edge, shape, self.steps, highest, measuring)
+            models.append(NoiseModel(power, fields))
+            lost.append(spread_lost(power, pairs, seen, coarse, repeating))
+        return FlatDraws(models, resample(modulations, shape), coarse, seed, np.mean(lost, axis=0))
 
 
 def choose_sky(maps: MapsOnSky, options: AnalysisOptions) -> Sky:

@@ -98,7 +98,7 @@ class SphericalSky:
         """Return draws of isotropic noise with the families' power, on a grid as coarse as the bins allow."""
         factors: dict[int, Array] = {}
         norm = self.normalization(np.broadcast_to(edge, (modulations.shape[1], *self.shape)))
-        for fields, differences in families:
+        for fields, _, differences in families:
             power, count = np.zeros((len(self.counts), *norm.shape[1:])), 0
             for difference in differences:
                 modes = self.modes(difference * edge)
@@ -141,6 +141,11 @@ class SphericalDraws:
     def starts(self) -> NDArray[np.intp]:
         """First harmonic of each bin, and the number of harmonics (bins + 1,)."""
         return self._sky.starts
+
+    @property
+    def spread(self) -> Array:
+        """Factor on cross-spectra of two fields: isotropic noise is even, and loses nothing of it."""
+        return np.ones((self._modulations.shape[1], self._modulations.shape[1]))
 
     def draw(self, field: int, count: int) -> SingleModes:
         """Return modes of independent draws of a field's noise, (count, components, modes)."""
