@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import posixpath
+from collections.abc import Iterable
 from graphlib import TopologicalSorter
 
 from socm.core.jobs import JobSpec
@@ -39,22 +40,28 @@ def check_deadline(plan: Plan, deadline_minutes: int, cores: int | None) -> tupl
 def longest_chain(plan: Plan) -> list[Job]:
     """Return the jobs that wait for each other and together take longest, the first one first."""
     makers = makers_of(plan)
-    jobs = {id(job): (rule, job) for rule, job in plan.jobs()}
-    before: dict[int, set[int]] = {}
-    for number, (_, job) in jobs.items():
+    jobs = list(plan.jobs())
+    numbers = {id(job): number for number, (_, job) in enumerate(jobs)}
+    before: dict[int, list[int]] = {}
+    for number, (_, job) in enumerate(jobs):
         read = (posixpath.normpath(path) for value in job.inputs.values() for path in paths_in(value))
-        before[number] = {id(makers[path][1]) for path in read if path in makers}
+        before[number] = sorted({numbers[id(makers[path][1])] for path in read if path in makers})
     ends: dict[int, int] = {}
     latest: dict[int, int | None] = {}
+
+    def last_of(several: Iterable[int]) -> int | None:
+        # Of jobs that end together, the first in the file.
+        return max(several, key=lambda number: (ends[number], -number), default=None)
+
     for number in TopologicalSorter(before).static_order():
-        latest[number] = max(before[number], key=ends.__getitem__, default=None)
+        latest[number] = last_of(before[number])
         waited = 0 if (last := latest[number]) is None else ends[last]
         ends[number] = waited + jobs[number][0].resources.runtime_minutes
     chain: list[Job] = []
-    number_of_last = max(ends, key=ends.__getitem__, default=None)
-    while number_of_last is not None:
-        chain.append(jobs[number_of_last])
-        number_of_last = latest[number_of_last]
+    at = last_of(ends)
+    while at is not None:
+        chain.append(jobs[at])
+        at = latest[at]
     return chain[::-1]
 
 
