@@ -18,8 +18,9 @@ from socm.nulls.levels import match_levels
 from socm.nulls.maps import Array
 from socm.nulls.noise import simulate_products
 from socm.nulls.options import AnalysisOptions
+from socm.nulls.protocols import Sky
 from socm.nulls.signs import can_flip, flip_products
-from socm.nulls.skies import Sky, choose_sky
+from socm.nulls.skies import choose_sky
 from socm.nulls.spectra import BandPowers, Forms, make_forms, measure
 from socm.nulls.statistics import (
     Deviations,

@@ -14,7 +14,7 @@ from socm.nulls.draws import Single, SingleModes
 from socm.nulls.flat import Modes
 from socm.nulls.maps import Array
 from socm.nulls.options import AnalysisOptions
-from socm.nulls.skies import Draws, Families, MapsOnSky
+from socm.nulls.protocols import Draws, Families, MapsOnSky
 
 OVERSAMPLING = 1.25
 """Pixels of the simulations' grid for each that its highest multipole needs."""
