@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from socm.diagnostics import Diagnostic, DiagnosticError
 from socm.nulls.maps import Array
@@ -86,24 +85,47 @@ def measure_deviations(values: Array, simulated: Array) -> Deviations:
     )
 
 
-def _tail_fit(simulated: Array) -> tuple[float, float]:
-    """Return shape and scale of the gamma distribution with the simulations' mean and variance."""
-    mean, variance = float(simulated.mean()), float(simulated.var(ddof=1))
-    return mean**2 / variance, variance / mean
-
-
 def pte(value: float | Array, simulated: Array) -> Array:
-    """Return the probability to exceed `value` (any shape) by chance, from simulated values (N,).
+    """Return the probability to exceed `value` (any shape) by chance, from simulated values (N,), above 0.
 
     The rank among the simulations, (1 + #{simulated >= value}) / (N + 1), where at least 10 lie on either
-    side; further out the tail of a gamma distribution with the simulations' mean and variance carries on from
-    there, as counting can't go below 1 / (N + 1) (idea: Knijnenburg et al. 2009, Bioinformatics 25, i161).
+    side. Counting can't go below 1 / (N + 1), so further out a fitted tail carries on from there (idea:
+    Knijnenburg et al. 2009, Bioinformatics 25, i161): above, of a log-normal distribution with the median
+    and the spread over the median of the simulations; below, of a gamma distribution with their mean and
+    variance. docs/validation.md shows that these tails hold for chi-squares of noise.
     """
     values = np.atleast_1d(np.asarray(value, dtype=float))
     ordered = np.sort(simulated)
+    total = len(ordered) + 1
     above = len(ordered) - np.searchsorted(ordered, values, side="left")
-    result = _extrapolate(values, above, ordered[-TAIL], ordered[TAIL - 1], len(ordered) + 1, simulated)
-    return result.reshape(np.shape(value))
+    result = (1 + above) / total
+    far = above < TAIL
+    result[far] *= (1 + TAIL) / (1 + above[far]) * _beyond(values[far], ordered)
+    near = total - 1 - above < TAIL
+    result[near] = 1 - TAIL / total * _short_of(values[near], ordered)
+    return np.asarray(result, dtype=float).reshape(np.shape(value))
+
+
+def _beyond(values: Array, ordered: Array) -> Array:
+    """Return the part of what lies above the TAIL highest simulations that exceeds values."""
+    from scipy import special
+
+    logs = np.log(np.maximum(ordered, np.finfo(float).tiny))
+    median = np.median(logs)
+    upper = logs[logs > median] - median
+    spread = np.sqrt(np.mean(upper**2)) if len(upper) else np.inf
+    tail = special.ndtr((median - np.log(values)) / spread) / special.ndtr((median - logs[-TAIL]) / spread)
+    return np.asarray(np.minimum(tail, 1), dtype=float)
+
+
+def _short_of(values: Array, ordered: Array) -> Array:
+    """Return the part of what lies below the TAIL lowest simulations that values exceed."""
+    from scipy import special
+
+    mean, variance = float(ordered.mean()), float(ordered.var(ddof=1))
+    shape, scale = mean**2 / variance, variance / mean
+    tail = special.gammainc(shape, values / scale) / special.gammainc(shape, ordered[TAIL - 1] / scale)
+    return np.asarray(np.minimum(tail, 1), dtype=float)
 
 
 def simulated_ptes(simulated: Array) -> Array:
@@ -111,30 +133,11 @@ def simulated_ptes(simulated: Array) -> Array:
     order = np.argsort(simulated)
     above = np.empty(len(order), dtype=np.intp)
     above[order] = np.arange(len(order))[::-1]
-    ordered = simulated[order]
-    return _extrapolate(simulated, above, ordered[-TAIL - 1], ordered[TAIL], len(ordered), simulated)
-
-
-def _extrapolate(
-    values: Array, above: NDArray[np.intp], high: float, low: float, total: int, simulated: Array
-) -> Array:
-    from scipy import special
-
-    shape, scale = _tail_fit(simulated)
-    result = (1 + above) / total
-    beyond = above < TAIL
-    result[beyond] = (
-        (1 + TAIL)
-        / total
-        * np.minimum(
-            special.gammaincc(shape, values[beyond] / scale) / special.gammaincc(shape, high / scale), 1
-        )
-    )
-    below = total - 1 - above < TAIL
-    result[below] = 1 - TAIL / total * np.minimum(
-        special.gammainc(shape, values[below] / scale) / special.gammainc(shape, low / scale), 1
-    )
-    return np.asarray(result, dtype=float)
+    result: Array = (1 + above) / len(order)
+    # A tail fitted to the value itself would follow it, and data would look rarer than simulations do.
+    for index in (*order[:TAIL], *order[-TAIL:]):
+        result[index] = pte(simulated[index], np.delete(simulated, index))
+    return result
 
 
 def rank_pte(value: float, simulated: Array) -> float:

@@ -12,8 +12,9 @@ from socm.nulls.flat import FlatSky, Modes
 from socm.nulls.maps import Array
 from socm.nulls.power import measure_power
 
-REPEATS = 4
-"""Noise models measured anew; their mean is known to a percent."""
+MOST_REPEATS = 4
+MEASURED_PIXELS = 200_000
+"""Noise models are measured anew until so many pixels were seen: a percent is then known."""
 
 
 def spread_lost(
@@ -33,7 +34,8 @@ def spread_lost(
     Efron & Tibshirani 1993, chapter 10).
     """
     lower = factor_power(power)
-    drawing, *measuring = seed.spawn(1 + REPEATS)
+    repeats = int(np.clip(MEASURED_PIXELS // np.prod(sky.shape), 1, MOST_REPEATS))
+    drawing, *measuring = seed.spawn(1 + repeats)
     normals = Normals(drawing)
     known = mean_products(power, sky)
     measured = []
