@@ -83,6 +83,7 @@ class Compiled:
             self.plan,
             campaign=self.loaded.campaign.name,
             sources=self.sources,
+            observations=_digests(self.selections),
             extra_files={
                 **render_profiles(self.loaded.campaign, self.cluster, self.plan),
                 **_manifests(self.selections),
@@ -414,6 +415,15 @@ def _manifests(selections: Sequence[Selection]) -> dict[str, bytes]:
         for one in selections
         if one.splits is not None
     }
+
+
+def _digests(selections: Sequence[Selection]) -> list[dict[str, str | int]]:
+    """Return for each context and query how many observations were read, and their digest."""
+    tables = {(one.workflow.context, one.workflow.query): one.observations for one in selections}
+    return [
+        {"context": context, "query": query, "observations": len(table), "digest": table.digest()}
+        for (context, query), table in sorted(tables.items())
+    ]
 
 
 def _manifest_path(workflow: MLMapmaking) -> str:

@@ -25,6 +25,11 @@ def read_provenance(directory: Path, records: Sequence[TestRecord]) -> dict[str,
         provenance["campaign"] = manifest.get("campaign", "")
         provenance["compiled by"] = f"socm {manifest.get('socm', '?')}"
         provenance |= {f"digest of {name}": digest for name, digest in manifest.get("sources", {}).items()}
+        for row in manifest.get("observations", []):
+            of = f"{row['observations']} observations of {row['context']}"
+            provenance[f"{of}, query {row['query']}" if row["query"] != "1" else of] = (
+                f"digest of what the database says of them {row['digest']}"
+            )
         judged = {row["test"] for row in manifest.get("null_tests", [])}
         rules = {
             name: rule for name, rule in manifest.get("rules", {}).items() if rule.get("workflow") in judged
@@ -44,7 +49,7 @@ def read_provenance(directory: Path, records: Sequence[TestRecord]) -> dict[str,
     }
     if observed:
         digest = hashlib.sha256("\n".join(sorted(observed)).encode()).hexdigest()
-        provenance["observations"] = f"{len(observed)}, digest of their ids {digest}"
+        provenance["observations in null tests"] = f"{len(observed)}, digest of their ids {digest}"
     seeds = sorted({record.ptes["seed"] for record in records if record.missing is None})
     provenance["seed"] = ", ".join(map(str, seeds))
     provenance["reported with"] = ", ".join(f"{name} {number}" for name, number in _versions())

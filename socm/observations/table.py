@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -48,6 +49,21 @@ class ObservationTable:
             columns=columns,
             parts={obs_id: lines for obs_id, lines in self.parts.items() if obs_id in kept},
         )
+
+    def digest(self) -> str:
+        """Return a SHA-256 of the rows as the database gave them: names, then values, column by column.
+
+        Columns that were computed from others don't count, as their last bit may differ between machines.
+        """
+        found = hashlib.sha256()
+        for name in sorted(set(self.columns) - set(self.derived)):
+            values = self.columns[name]
+            found.update(f"{name}\n".encode())
+            if values.dtype == object:
+                found.update("\n".join(values.tolist()).encode() + b"\n")
+            else:
+                found.update(values.astype("<f8").tobytes())
+        return found.hexdigest()
 
     def lines(self, indices: NDArray[np.integer[Any]] | None = None) -> list[str]:
         """Return the lines of a query file for these rows: an id each, or its parts, sorted."""

@@ -28,12 +28,18 @@ def query_file_text(observations: Sequence[str]) -> str:
 
 
 def render_workspace(
-    plan: Plan, *, campaign: str, sources: Mapping[str, str], extra_files: Mapping[str, str | bytes]
+    plan: Plan,
+    *,
+    campaign: str,
+    sources: Mapping[str, str],
+    extra_files: Mapping[str, str | bytes],
+    observations: Sequence[Mapping[str, str | int]] = (),
 ) -> dict[str, bytes]:
     """Return every file of the workspace, path to content; the manifest lists the others.
 
-    `sources` are digests of the files that the campaign was compiled from; `extra_files` are
-    further texts that other rooms made (profiles, the observations' manifest).
+    `sources` are digests of the files that the campaign was compiled from, `observations` those of what
+    was read of observation databases; `extra_files` are further texts that other rooms made (profiles,
+    the observations' manifest).
     """
     null_tests = [
         {
@@ -65,6 +71,7 @@ def render_workspace(
         "socm": __version__,
         "campaign": campaign,
         "sources": dict(sorted(sources.items())),
+        "observations": list(observations),
         "null_tests": null_tests,
         "rules": {
             rule.name: {

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from observation_rows import OBSERVATIONS, write_obsdb
+from observation_rows import OBSERVATIONS, Rows, write_obsdb
 
 from socm.diagnostics import Diagnostic, DiagnosticError
 from socm.observations import Context, ObservationTable, read_context, select_observations
@@ -344,3 +344,19 @@ def test_a_list_of_ids_from_windows_is_read(make_context: MakeContext, tmp_path:
     ids = tmp_path / "windows.txt"
     ids.write_bytes("\r\n".join(["# mine", IDS[1], IDS[3], ""]).encode("utf-8-sig"))
     assert select(make_context(), str(ids)).obs_id.tolist() == [IDS[1], IDS[3]]
+
+
+def test_the_digest_is_that_of_the_rows_whatever_order_they_were_written_in(
+    make_context: MakeContext, tmp_path: Path
+) -> None:
+    def digest(rows: Rows) -> str:
+        (tmp_path / "obsdb.sqlite").unlink(missing_ok=True)
+        return select(make_context(rows), "type = 'obs'").digest()
+
+    def with_pwv(obs_id: str) -> Rows:
+        return [{**row, "pwv_mean": 9.0} if row["obs_id"] == obs_id else row for row in OBSERVATIONS]
+
+    as_it_was = digest(OBSERVATIONS)
+    assert digest(OBSERVATIONS[::-1]) == as_it_was
+    assert digest(with_pwv(IDS[4])) == as_it_was, "the query doesn't select it"
+    assert digest(with_pwv(IDS[5])) != as_it_was
