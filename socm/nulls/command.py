@@ -14,19 +14,6 @@ import click
 if TYPE_CHECKING:
     from socm.nulls.verdict import Verdict
 
-TSV_COLUMNS = (
-    "test",
-    "comparison",
-    "spectrum",
-    "chi_square",
-    "bins",
-    "pte",
-    "pte_chi_square",
-    "pte_chi",
-    "pte_worst",
-    "flag",
-)
-
 directories_argument = click.argument(
     "directories", nargs=-1, type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="[DIR]..."
 )
@@ -102,10 +89,11 @@ def _as_json(verdict: Verdict) -> str:
 
 
 def _as_tsv(verdict: Verdict) -> str:
-    from socm.nulls.verdict import describe_verdict
+    from socm.nulls.verdict import JUDGED, describe_verdict
 
     text = io.StringIO()
-    writer = csv.DictWriter(text, TSV_COLUMNS, delimiter="\t", extrasaction="ignore", lineterminator="\n")
+    columns = ("test", "comparison", *JUDGED, "flag")
+    writer = csv.DictWriter(text, columns, delimiter="\t", extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     for test in describe_verdict(verdict)["tests"]:
         rows: list[dict[str, Any]] = [{"test": test["test"], **row} for row in test["ptes"]]

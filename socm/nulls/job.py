@@ -28,8 +28,8 @@ from socm.nulls.weights import weighted_rms
 def run_test(test: Test, output_dir: Path) -> dict[str, Any]:
     """Write everything a null test makes into `output_dir` and return its summary.
 
-    Writes d_<comparison>_<i>.fits and .png for each half difference, spectra.npz, pte.json, and summary.json
-    last. Raises DiagnosticError if the maps can't be compared.
+    Writes d_<comparison>_<i>.fits and .png for each half difference, d_<comparison>.png of their mean,
+    spectra.npz, pte.json, and summary.json last. Raises DiagnosticError if the maps can't be compared.
     """
     opened = open_test(test)
     comparisons = list_comparisons(test)
@@ -46,6 +46,7 @@ def run_test(test: Test, output_dir: Path) -> dict[str, Any]:
         "support": _describe_support(opened),
         "splits": [_describe_split(split, opened.geometry) for split in test.splits],
         "differences": differences,
+        "comparisons": [draw_comparison(opened, comparison, output_dir) for comparison in comparisons],
     }
     write_spectra(output_dir / "spectra.npz", result)
     write_json(output_dir / "pte.json", describe_result(test, result))
@@ -85,6 +86,33 @@ def write_differences(opened: OpenTest, comparison: Comparison, output_dir: Path
             }
         )
     return rows
+
+
+def draw_comparison(opened: OpenTest, comparison: Comparison, output_dir: Path) -> dict[str, Any]:
+    """Draw the mean of a comparison's half differences, which holds all of its data; return a summary row.
+
+    Half differences of two comparisons may be the same maps; their means are not.
+    """
+    legs = comparison.legs[: comparison.shown].mean(axis=0)
+    planes = [opened.difference(legs, component) for component in range(opened.components)]
+    picture = f"d_{file_name(comparison.name)}.png"
+    draw_difference(
+        output_dir / picture,
+        planes,
+        opened.weights[0],
+        opened.geometry,
+        title=f"{opened.test.name}: {comparison.label}",
+        unit=opened.unit,
+    )
+    return {
+        "comparison": comparison.name,
+        "label": comparison.label,
+        "picture": picture,
+        "rms": {
+            COMPONENTS[component]: _compare_rms(opened, legs, component, plane)
+            for component, plane in enumerate(planes)
+        },
+    }
 
 
 def _compare_rms(opened: OpenTest, legs: Array, component: int, plane: Array) -> dict[str, float]:

@@ -153,11 +153,10 @@ def _show_test(record: TestRecord, pictures: _Pictures) -> dict[str, Any]:
         "pictures": [
             {
                 "source": pictures.show(record.place.folder / row["picture"]),
-                "text": f"{row['label']}, half difference {row['number']}: "
+                "text": f"{row['label']}, mean of the half differences: "
                 + ", ".join(f"{name} rms {_ratio(rms)}" for name, rms in row["rms"].items()),
             }
-            for row in summary["differences"]
-            if row["number"] == 1
+            for row in summary["comparisons"]
         ],
         "balance": show_balance(summary["splits"]),
         "skipped": [

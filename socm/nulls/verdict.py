@@ -23,6 +23,9 @@ from socm.nulls.labels import (
 )
 
 MANIFEST = Path("workflow/manifest.json")
+JUDGED = ("spectrum", "chi_square", "bins", "pte", "pte_chi_square", "pte_chi", "pte_worst")
+"""Of what pte.json says of a spectrum, what verdict.json and tables repeat."""
+
 ORANGE, RED = 0.01, 0.001
 """PTEs this near to 0 or 1 are flagged, as ACT does (DR6); flags alone fail nothing."""
 
@@ -185,7 +188,7 @@ def _say(status: Status, family: FamilyResult | None, count: int, lacking: int) 
         f"({family.rate:.0%} of clean campaigns go below {family.level:.2g}), "
         f"p = {family.probabilities[1]:.2f} that they are uniform, "
         f"p = {family.probabilities[2]:.2f} for their total χ²; "
-        f"{family.joint:.1%} of clean campaigns look as telling."
+        f"{family.joint:.1%} of clean campaigns look at least as unusual."
     )
     missing = f" {lacking} of {tests} can't count as passed." if lacking else ""
     if status is Status.FAIL:
@@ -238,18 +241,7 @@ def _describe_record(record: TestRecord) -> dict[str, Any]:
         "ptes": [
             {
                 "comparison": comparison["name"],
-                **{
-                    key: judgement[key]
-                    for key in (
-                        "spectrum",
-                        "chi_square",
-                        "bins",
-                        "pte",
-                        "pte_chi_square",
-                        "pte_chi",
-                        "pte_worst",
-                    )
-                },
+                **{key: judgement[key] for key in JUDGED},
                 "flag": flag(judgement["pte"]),
                 "found_rms": judgement["found_rms"],
             }
