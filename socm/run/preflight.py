@@ -161,6 +161,12 @@ def _check_slurm(plan: Plan) -> Iterator[Diagnostic]:
     if not config:
         yield Diagnostic("no-slurm", "Slurm's controller does not answer `scontrol show config`")
         return
+    yield from check_settings(config)
+    yield from _check_rights(plan, config)
+
+
+def check_settings(config: Mapping[str, str]) -> Iterator[Diagnostic]:
+    """Yield what is amiss with the settings of a Slurm, as `scontrol show config` names them."""
     age = re.match(r"\d+", config.get("MinJobAge", ""))
     if age and 0 < int(age[0]) < LEAST_MEMORY_OF_SLURM_SECONDS:
         yield Diagnostic(
@@ -170,7 +176,15 @@ def _check_slurm(plan: Plan) -> Iterator[Diagnostic]:
             hint="snakemake --profile slurm --slurm-status-command sacct asks the accounts instead; "
             "then a cancelled job is waited for until you stop the run",
         )
-    yield from _check_rights(plan, config)
+    if config.get("ProctrackType") == "proctrack/linuxproc":
+        yield Diagnostic(
+            "slurm-loses-processes",
+            "this Slurm knows a job's processes by their parents only (ProctrackType), and a job that is "
+            "cancelled may leave some behind",
+            severity=Severity.WARNING,
+            hint="before you start again after cancelling jobs, see that none of them still writes; "
+            "proctrack/cgroup and proctrack/pgid end them all",
+        )
 
 
 def _check_rights(plan: Plan, config: Mapping[str, str]) -> Iterator[Diagnostic]:

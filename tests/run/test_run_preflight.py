@@ -13,7 +13,7 @@ from socm.clusters import fit, load_cluster, run_limits
 from socm.core.jobs import JobSpec, RuleSpec
 from socm.core.models import Environment, Resources
 from socm.graph import Plan, make_plan
-from socm.run.preflight import check_before_run
+from socm.run.preflight import check_before_run, check_settings
 
 
 def plan(*outputs: str, environment: Environment | None = None) -> Plan:
@@ -101,3 +101,18 @@ def test_slurm_that_is_not_here(bare_path, tmp_path):
     (problem,) = check_before_run(plan("map.fits"), tmp_path, "slurm")
     assert problem.message == "there is no `sbatch` here"
     assert problem.hint == "--profile local runs without Slurm"
+
+
+@pytest.mark.parametrize(
+    ("settings", "codes"),
+    [
+        ({"MinJobAge": "300 sec", "ProctrackType": "proctrack/cgroup"}, []),
+        ({"MinJobAge": "0 sec", "ProctrackType": "proctrack/pgid"}, []),
+        ({"MinJobAge": "60 sec", "ProctrackType": "proctrack/cgroup"}, ["slurm-forgets"]),
+        ({"MinJobAge": "300 sec", "ProctrackType": "proctrack/linuxproc"}, ["slurm-loses-processes"]),
+    ],
+)
+def test_settings_of_slurm_that_harm_a_run_are_warned_of(settings, codes):
+    found = list(check_settings(settings))
+    assert [problem.code for problem in found] == codes
+    assert {problem.severity for problem in found} <= {"warning"}

@@ -3,6 +3,9 @@
 Four virtual nodes of 8 CPUs and 16 GB run on one host, with accounting on a private MariaDB. Snakemake's
 executor drops SLURM_CONF from its jobs, so the configuration has to stand in its default place: what was
 there is put back at the end.
+
+Processes are tracked by their group: without cgroups the other way is by parent, and there a Snakemake
+whose batch script was cancelled has lost its parent and outlives its job.
 """
 
 from __future__ import annotations
@@ -34,6 +37,8 @@ PROGRAMS = (
 SYSTEM_CONFIG = Path("/etc/slurm/slurm.conf")
 LOCK_FILE = Path("/var/lock/socm-slurm-tests.lock")
 MARK = "# Written by the tests of socm; daemons in "
+MARK_VARIABLE = "SOCM_SLURM_TESTS"
+"""Environment variable of whatever the tests start: clients, Snakemakes, and the processes of jobs."""
 NODES = ("n1", "n2", "n3", "n4")
 CPUS_PER_NODE = 8
 MEM_MB_PER_NODE = 16000
@@ -99,6 +104,7 @@ class SlurmCluster:
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith(("SLURM_", "SBATCH_"))}
         folders = (str(Path(sys.executable).parent), self.environment["PATH"], "/usr/sbin", "/sbin")
         self.environment["PATH"] = os.pathsep.join(folders)
+        self.environment[MARK_VARIABLE] = str(self.folder)
 
     def __enter__(self) -> SlurmCluster:
         try:
@@ -131,14 +137,25 @@ class SlurmCluster:
         wait_until(lambda: self.idle_nodes() == set(self.nodes), 60, "nodes are not idle")
 
     def stop(self) -> None:
-        """Cancel what runs, stop every daemon and put the system's configuration back."""
+        """Cancel what runs, stop every daemon, put the system's configuration back and look what is left.
+
+        Raises AssertionError that names each process of a job or of a test that was still there; it is
+        ended first.
+        """
         if self.running("slurmctld"):
             self.run("scancel", "--user=root", check=False)
             with contextlib.suppress(TimeoutError):
                 wait_until(lambda: not self.queue(), 15, "jobs still run")
+        daemons = {process.pid for process in self.daemons.values()}
+        with contextlib.suppress(TimeoutError):
+            wait_until(lambda: marked_processes().keys() <= daemons, 10, "processes are left")
+        left = {pid: words for pid, words in marked_processes().items() if pid not in daemons}
         for name in reversed(list(self.daemons)):
             self.stop_daemon(name)
+        end_marked_processes()
         self._cleanup.close()
+        if left:
+            raise AssertionError(f"still alive when the cluster was stopped:\n{told(left)}")
 
     def running(self, name: str) -> bool:
         """Return whether a daemon was started and still runs."""
@@ -204,9 +221,17 @@ class SlurmCluster:
         return {line.split()[0] for line in said.splitlines() if line.endswith(" idle")}
 
     def cancel_all(self) -> None:
-        """Cancel every job and wait until the queue is empty."""
+        """Cancel every job and wait until the queue is empty and none of their processes is left."""
         self.run("scancel", "--user=root", check=False)
         wait_until(lambda: not self.queue(), 30, "jobs still run")
+        try:
+            wait_until(lambda: not self.job_processes(), 10, "processes of jobs that have ended are alive")
+        except TimeoutError as error:
+            raise AssertionError(f"{error}:\n{told(self.job_processes())}") from None
+
+    def job_processes(self) -> dict[int, str]:
+        """Return the processes inside jobs: number to command line."""
+        return marked_processes("SLURM_JOB_ID")
 
     def tail(self, name: str, lines: int = 20) -> str:
         """Return the last lines of a daemon's log."""
@@ -348,7 +373,7 @@ SlurmdTimeout=30
 ReturnToService=2
 SwitchType=switch/none
 MpiDefault=pmi2
-ProctrackType=proctrack/linuxproc
+ProctrackType=proctrack/pgid
 TaskPlugin=task/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
@@ -416,7 +441,8 @@ def system_config(text: str) -> Iterator[None]:
 
 
 def stop_leftovers() -> None:
-    """Stop the daemons of a test run that was killed, and remove the configuration it left."""
+    """End what a test run that was killed left: daemons, Snakemakes, jobs, and its configuration."""
+    end_marked_processes()
     if not SYSTEM_CONFIG.exists():
         return
     first_line = SYSTEM_CONFIG.read_text(errors="replace").partition("\n")[0]
@@ -427,6 +453,38 @@ def stop_leftovers() -> None:
         if is_process(int(pid), program):
             os.kill(int(pid), signal.SIGKILL)
     SYSTEM_CONFIG.unlink()
+
+
+def marked_processes(*variables: str) -> dict[int, str]:
+    """Return what the tests of any run started and is alive: number to command line.
+
+    Only processes whose environment holds each of `variables` too. Slurm's own stepd are not among
+    them: they write their titles where the environment was, and end when their tasks do.
+    """
+    wanted = tuple(f"{name}=".encode() for name in (MARK_VARIABLE, *variables))
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            entries = (folder / "environ").read_bytes().split(b"\0")
+            words = (folder / "cmdline").read_bytes().replace(b"\0", b" ")
+        except OSError:
+            continue
+        if all(any(entry.startswith(name) for entry in entries) for name in wanted):
+            found[int(folder.name)] = os.fsdecode(words).strip()
+    found.pop(os.getpid(), None)
+    return found
+
+
+def end_marked_processes(*variables: str) -> None:
+    """End what the tests of any run started: whatever has each of `variables` too."""
+    for pid in marked_processes(*variables):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def told(processes: Mapping[int, str]) -> str:
+    """Return a line for each process."""
+    return "\n".join(f"{pid}  {words[:300]}" for pid, words in sorted(processes.items()))
 
 
 def is_process(pid: int, program: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from cluster import ACCOUNT, SlurmCluster, wait_until
+from cluster import ACCOUNT, SlurmCluster, end_marked_processes, wait_until
 
 pytestmark = pytest.mark.slurm
 
@@ -57,3 +57,19 @@ def test_a_job_over_its_memory_is_killed(slurm):
     ).stdout.strip()
     state = slurm.run("sacct", "-X", "-n", "-P", f"--jobs={job}", "--format=State").stdout.strip()
     assert state in {"FAILED", "OUT_OF_MEMORY", "CANCELLED"}
+
+
+def test_what_ignores_the_end_of_its_job_ends_with_it(slurm):
+    submit(slurm, "(trap '' TERM; while sleep 1; do :; done); true")
+    wait_until(lambda: any("sleep 1" in words for words in slurm.job_processes().values()), 30, "no job")
+    slurm.cancel_all()
+    assert slurm.job_processes() == {}
+
+
+def test_a_process_that_outlives_its_job_is_seen(slurm):
+    submit(slurm, "setsid sleep 600 & sleep 600")
+    wait_until(lambda: list(slurm.job_processes().values()).count("sleep 600") == 2, 30, "no job")
+    with pytest.raises(AssertionError, match="processes of jobs that have ended are alive"):
+        slurm.cancel_all()
+    end_marked_processes("SLURM_JOB_ID")  # as the next run does with what a killed one left
+    wait_until(lambda: not slurm.job_processes(), 10, "it lives")
