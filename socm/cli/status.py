@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,13 +23,25 @@ LINE_COLUMNS = 120
 @click.option("--failed", is_flag=True, help="Show only the jobs that failed, all of them, with their logs.")
 @click.option("--watch", is_flag=True, help="Show it again and again, until nothing is left to do.")
 @click.option("--interval", type=click.FloatRange(min=0.5), default=5, help="Seconds between two looks.")
+@click.option(
+    "--of",
+    "product",
+    type=click.Path(path_type=Path),
+    metavar="PRODUCT",
+    help="Show what this product was made in: conda, modules, container, variables, Slurm job, versions.",
+)
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How it is told.")
-def status_command(folder: Path, failed: bool, watch: bool, interval: float, form: str) -> None:
+def status_command(
+    folder: Path, failed: bool, watch: bool, interval: float, product: Path | None, form: str
+) -> None:
     """Show which jobs of a campaign are done, run, wait, failed, are stale or missing, and why.
 
     FOLDER is where the campaign was compiled to, by default the present one. It works while
     Snakemake runs, after it died, and without Slurm. The exit code is 3 if a job failed.
     """
+    if product is not None:
+        _show_note(folder, product, form)
+        return
     from socm.run.status import read_status
     from socm.run.status_view import status_json, status_view
 
@@ -53,3 +66,14 @@ def status_command(folder: Path, failed: bool, watch: bool, interval: float, for
         screen.print(status_view(status, only_failed=failed))
     if status.counts["failed"]:
         raise click.exceptions.Exit(3)
+
+
+def _show_note(workspace: Path, product: Path, form: str) -> None:
+    """Show what the job that made a product noted of its environment."""
+    from socm.run.made_in import note_text, read_note
+
+    path, note = read_note(workspace, product)
+    if form == "json":
+        click.echo(json.dumps({"product": str(product), "note": path, **note}, indent=1))
+    else:
+        click.echo(note_text(product, path, note), nl=False)

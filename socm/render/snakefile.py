@@ -57,6 +57,7 @@ class RuleView:
     body: str
     message: str
     table: str
+    environment: str
     job_word: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
@@ -107,6 +108,11 @@ def render_snakefile(campaign: str, rules: Sequence[Rule], has_outside: bool) ->
     )
 
 
+def render_shell() -> str:
+    """Return the text of ``common.sh``: what the shell of every job knows."""
+    return templates().get_template("common.sh").render()
+
+
 def render_common(has_outside: bool) -> str:
     """Return the text of ``common.smk``: the functions that the rules share."""
     return templates().get_template("common.smk.j2").render(has_outside=has_outside)
@@ -137,6 +143,29 @@ def outside_paths(rules: Sequence[Rule], limits: RunLimits) -> dict[str, dict[st
                 if pattern is not None and _is_outside(pattern):
                     found.setdefault(rule.name, {}).setdefault(directive, {})[name] = pattern
     return found
+
+
+def environment_file(rule: str) -> str:
+    """Return the path of the file that says what a rule's jobs run in."""
+    return f"workflow/environments/{rule}.json"
+
+
+def render_environment(rule: Rule, files: Mapping[str, str]) -> str:
+    """Return what a rule's jobs run in, as one line: each job notes it as it is when the job starts.
+
+    `files` are the texts of the workspace, among them the conda environments that are files.
+    """
+    environment = rule.spec.environment
+    values = {
+        "workflow": rule.spec.workflow,
+        "conda": environment.conda,
+        "conda_file": files.get(environment.conda or ""),
+        "container": environment.container,
+        "modules": list(environment.modules),
+        "setup": environment.setup,
+        "variables": environment.all_variables(),
+    }
+    return json.dumps({name: value for name, value in values.items() if value}) + "\n"
 
 
 def render_table(rule: Rule) -> str:
@@ -215,6 +244,7 @@ def _view(rule: Rule, constraint: str | None, limits: RunLimits) -> RuleView:
             f"{_pattern_text(spec.name)}{' {wildcards.job}' if rule.has_wildcard else ''}, log: {{log}}"
         ),
         table=_pattern_text(shlex.quote(f"workflow/jobs/{spec.name}.json")),
+        environment=_pattern_text(shlex.quote(environment_file(spec.name))),
         job_word="{wildcards.job:q}" if rule.has_wildcard else _shell_word(spec.jobs[0].name),
         inputs=tuple(named_value(file_name(name), _input_value(rule, name)) for name in spec.jobs[0].inputs),
         outputs=tuple(
@@ -403,7 +433,14 @@ def _setup_text(rule: Rule) -> str:
         f"{{ echo module {shlex.quote(module)} is not loaded >&2; exit 3; }}; }}"
         for module in environment.modules
     ]
-    sourced = [f". {shlex.quote(posixpath.join('.', environment.setup))}"] if environment.setup else []
+    sourced = []
+    if environment.setup:
+        path = posixpath.join(".", environment.setup)
+        failed = shlex.quote(f"{environment.setup} failed")
+        sourced = [
+            f"{{ . {shlex.quote(path)} || {{ echo {failed} >&2; exit 3; }}; }}",
+            f"digest_setup {shlex.quote(path)}",
+        ]
     return " && ".join(guards + sourced)
 
 

@@ -10,10 +10,13 @@ from collections.abc import Mapping, Sequence
 from socm import __version__
 from socm.graph import Plan, Rule
 from socm.render.snakefile import (
+    environment_file,
     name_constraints,
     outside_paths,
     render_common,
+    render_environment,
     render_rule,
+    render_shell,
     render_snakefile,
     render_table,
     shell_digest,
@@ -55,6 +58,7 @@ def render_workspace(
     texts: dict[str, str] = {
         "workflow/Snakefile": render_snakefile(campaign, plan.rules, bool(outside)),
         "workflow/common.smk": render_common(bool(outside)),
+        "workflow/common.sh": render_shell(),
     }
     if outside:
         texts["workflow/outside.json"] = json.dumps(outside, indent=1, ensure_ascii=False) + "\n"
@@ -65,6 +69,7 @@ def render_workspace(
         if job.observations is not None:
             texts[str(job.inputs["query"])] = query_file_text(job.observations)
     texts |= plan.files()
+    texts |= {environment_file(rule.name): render_environment(rule, texts) for rule in plan.rules}
     files: dict[str, str | bytes] = {**texts, **extra_files}
     contents = {path: _as_bytes(files[path]) for path in sorted(files)}
     manifest = {

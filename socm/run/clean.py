@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from socm.run.made_in import NOTE_SUFFIX
+
 RECORDS = ".snakemake/metadata"
 CLOCK_SECONDS = 2.0
 """How far the times of files and those of Snakemake's records may be apart."""
@@ -39,7 +41,8 @@ class Gone:
     """A job that is no longer in the campaign, and the files of it that are still there.
 
     `outputs` are those it declared, `beside` what its program wrote next to them while it ran,
-    `reports` its log and benchmark. Paths are relative to the workspace or absolute.
+    `reports` its log, its benchmark and its note on what it ran in. Paths are relative to the workspace
+    or absolute.
     """
 
     title: str
@@ -174,6 +177,7 @@ def _reports(logs: Sequence[str]) -> Iterator[str]:
         yield log
         if log.startswith("logs/") and log.endswith(".log"):
             yield f"benchmarks/{log.removeprefix('logs/').removesuffix('.log')}.tsv"
+            yield f"{log.removesuffix('.log')}{NOTE_SUFFIX}"
 
 
 def _is_free(workspace: Path, path: str, places: _Places) -> bool:

@@ -107,7 +107,8 @@ def cleaned(ran: Path, tmp_path: Path) -> Cleaned:
 def belongings(name: str, job: str) -> set[str]:
     """Return what a job of JOBS leaves."""
     folder = f"results/{name}/{job}"
-    reports = {f"logs/{name}/{job}.log", f"benchmarks/{name}/{job}.tsv"}
+    log = f"logs/{name}/{job}"
+    reports = {f"{log}.log", f"{log}.environment.json", f"benchmarks/{name}/{job}.tsv"}
     return {f"{folder}/made.txt", f"{folder}/notes.txt", *reports}
 
 
@@ -124,13 +125,14 @@ def test_nothing_goes_while_everything_is_in_the_campaign(cleaned: Cleaned) -> N
 def test_what_a_job_left_that_is_no_longer_in_the_campaign_goes_and_nothing_else(cleaned: Cleaned) -> None:
     before = cleaned.files()
     cleaned.write(CAMPAIGN.replace('["f090", "f150"]', '["f090"]').replace(SHARED.format(name="two"), ""))
-    two = {"results/shared/two.txt", "logs/shared-two.log", "benchmarks/shared-two.tsv"}
+    reports = {"logs/shared-two.log", "logs/shared-two.environment.json", "benchmarks/shared-two.tsv"}
+    two = {"results/shared/two.txt", *reports}
     gone = {"maps/f150": belongings("maps", "f150"), "shared-two": two}
     assert cleaned.found() == gone
     done = cleaned.call("socm", "clean", "campaign.toml", "--yes")
     assert done.returncode == 0, done.stderr
     assert "maps/f150: no longer in the campaign" in done.stdout
-    assert done.stdout.splitlines()[-1] == "Removed 7 of 7."
+    assert done.stdout.splitlines()[-1] == "Removed 9 of 9."
     assert before - cleaned.files() == set().union(*gone.values())
     assert cleaned.files() <= before
     assert not (cleaned.folder / "results/maps/f150").exists()
@@ -166,7 +168,7 @@ def test_it_asks_first(cleaned: Cleaned, answer: str, is_removed: bool) -> None:
     before = cleaned.files()
     cleaned.write(CAMPAIGN.replace('["f090", "f150"]', '["f090"]'))
     said = at_a_terminal(cleaned.folder, f"{answer}\n".encode())
-    assert "Remove these 4 files and folders?" in said
+    assert "Remove these 5 files and folders?" in said
     assert ("Nothing removed." in said) is not is_removed
     assert before - cleaned.files() == (belongings("maps", "f150") if is_removed else set())
 

@@ -204,7 +204,9 @@ class Workspace:
         number = run.slurm_id.partition(".")[0]
         command = ("sacct", "-X", "-n", "-P", f"--jobs={number}", "--format=End", "--duplicates")
         said = subprocess.run(command, env=seconds, capture_output=True, text=True, check=True).stdout
-        return max((float(line) for line in said.split() if line.isdigit()), default=math.inf)
+        # A job that Slurm queued again has an end for each time it ran.
+        ends = (float(line) for line in said.split() if line.isdigit())
+        return min((end for end in ends if end >= math.floor(run.start)), default=math.inf)
 
     def outputs(self) -> list[str]:
         """Return the names of the jobs whose output is there."""

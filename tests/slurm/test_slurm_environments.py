@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from campaigns import Workspace
@@ -61,6 +64,13 @@ def made() -> dict[str, str]:
     return {path.stem: path.read_text().strip() for path in Path("results").glob("*.txt")}
 
 
+def noted(name: str) -> dict[str, Any]:
+    """Return what `socm status --of` says of a job's output."""
+    command = ["status", "--of", f"results/{name}.txt", "--format", "json"]
+    note: dict[str, Any] = json.loads(CliRunner().invoke(cli, command, catch_exceptions=False).output)
+    return note
+
+
 @pytest.fixture
 def channel(tmp_path: Path, place: Workspace, monkeypatch: pytest.MonkeyPatch) -> str:
     """A channel with two versions of a program, and `conda` on the PATH."""
@@ -92,6 +102,15 @@ def test_conda_by_file_and_by_prefix_and_without(channel: str, place: Workspace,
     code, said = place.run()
     assert code == 0, said
     assert made() == {"file": "version one", "prefix": "version one", "variable": "nowhere"}
+    by_slurm = {name: noted(name) for name in made()}
+    assert "skyprog=1.0" in by_slurm["file"]["environment"]["conda_file"]
+    # What Snakemake made of the file, and the prefix that the campaign names.
+    assert f"{place.folder}/.snakemake/conda/" in by_slurm["file"]["conda_prefix"]
+    assert by_slurm["prefix"]["conda_prefix"] == str(prefix)
+    assert by_slurm["variable"]["environment"]["variables"] == {"PATH": f"{outside}:/usr/bin:/bin"}
+    ids = ",".join(note["slurm_id"] for note in by_slurm.values())
+    accounts = place.slurm.run("sacct", "-X", "-n", "-P", f"--jobs={ids}", "--format=NodeList").stdout
+    assert sorted(accounts.split()) == sorted(note["host"] for note in by_slurm.values())
     compile_here(text)
     assert "Nothing to be done" in place.run()[1]
 
@@ -101,6 +120,9 @@ def test_conda_by_file_and_by_prefix_and_without(channel: str, place: Workspace,
     assert code == 0, said
     assert made() == {"file": "version two", "prefix": "version one", "variable": "nowhere"}
     assert "logs/prefix.log" not in said
+    assert "skyprog=2.0" in noted("file")["environment"]["conda_file"]
+    assert "slurm_id" not in noted("file")
+    assert noted("prefix") == by_slurm["prefix"]
 
 
 def test_without_conda_the_user_is_told_what_to_install(place: Workspace):
@@ -141,6 +163,10 @@ def test_modules_are_loaded_and_a_missing_one_fails_its_job(
     assert code == 1
     assert "module sky/9.9 is not loaded" in said
     assert made() == {"loaded": "from the module", "sourced": "from the file", "both": "from the campaign"}
+    assert noted("loaded")["modules"] == "sky/1.0"
+    assert noted("loaded")["environment"] == {"workflow": "loaded", "modules": ["sky/1.0"]}
+    digest = hashlib.sha256(Path("setup.sh").read_bytes()).hexdigest()
+    assert noted("sourced")["setup_sha256"] == noted("both")["setup_sha256"] == digest
     ran = CliRunner().invoke(cli, ["run", "campaign.toml"], catch_exceptions=False)
     assert ran.exit_code == 2
     assert "the jobs of missing load the module sky/9.9, and `module avail` does not know it" in ran.output

@@ -7,23 +7,23 @@ import os
 import shlex
 import sys
 
+from snakemake import __version__ as snakemake_version
+from socm import __version__ as socm_version
+
 # One run at a time: the lock of a dead one is released, its jobs that still run are waited for.
 if workflow.is_main_process:
     from socm.run import guard
 
     guard.release_dead_lock()
 
-# What the shell of a job knows: socm's own programs, run with the Python that runs Snakemake, and
-# a folder of the job's own for temporary files, in the one that is asked for, until the job ends.
+# What the shell of a job knows is in common.sh; socm's own programs run with the Python that runs Snakemake.
 PYTHON = shlex.quote(sys.executable)
 
-shell.prefix("""set -euo pipefail
-socm_jobs() {{ {PYTHON} -m socm.jobs "$@"; }}
-socm_nulls() {{ {PYTHON} -m socm.nulls "$@"; }}
-own_tmp_dir() {{
-  [ -z "$1" ] || {{ export TMPDIR=$(mktemp -d "$1/socm.XXXXXXXX"); trap 'rm -rf "$TMPDIR"' EXIT; }}
-}}
-""")
+shell.prefix(
+    "set -euo pipefail; "
+    "socm_python={PYTHON} socm_version={socm_version} snakemake_version={snakemake_version}; "
+    ". workflow/common.sh\n"
+)
 
 
 def read_lines(path):

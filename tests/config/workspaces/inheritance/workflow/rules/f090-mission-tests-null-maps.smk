@@ -28,4 +28,5 @@ rule f090_mission_tests_null_maps:
     message:
         "f090-mission-tests-null-maps, log: {log}"
     shell:
+        "note_environment workflow/environments/f090-mission-tests-null-maps.json {log:q} {output:q}; "
         "socm_nulls {params.command} > {log:q} 2>&1"

@@ -33,6 +33,7 @@ rule f090_mission_tests:
     message:
         "f090-mission-tests {wildcards.job}, log: {log}"
     shell:
+        "note_environment workflow/environments/f090-mission-tests.json {log:q} {output:q}; "
         "own_tmp_dir {resources.tmp_dir}; "
         "{resources.mpi} {params.command} > {log:q} 2>&1 && "
         "socm_jobs coverage workflow/jobs/f090-mission-tests.json {wildcards.job:q} {log:q} {output.coverage:q}"

@@ -30,6 +30,7 @@ rule f090_ml_mapmaking:
     message:
         "f090-ml-mapmaking, log: {log}"
     shell:
+        "note_environment workflow/environments/f090-ml-mapmaking.json {log:q} {output:q}; "
         "own_tmp_dir {resources.tmp_dir}; "
         "{resources.mpi} {params.command} > {log:q} 2>&1 && "
         "socm_jobs coverage workflow/jobs/f090-ml-mapmaking.json '' {log:q} {output.coverage:q}"

@@ -30,6 +30,7 @@ rule deep:
     message:
         "deep, log: {log}"
     shell:
+        "note_environment workflow/environments/deep.json {log:q} {output:q}; "
         "own_tmp_dir {resources.tmp_dir}; "
         "{resources.mpi} {params.command} > {log:q} 2>&1 && "
         "socm_jobs coverage workflow/jobs/deep.json '' {log:q} {output.coverage:q}"

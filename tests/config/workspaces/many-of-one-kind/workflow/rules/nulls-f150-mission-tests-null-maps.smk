@@ -28,4 +28,5 @@ rule nulls_f150_mission_tests_null_maps:
     message:
         "nulls-f150-mission-tests-null-maps, log: {log}"
     shell:
+        "note_environment workflow/environments/nulls-f150-mission-tests-null-maps.json {log:q} {output:q}; "
         "socm_nulls {params.command} > {log:q} 2>&1"

@@ -32,6 +32,7 @@ rule nulls_f150_mission_tests:
     message:
         "nulls-f150-mission-tests {wildcards.job}, log: {log}"
     shell:
+        "note_environment workflow/environments/nulls-f150-mission-tests.json {log:q} {output:q}; "
         "own_tmp_dir {resources.tmp_dir}; "
         "{resources.mpi} {params.command} > {log:q} 2>&1 && "
         "socm_jobs coverage workflow/jobs/nulls-f150-mission-tests.json {wildcards.job:q} {log:q} {output.coverage:q}"

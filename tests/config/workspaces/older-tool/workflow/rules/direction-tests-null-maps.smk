@@ -30,4 +30,5 @@ rule direction_tests_null_maps:
     message:
         "direction-tests-null-maps, log: {log}"
     shell:
+        "note_environment workflow/environments/direction-tests-null-maps.json {log:q} {output:q}; "
         "socm_nulls {params.command} > {log:q} 2>&1"

@@ -33,6 +33,7 @@ rule again:
     message:
         "again {wildcards.job}, log: {log}"
     shell:
+        "note_environment workflow/environments/again.json {log:q} {output:q}; "
         "own_tmp_dir {resources.tmp_dir}; "
         "{resources.mpi} {params.command} > {log:q} 2>&1 && "
         "socm_jobs coverage workflow/jobs/again.json {wildcards.job:q} {log:q} {output.coverage:q}"

@@ -31,6 +31,7 @@ rule both:
     message:
         "both, log: {log}"
     shell:
+        "note_environment workflow/environments/both.json {log:q} {output:q}; "
         "own_tmp_dir {resources.tmp_dir}; "
         "{resources.mpi} {params.command} > {log:q} 2>&1 && "
         "socm_jobs coverage workflow/jobs/both.json '' {log:q} {output.coverage:q}"

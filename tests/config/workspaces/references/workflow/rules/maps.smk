@@ -32,6 +32,7 @@ rule maps:
     message:
         "maps {wildcards.job}, log: {log}"
     shell:
+        "note_environment workflow/environments/maps.json {log:q} {output:q}; "
         "own_tmp_dir {resources.tmp_dir}; "
         "{resources.mpi} {params.command} > {log:q} 2>&1 && "
         "socm_jobs coverage workflow/jobs/maps.json {wildcards.job:q} {log:q} {output.coverage:q}"

@@ -31,6 +31,7 @@ rule mapmaking:
     message:
         "mapmaking, log: {log}"
     shell:
+        "note_environment workflow/environments/mapmaking.json {log:q} {output:q}; "
         "own_tmp_dir {resources.tmp_dir}; "
         "{resources.mpi} {params.command} > {log:q} 2>&1 && "
         "socm_jobs coverage workflow/jobs/mapmaking.json '' {log:q} {output.coverage:q}"

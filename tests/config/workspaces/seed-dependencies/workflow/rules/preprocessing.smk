@@ -30,6 +30,7 @@ rule preprocessing:
     message:
         "preprocessing, log: {log}"
     shell:
+        "note_environment workflow/environments/preprocessing.json {log:q} {output:q}; "
         "own_tmp_dir {resources.tmp_dir}; "
         "{resources.mpi} {params.command} > {log:q} 2>&1 && "
         "socm_jobs coverage workflow/jobs/preprocessing.json '' {log:q} {output.coverage:q}"

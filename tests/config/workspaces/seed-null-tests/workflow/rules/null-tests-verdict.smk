@@ -25,4 +25,5 @@ rule null_tests_verdict:
     message:
         "null-tests-verdict, log: {log}"
     shell:
+        "note_environment workflow/environments/null-tests-verdict.json {log:q} {output:q}; "
         "socm_nulls verdict {params.command} > {log:q} 2>&1"

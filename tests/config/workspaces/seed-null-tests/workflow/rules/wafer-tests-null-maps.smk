@@ -28,4 +28,5 @@ rule wafer_tests_null_maps:
     message:
         "wafer-tests-null-maps, log: {log}"
     shell:
+        "note_environment workflow/environments/wafer-tests-null-maps.json {log:q} {output:q}; "
         "socm_nulls {params.command} > {log:q} 2>&1"

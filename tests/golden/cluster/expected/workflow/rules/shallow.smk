@@ -33,6 +33,7 @@ rule shallow:
     message:
         "shallow, log: {log}"
     shell:
+        "note_environment workflow/environments/shallow.json {log:q} {output:q}; "
         "own_tmp_dir {resources.tmp_dir}; "
         "{resources.mpi} {params.command} > {log:q} 2>&1 && "
         "socm_jobs coverage workflow/jobs/shallow.json '' {log:q} {output.coverage:q}"

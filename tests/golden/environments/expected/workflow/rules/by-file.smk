@@ -30,6 +30,7 @@ rule by_file:
     message:
         "by-file, log: {log}"
     shell:
+        "note_environment workflow/environments/by-file.json {log:q} {output:q}; "
         "own_tmp_dir {resources.tmp_dir}; "
         "{resources.mpi} {params.command} > {log:q} 2>&1 && "
         "socm_jobs coverage workflow/jobs/by-file.json '' {log:q} {output.coverage:q}"

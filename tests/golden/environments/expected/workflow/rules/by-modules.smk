@@ -36,6 +36,7 @@ rule by_modules:
         "by-modules, log: {log}"
     shell:
         "{params.setup} && "
+        "note_environment workflow/environments/by-modules.json {log:q} {output:q}; "
         "own_tmp_dir {resources.tmp_dir}; "
         "{resources.mpi} {params.command} > {log:q} 2>&1 && "
         "socm_jobs coverage workflow/jobs/by-modules.json '' {log:q} {output.coverage:q}"

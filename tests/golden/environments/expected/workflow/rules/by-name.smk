@@ -30,6 +30,7 @@ rule by_name:
     message:
         "by-name, log: {log}"
     shell:
+        "note_environment workflow/environments/by-name.json {log:q} {output:q}; "
         "own_tmp_dir {resources.tmp_dir}; "
         "{resources.mpi} {params.command} > {log:q} 2>&1 && "
         "socm_jobs coverage workflow/jobs/by-name.json '' {log:q} {output.coverage:q}"

@@ -23,6 +23,7 @@ rule in_container:
     message:
         "in-container, log: {log}"
     shell:
+        "note_environment workflow/environments/in-container.json {log:q} {output:q}; "
         "own_tmp_dir {resources.tmp_dir}; "
         "{{ {resources.mpi} {params.command}\n}} > {log:q} 2>&1; "
         "date +%s.%N > {output.done:q}"

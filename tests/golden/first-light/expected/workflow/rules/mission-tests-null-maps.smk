@@ -28,4 +28,5 @@ rule mission_tests_null_maps:
     message:
         "mission-tests-null-maps, log: {log}"
     shell:
+        "note_environment workflow/environments/mission-tests-null-maps.json {log:q} {output:q}; "
         "socm_nulls {params.command} > {log:q} 2>&1"

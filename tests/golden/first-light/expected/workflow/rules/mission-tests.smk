@@ -32,6 +32,7 @@ rule mission_tests:
     message:
         "mission-tests {wildcards.job}, log: {log}"
     shell:
+        "note_environment workflow/environments/mission-tests.json {log:q} {output:q}; "
         "own_tmp_dir {resources.tmp_dir}; "
         "{resources.mpi} {params.command} > {log:q} 2>&1 && "
         "socm_jobs coverage workflow/jobs/mission-tests.json {wildcards.job:q} {log:q} {output.coverage:q}"

@@ -23,6 +23,7 @@ rule list:
     message:
         "list, log: {log}"
     shell:
+        "note_environment workflow/environments/list.json {log:q} {output:q}; "
         "own_tmp_dir {resources.tmp_dir}; "
         "{{ {resources.mpi} {params.command}\n}} > {log:q} 2>&1; "
         "socm_jobs finish workflow/jobs/list.json ''"

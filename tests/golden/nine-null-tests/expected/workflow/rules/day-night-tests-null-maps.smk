@@ -28,4 +28,5 @@ rule day_night_tests_null_maps:
     message:
         "day-night-tests-null-maps, log: {log}"
     shell:
+        "note_environment workflow/environments/day-night-tests-null-maps.json {log:q} {output:q}; "
         "socm_nulls {params.command} > {log:q} 2>&1"

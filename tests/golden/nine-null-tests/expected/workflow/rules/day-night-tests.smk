@@ -32,6 +32,7 @@ rule day_night_tests:
     message:
         "day-night-tests {wildcards.job}, log: {log}"
     shell:
+        "note_environment workflow/environments/day-night-tests.json {log:q} {output:q}; "
         "own_tmp_dir {resources.tmp_dir}; "
         "{resources.mpi} {params.command} > {log:q} 2>&1 && "
         "socm_jobs coverage workflow/jobs/day-night-tests.json {wildcards.job:q} {log:q} {output.coverage:q}"

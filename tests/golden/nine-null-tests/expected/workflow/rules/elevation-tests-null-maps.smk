@@ -28,4 +28,5 @@ rule elevation_tests_null_maps:
     message:
         "elevation-tests-null-maps, log: {log}"
     shell:
+        "note_environment workflow/environments/elevation-tests-null-maps.json {log:q} {output:q}; "
         "socm_nulls {params.command} > {log:q} 2>&1"

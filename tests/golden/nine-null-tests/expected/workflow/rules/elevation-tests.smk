@@ -32,6 +32,7 @@ rule elevation_tests:
     message:
         "elevation-tests {wildcards.job}, log: {log}"
     shell:
+        "note_environment workflow/environments/elevation-tests.json {log:q} {output:q}; "
         "own_tmp_dir {resources.tmp_dir}; "
         "{resources.mpi} {params.command} > {log:q} 2>&1 && "
         "socm_jobs coverage workflow/jobs/elevation-tests.json {wildcards.job:q} {log:q} {output.coverage:q}"

@@ -32,6 +32,7 @@ rule moon_close_tests:
     message:
         "moon-close-tests {wildcards.job}, log: {log}"
     shell:
+        "note_environment workflow/environments/moon-close-tests.json {log:q} {output:q}; "
         "own_tmp_dir {resources.tmp_dir}; "
         "{resources.mpi} {params.command} > {log:q} 2>&1 && "
         "socm_jobs coverage workflow/jobs/moon-close-tests.json {wildcards.job:q} {log:q} {output.coverage:q}"

@@ -28,4 +28,5 @@ rule pwv_tests_null_maps:
     message:
         "pwv-tests-null-maps, log: {log}"
     shell:
+        "note_environment workflow/environments/pwv-tests-null-maps.json {log:q} {output:q}; "
         "socm_nulls {params.command} > {log:q} 2>&1"

@@ -32,6 +32,7 @@ rule pwv_tests:
     message:
         "pwv-tests {wildcards.job}, log: {log}"
     shell:
+        "note_environment workflow/environments/pwv-tests.json {log:q} {output:q}; "
         "own_tmp_dir {resources.tmp_dir}; "
         "{resources.mpi} {params.command} > {log:q} 2>&1 && "
         "socm_jobs coverage workflow/jobs/pwv-tests.json {wildcards.job:q} {log:q} {output.coverage:q}"

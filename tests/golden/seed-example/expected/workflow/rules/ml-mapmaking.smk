@@ -30,6 +30,7 @@ rule ml_mapmaking:
     message:
         "ml-mapmaking, log: {log}"
     shell:
+        "note_environment workflow/environments/ml-mapmaking.json {log:q} {output:q}; "
         "own_tmp_dir {resources.tmp_dir}; "
         "{resources.mpi} {params.command} > {log:q} 2>&1 && "
         "socm_jobs coverage workflow/jobs/ml-mapmaking.json '' {log:q} {output.coverage:q}"
