@@ -36,6 +36,8 @@ _DATABASE_AT_FAULT = (
     "unable to open",
     "decode to UTF-8",
 )
+_NO_ID = re.compile(r"(?:^|\0)(?:#|\0|$)|[\s:]")
+"""What no obs_id may hold, in ids between zeros: the mapmaker would read the line as something else."""
 _NO_COLUMN = re.compile(r"no such column: (.+)")
 
 
@@ -106,6 +108,7 @@ class _Database:
             found, parts = _one_row_an_observation(found, self.keys, parts)
         else:
             self._check_one_row_each(found["obs_id"])
+        self._check_names(found["obs_id"])
         derived = derive_columns(found, wanted)
         parts = {obs_id: lines for obs_id, lines in parts.items() if lines != (obs_id,)}
         if parts and "wafer_slots_list" in found:
@@ -180,6 +183,18 @@ class _Database:
                 f"{len(twice):,} of its observations have several rows, and `obs` has no key: {shown}",
             )
 
+    def _check_names(self, ids: Column) -> None:
+        """Raise for ids that a query file can't hold."""
+        if not len(ids) or not _NO_ID.search("\0".join(ids.tolist())):
+            return
+        odd = [name for name in ids.tolist() if _NO_ID.search(name)]
+        shown = ", ".join(map(repr, odd[:5])) + (", …" if len(odd) > 5 else "")
+        raise unreadable(
+            self.path,
+            f"{len(odd):,} of its observations have an obs_id that is empty, starts with # "
+            f"or holds white space or a colon: {shown}",
+        )
+
     def _check_all_found(self, found: Column, asked: dict[str, tuple[str, ...]], query: str) -> None:
         missing = sorted(set(asked).difference(found.tolist()))
         if missing:
@@ -248,7 +263,7 @@ def _joined(batches: list[Column], always_text: bool) -> Column:
 
 def _numbers_as_text(values: Column) -> Column:
     column = np.empty(len(values), dtype=object)
-    column[:] = ["" if v != v else str(int(v)) if v == int(v) else repr(v) for v in values.tolist()]
+    column[:] = ["" if v != v else str(int(v)) if v.is_integer() else repr(v) for v in values.tolist()]
     return column
 
 

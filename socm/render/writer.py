@@ -137,12 +137,13 @@ def _umask() -> int:
 
 
 def _replace_folder(workspace: Path, contents: Mapping[str, bytes], fresh: set[str], gone: set[str]) -> None:
-    for leftover in workspace.glob(f".{FOLDER}.*.new"):
+    # Where the folder is a link, to a larger disk for instance, it stays one.
+    old = (workspace / FOLDER).resolve()
+    for leftover in old.parent.glob(f".{FOLDER}.*.new"):
         shutil.rmtree(leftover, ignore_errors=True)
-    new = Path(tempfile.mkdtemp(dir=workspace, prefix=f".{FOLDER}.", suffix=".new"))
+    new = Path(tempfile.mkdtemp(dir=old.parent, prefix=f".{FOLDER}.", suffix=".new"))
     try:
         new.chmod(0o777 & ~_umask())
-        old = workspace / FOLDER
         if old.is_dir():
             shutil.copytree(
                 old,
@@ -153,7 +154,7 @@ def _replace_folder(workspace: Path, contents: Mapping[str, bytes], fresh: set[s
                 ignore=lambda folder, names: {
                     name
                     for name in names
-                    if (Path(folder) / name).relative_to(workspace).as_posix() in fresh | gone
+                    if (FOLDER / (Path(folder) / name).relative_to(old)).as_posix() in fresh | gone
                 },
             )
         for path in sorted(fresh):

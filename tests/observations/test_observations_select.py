@@ -360,3 +360,18 @@ def test_the_digest_is_that_of_the_rows_whatever_order_they_were_written_in(
     assert digest(OBSERVATIONS[::-1]) == as_it_was
     assert digest(with_pwv(IDS[4])) == as_it_was, "the query doesn't select it"
     assert digest(with_pwv(IDS[5])) != as_it_was
+
+
+@pytest.mark.parametrize("name", ["", "#1", "obs 1", "obs:ws0:f090", "obs\n1"])
+def test_an_id_that_a_query_file_cannot_hold_is_told(make_context: MakeContext, name: str) -> None:
+    told = problem(make_context([*OBSERVATIONS, {**OBSERVATIONS[0], "obs_id": name}]), "1")
+    assert told.code == "obsdb-unreadable"
+    assert told.message.endswith(f"holds white space or a colon: {name!r}")
+
+
+def test_infinity_among_text_is_text(make_context: MakeContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Rows are read in batches, and only some have text.
+    monkeypatch.setattr("socm.observations.select.ROWS_PER_FETCH", 4)
+    notes = [1.5, float("inf"), 2, 3, "words", None, 4, 5, 6, 7]
+    rows = [{**row, "note": note} for row, note in zip(OBSERVATIONS, notes, strict=True)]
+    assert set(select(make_context(rows), "1").columns["note"]) >= {"words", "inf", ""}

@@ -106,3 +106,18 @@ def test_a_killed_write_leaves_the_old_or_the_new(tmp_path):
         assert names == {f"{number}.txt" for number in range(first, 60)}
     write_workspace(tmp_path, {"workflow/Snakefile": b"", MANIFEST: manifest()})
     assert [p.name for p in tmp_path.iterdir()] == ["workflow"]
+
+
+def test_a_folder_that_is_a_link_stays_one_and_leaves_nothing_beside(tmp_path):
+    disk, workspace = tmp_path / "disk", tmp_path / "workspace"
+    (disk / "ours").mkdir(parents=True)
+    workspace.mkdir()
+    (workspace / "workflow").symlink_to(disk / "ours")
+    (disk / "ours/notes.txt").write_text("mine")
+    for text in (b"first", b"second"):
+        write_workspace(workspace, {"workflow/Snakefile": text + b", written by socm"})
+        assert (workspace / "workflow").is_symlink()
+        assert (disk / "ours/Snakefile").read_bytes().startswith(text)
+    assert (disk / "ours/notes.txt").read_text() == "mine"
+    assert [path.name for path in disk.iterdir()] == ["ours"]
+    assert not list(workspace.glob(".workflow*"))
