@@ -205,6 +205,10 @@ def decide_ranges(selection: Selection) -> Decision:
     return Decision(values, np.isnan(values), groups)
 
 
+_BETWEEN = "\x1f"
+"""Stands between values of several columns: ASCII's unit separator, which no value holds."""
+
+
 def decide_categories(selection: Selection) -> Decision:
     """A group for each distinct value of a column, or combination of several columns' values."""
     names = selection.options.categories or ()
@@ -214,7 +218,7 @@ def decide_categories(selection: Selection) -> Decision:
         missing |= text == ""
     value: Column = texts[0]
     for text in texts[1:]:
-        value = value + "_" + text
+        value = value + _BETWEEN + text
     value = np.where(missing, "", value)
     distinct, rows = factorise(value)
     found = {name: rows == number for number, name in enumerate(distinct) if name}
@@ -228,7 +232,9 @@ def decide_categories(selection: Selection) -> Decision:
                 hint="split a number by a threshold (at) or by ranges",
             )
         )
-    return Decision(value, missing, tuple(Group(_safe(name), found[name]) for name in sorted(found)))
+    values = {name: name.replace(_BETWEEN, "_") for name in sorted(found)}
+    shown = np.array([values.get(one, "") for one in value.tolist()], dtype=object)
+    return Decision(shown, missing, tuple(Group(_safe(values[name]), found[name]) for name in values))
 
 
 def _safe(name: str) -> str:

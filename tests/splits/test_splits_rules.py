@@ -200,6 +200,11 @@ class TestOnesOwn:
         (told,) = problems(rows(4, note=["a/b", "a b"]), "mine", categories=["note"])
         assert told.code == "group-names-collide"
 
+    def test_values_of_two_columns_are_not_run_together(self) -> None:
+        columns = rows(4, one=["a_b", "a_b", "a", "a"], two=["c", "c", "b_c", "b_c"])
+        (told,) = problems(columns, "mine", categories=["one", "two"])
+        assert "a_b_c" in told.message
+
     def test_too_many_categories(self) -> None:
         (told,) = problems(make_columns(100), "mine", categories=["pwv_mean"])
         assert told.code == "too-many-categories"
