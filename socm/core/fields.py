@@ -46,6 +46,11 @@ def campaign_path(text: str, info: ValidationInfo) -> str:
     return path if references_in(path) else plain_path(path)
 
 
+def image_path(text: str, info: ValidationInfo) -> str:
+    """Return a container image: a path as `campaign_path` does, or a registry's address as it is."""
+    return text if "://" in text.removeprefix("file://") else campaign_path(text, info)
+
+
 def plain_path(path: str) -> str:
     """Return a path without needless parts; one that begins with a hyphen gets ``./`` in front."""
     path = posixpath.normpath(path)
@@ -93,6 +98,10 @@ CampaignPath = Annotated[
     str, AfterValidator(campaign_path), WithJsonSchema({"type": "string", "format": "path"})
 ]
 """A path as the campaign file writes it: relative to that file, absolute, file://, ~ or $VAR."""
+
+
+ImagePath = Annotated[str, AfterValidator(image_path)]
+"""A container image: a file or folder, as `CampaignPath`, or an address such as docker://debian:12."""
 
 
 def comma_text(value: Any) -> Any:

@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from socm.core.annotations import classes_in
-from socm.core.fields import CampaignPath, ProgramOptions
+from socm.core.fields import CampaignPath, ImagePath, ProgramOptions
 from socm.core.invalid import invalid
 from socm.core.references import SELF, Reference, Resolve, map_texts, references_in, substitute, texts_in
 from socm.core.units import memory_mb, runtime_minutes
@@ -125,7 +125,11 @@ class Environment(Section):
     modules: tuple[str, ...] = Field(
         (), description="Environment modules to load, in order.", examples=[["openmpi/gcc/4.1.6"]]
     )
-    container: str | None = Field(None, description="Container image.", examples=["docker://debian:12"])
+    container: ImagePath | None = Field(
+        None,
+        description="Container image: a file, a folder or an address.",
+        examples=["sky.sif", "docker://debian:12"],
+    )
     setup: CampaignPath | None = Field(
         None, description="Shell file to source before the program starts.", examples=["env.sh"]
     )

@@ -242,13 +242,6 @@ def _check_temporary(plan: Plan, problems: Collector) -> None:
             problems.add(
                 Diagnostic("unread-temporary", message, key=(*rule.key, "temporary"), hint="keep one output")
             )
-        if job.leftovers and rule.spec.environment.container:
-            told.add(rule.name)
-            message = "what runs in a container can't take away files by pattern"
-            hint = "declare them as outputs, or leave them to `socm clean`"
-            problems.add(
-                Diagnostic("temporary-in-container", message, key=(*rule.key, "temporary"), hint=hint)
-            )
         if rule.spec.resources.tmp_dir and rule.resources.nodes > 1:
             told.add(rule.name)
             problems.add(

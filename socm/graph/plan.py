@@ -73,19 +73,22 @@ def make_plan(
     `resources` says what each rule's jobs get on the cluster; `limits` finds the limits of the run
     from them and the number of jobs.
     """
-    complete = _with_dependencies(_with_carried([_with_setup_file(spec) for spec, _ in specs]))
+    complete = _with_dependencies(_with_carried([_with_environment_files(spec) for spec, _ in specs]))
     rules = tuple(
         Rule(spec, resources[spec.name], key) for spec, (_, key) in zip(complete, specs, strict=True)
     )
     return Plan(rules, limits([(rule.resources, len(rule.spec.jobs)) for rule in rules]))
 
 
-def _with_setup_file(spec: RuleSpec) -> RuleSpec:
-    """Make the sourced file an input: its content is part of what a job is."""
-    setup = spec.environment.setup
-    if not setup:
+def _with_environment_files(spec: RuleSpec) -> RuleSpec:
+    """Make the sourced file and the container's image inputs: their content is part of what a job is."""
+    named = {"setup": spec.environment.setup, "container": spec.environment.container}
+    files = {name: path for name, path in named.items() if path and "://" not in path}
+    if not files:
         return spec
-    return replace(spec, jobs=tuple(replace(job, inputs={**job.inputs, "setup": setup}) for job in spec.jobs))
+    keys = {**spec.keys, **{name: ("environment", name) for name in files}}
+    jobs = tuple(replace(job, inputs={**job.inputs, **files}) for job in spec.jobs)
+    return replace(spec, jobs=jobs, keys=keys)
 
 
 def _with_carried(specs: Sequence[RuleSpec]) -> list[RuleSpec]:

@@ -60,7 +60,6 @@ def software_deployment(plan: Plan) -> tuple[str, ...]:
     used = {
         "conda": lambda rule: rule.spec.environment.conda,
         "env-modules": lambda rule: rule.spec.environment.modules,
-        "apptainer": lambda rule: rule.spec.environment.container,
     }
     return tuple(method for method, of in used.items() if any(map(of, plan.rules)))
 

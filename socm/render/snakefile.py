@@ -19,9 +19,12 @@ import jinja2
 from socm.clusters import RunLimits, shipped_folder
 from socm.core.jobs import JobSpec
 from socm.graph import Rule
+from socm.graph.checks import paths_in
 from socm.render.layout import Call, broken_value, named_value, printable_text, python_literal
 
 BODIES_WITH_TMP_DIR = frozenset({"program", "simulation", "mapmaker"})
+OF_CONTAINERS = ("APPTAINER", "SINGULARITY")
+"""How the variables begin that the container's runtime reads, not the program in it."""
 MIN_SNAKEMAKE = "9.20"
 ENVIRONMENTS = "workflow/envs/"
 """Where the compile puts the conda environments that campaigns name by file."""
@@ -70,8 +73,7 @@ class RuleView:
     threads: int
     resources: tuple[str, ...]
     params: tuple[str, ...]
-    conda: str | None
-    container: str | None
+    conda: str
     modules: tuple[str, ...]
 
 
@@ -104,6 +106,11 @@ def render_snakefile(campaign: str, rules: Sequence[Rule], has_outside: bool) ->
             min_snakemake=MIN_SNAKEMAKE,
             null_tests=[rule.name for rule in rules if rule.spec.body == "null_maps"],
             has_outside=has_outside,
+            images=[
+                (image, image_file(image))
+                for image in sorted({rule.spec.environment.container or "" for rule in rules})
+                if "://" in image
+            ],
         )
     )
 
@@ -131,7 +138,6 @@ def outside_paths(rules: Sequence[Rule], limits: RunLimits) -> dict[str, dict[st
             "input": {name: _input_pattern(rule, name) for name in job.inputs},
             "output": {name: _output_pattern(rule, name) for name in job.outputs},
             "conda": {"prefix": environment.conda},
-            "container": {"image": environment.container},
             "resources": {
                 name: value
                 for name, value in _resource_values(rule, limits).items()
@@ -260,7 +266,6 @@ def _view(rule: Rule, constraint: str | None, limits: RunLimits) -> RuleView:
         resources=_resources(rule, limits),
         params=tuple(named_value(name, _of_job(rule, name)) for name, there in params.items() if there),
         conda=_conda_text(rule),
-        container=_container_text(rule),
         modules=tuple(python_literal(module) for module in environment.modules),
     )
 
@@ -367,8 +372,7 @@ def _resource_values(rule: Rule, limits: RunLimits) -> dict[str, int | str]:
 
 def _leftovers(rule: Rule) -> int | None:
     """Return whether any job of a rule leaves files to remove, 0 or 1; None where its command doesn't ask."""
-    asks = rule.spec.body == "program" and not rule.spec.environment.container
-    if not asks or rule.spec.jobs[0].mark is not None:
+    if rule.spec.body != "program" or rule.spec.jobs[0].mark is not None:
         return None
     return int(any(job.leftovers for job in rule.spec.jobs))
 
@@ -384,19 +388,14 @@ def _shell_word(text: str) -> str:
     return json.dumps(_pattern_text(shlex.quote(text)), ensure_ascii=False)[1:-1]
 
 
-def _conda_text(rule: Rule) -> str | None:
+def _conda_text(rule: Rule) -> str:
     environment = rule.spec.environment
     if environment.conda is None:
-        return None if environment.container else "inherited"
+        return "inherited"
     if environment.conda.startswith(ENVIRONMENTS):
         # Snakemake looks for the file beside the rule's own, in workflow/rules.
         return python_literal(posixpath.relpath(environment.conda, "workflow/rules"))
     return broken_value(_path_value(rule, "conda", "prefix", environment.conda))
-
-
-def _container_text(rule: Rule) -> str | None:
-    image = rule.spec.environment.container
-    return broken_value(_path_value(rule, "container", "image", image)) if image else None
 
 
 def _row(rule: Rule, job: JobSpec) -> dict[str, Any]:
@@ -415,10 +414,40 @@ def _row(rule: Rule, job: JobSpec) -> dict[str, Any]:
 
 
 def command_text(rule: Rule, job: JobSpec) -> str:
-    """Return the whole command of a job: its environment variables and its program, as shell text."""
+    """Return the whole command of a job: its environment variables and its program, as shell text.
+
+    A container is part of the command: so ranks can be started from outside it, and what socm does
+    before and after the program needs nothing of the image.
+    """
     variables = rule.spec.environment.all_variables()
+    if rule.spec.environment.container is None:
+        return f"{_env_words(variables)}{job.command}"
+    of_runtime = {name: text for name, text in variables.items() if name.startswith(OF_CONTAINERS)}
+    inside = {name: text for name, text in variables.items() if name not in of_runtime}
+    start = _container_words(job, rule.spec.environment.container)
+    return f"{_env_words(of_runtime)}{start} {_env_words(inside)}{job.command}"
+
+
+def _env_words(variables: Mapping[str, str]) -> str:
     words = [shlex.quote(f"{name}={value}") for name, value in variables.items()]
-    return " ".join((["env", *words] if words else []) + [job.command])
+    return f"{' '.join(['env', *words])} " if words else ""
+
+
+def _container_words(job: JobSpec, image: str) -> str:
+    """Return how a program is started in a container that sees the workspace and the job's own folders."""
+    values = [value for name, value in job.inputs.items() if name != "container"]
+    paths = [path for value in (*values, *job.outputs.values()) for path in paths_in(value)]
+    folders = sorted({posixpath.dirname(path) for path in paths if path.startswith("/")})
+    binds = "".join(f" --bind {shlex.quote(folder)}" for folder in folders)
+    seen = f'--home "$PWD" --bind "${{TMPDIR:-/tmp}}"{binds}'
+    return f'"$(container_program)" exec {seen} {shlex.quote(image_file(image))}'
+
+
+def image_file(image: str) -> str:
+    """Return the file of a container image: of one with an address, the one that a run fetches first."""
+    if "://" not in image:
+        return image
+    return f".snakemake/containers/{hashlib.sha256(image.encode()).hexdigest()[:16]}.sif"
 
 
 def observations_digest(observations: Sequence[str]) -> str:

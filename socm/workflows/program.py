@@ -23,7 +23,7 @@ MARK = "done"
 """The name of that output."""
 
 _NAME = re.compile(r"[A-Za-z](?:[A-Za-z0-9_]*[A-Za-z0-9])?")
-_RESERVED = frozenset({"after", "references", "setup"})
+_RESERVED = frozenset({"after", "container", "references", "setup"})
 """Names of inputs that socm adds itself."""
 
 

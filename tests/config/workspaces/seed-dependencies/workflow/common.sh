@@ -1,4 +1,4 @@
-# What the shell of a job knows, written by socm. Bash alone does it: a container may have no more.
+# What the shell of a job knows, written by socm.
 
 # socm's own programs, run with the Python that runs Snakemake.
 socm_jobs() { "$socm_python" -m socm.jobs "$@"; }
@@ -7,6 +7,16 @@ socm_nulls() { "$socm_python" -m socm.nulls "$@"; }
 # A folder of the job's own for temporary files, in the one that is asked for, until the job ends.
 own_tmp_dir() {
   [ -z "$1" ] || { export TMPDIR=$(mktemp -d "$1/socm.XXXXXXXX"); trap 'rm -rf "$TMPDIR"' EXIT; }
+}
+
+# What runs containers here.
+container_program() { type -P apptainer || type -P singularity || echo apptainer; }
+
+# Fetches an image from its address, once: `fetch_image ADDRESS FILE`.
+fetch_image() {
+  [ -e "$2" ] || {
+    mkdir -p "${2%/*}" && "$(container_program)" pull "$2.$$" "$1" && mv "$2.$$" "$2"
+  }
 }
 
 # Remembers which setup file was sourced.
@@ -43,7 +53,6 @@ note_environment() {
       "snakemake=$snakemake_version" \
       "modules=${LOADEDMODULES:-}" \
       "conda_prefix=${CONDA_PREFIX:-}" \
-      "container=${APPTAINER_CONTAINER:-${SINGULARITY_CONTAINER:-}}" \
       "setup_sha256=${setup_digest%% *}" \
       "PATH=${PATH:-}" \
       "PYTHONPATH=${PYTHONPATH:-}" \
