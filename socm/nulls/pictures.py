@@ -30,6 +30,7 @@ def draw_difference(
     from matplotlib import colormaps
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     step = -(-max(geometry.shape) // LARGEST_SIDE)
     drawn_weight = _average(weight, np.ones_like(weight), step)
@@ -38,7 +39,7 @@ def draw_difference(
     height_deg, width_deg = abs(top - bottom), abs(right - left)
     width = 3.6
     height = float(np.clip(width * height_deg / width_deg / _cosine(geometry), 1.6, 4.5)) + 1.5
-    figure = Figure(figsize=(width * len(planes) + 0.6, height), layout="constrained")
+    figure = Figure(figsize=(width * len(planes) + 0.6, height), layout=ConstrainedLayoutEngine(h_pad=0.12))
     FigureCanvasAgg(figure)
     colours = colormaps["RdBu_r"].with_extremes(bad="0.85")
     axes = figure.subplots(1, len(planes), squeeze=False, sharey=True)[0]
