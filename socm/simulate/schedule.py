@@ -57,7 +57,8 @@ class Span:
 class Observation:
     """One observation: where the boresight is, and what the weather is like.
 
-    Times in unix s, angles in deg; `az_throw_deg` is half of peak to peak.
+    Times in unix s, angles in deg; `az_throw_deg` is half of peak to peak. `elapsed` is the part of the
+    mission that is over: 0 on the first day, 1 on the last, more for observations added after it.
     """
 
     index: int
@@ -67,10 +68,15 @@ class Observation:
     az_throw_deg: float
     el_center_deg: float
     rising: bool
-    late: bool
+    elapsed: float
     wafers: tuple[str, ...]
     pwv_mm: float
     pwv_std_mm: float
+
+    @property
+    def late(self) -> bool:
+        """Whether it is of the mission's second half, where a late source shines."""
+        return self.elapsed >= 0.5
 
     @property
     def obs_id(self) -> str:
@@ -130,10 +136,13 @@ def observe(
     not_before: float,
     duration_s: float,
     *,
-    late_from: float,
+    mission_unix_s: tuple[float, float],
     earlier: Sequence[Observation],
 ) -> Observation:
-    """Return observation `index`, at the first passage of its kind that no earlier one overlaps."""
+    """Return observation `index`, at the first passage of its kind that no earlier one overlaps.
+
+    `mission_unix_s` is when the mission begins and ends.
+    """
     random = np.random.default_rng([seed, SCHEDULE_STREAM, index])
     block = np.random.default_rng([seed, SCHEDULE_STREAM + 1, index // 4])
     rising, high = [(True, False), (True, True), (False, False), (False, True)][
@@ -169,7 +178,7 @@ def observe(
         az_throw_deg=round(HALF_SCAN_DEG / math.cos(math.radians(elevation)), 4),
         el_center_deg=elevation,
         rising=rising,
-        late=start >= late_from,
+        elapsed=(start - mission_unix_s[0]) / (mission_unix_s[1] - mission_unix_s[0]),
         wafers={0: WAFERS[:1], 1: WAFERS[1:]}.get(int(lone), WAFERS),
         pwv_mm=round(pwv, 3),
         pwv_std_mm=round(pwv_std, 4),
@@ -179,15 +188,12 @@ def observe(
 def schedule(
     seed: int, start_unix_s: float, duration_s: float, spans: Sequence[Span]
 ) -> Iterator[Observation]:
-    """Yield every observation in the order of its number.
-
-    The second half of the mission, where a late source shines, begins in the middle of the first span.
-    """
+    """Yield every observation in the order of its number; the mission is the first span."""
     earlier: list[Observation] = []
-    late_from = start_unix_s + spans[0].to_day / 2 * DAY_S
+    days = start_unix_s, start_unix_s + spans[0].to_day * DAY_S
     for span in spans:
         for index in range(span.first, span.stop):
             not_before = start_unix_s + span.day(index) * DAY_S
-            observation = observe(seed, index, not_before, duration_s, late_from=late_from, earlier=earlier)
+            observation = observe(seed, index, not_before, duration_s, mission_unix_s=days, earlier=earlier)
             earlier.append(observation)
             yield observation

@@ -114,6 +114,7 @@ def simulate_signal(
 
     if plane.wafer == "ws1":
         signal *= np.float32(1 + settings.amplitude(SystematicKind.WAFER_GAIN))
+    signal *= np.float32(1 - settings.amplitude(SystematicKind.GAIN_DRIFT) * observation.elapsed)
     quiet = math.ceil(QUIET_S * settings.sample_rate_hz)
     signal[:, :quiet] = 0
     signal[:, -quiet:] = 0

@@ -29,15 +29,16 @@ OPTIONS = [
     *("--bands=f090", "--comps=TQU", "--site=so_lat", "--maxiter=25", "--tiled=0"),
     *("--no-sidelobe", "--nocal", "--hits", "-v"),
 ]
-SYSTEMATICS = {"wafer-gain": "0.4", "ground-pickup": "100", "late-source": "300"}
+SYSTEMATICS = {"wafer-gain": "0.4", "ground-pickup": "100", "late-source": "300", "gain-drift": "0.6"}
 SPOILT = {
     "wafer-gain": ("wafer", "ws1"),
     "ground-pickup": ("direction", "rising"),
     "late-source": ("time", "late"),
+    "gain-drift": ("time", None),
 }
-"""The test that each systematic is to fail, and the side that has it: the other's data are the clean ones."""
+"""The test that each systematic is to fail, and the side that alone has it: the other's data are the clean ones."""
 
-SPARED = {"wafer-gain": "time", "ground-pickup": "wafer", "late-source": "direction"}
+SPARED = {"wafer-gain": "time", "ground-pickup": "wafer", "late-source": "direction", "gain-drift": "wafer"}
 """A test that each systematic is to spare, as both of its sides have it."""
 
 SIDES = {
@@ -104,13 +105,13 @@ def names_of_tests(campaign: str) -> tuple[str, ...]:
 def plan_maps(folder: Path, campaign: str) -> Iterator[dict[str, object]]:
     """Yield the maps of a campaign, two sub-splits a side, and write the specifications of its tests."""
     data = folder / campaign / "data"
-    spoilt_test, spoilt_side = SPOILT.get(campaign, ("", ""))
+    spoilt_test, spoilt_side = SPOILT.get(campaign, ("", None))
     for test in names_of_tests(campaign):
         groups = []
         for side, (where, wafers) in SIDES[test].items():
             splits = []
             for number in (0, 1):
-                clean = test == spoilt_test and side != spoilt_side
+                clean = test == spoilt_test and spoilt_side not in (None, side)
                 output = folder / ("clean" if clean else campaign) / f"{test}-{side}-{number}"
                 if not clean:
                     listed = output.with_suffix(".txt")

@@ -69,8 +69,8 @@ def test_a_data_set_from_the_command_line(tmp_path: Path) -> None:
 def test_help_names_the_systematics_and_needs_no_slow_library() -> None:
     done = socm_simulate("--help")
     assert done.returncode == 0
-    for name in ("wafer-gain", "ground-pickup", "late-source", "--obsdb-only"):
-        assert name in done.stdout
+    for name in ("wafer-gain", "ground-pickup", "late-source", "gain-drift", "--obsdb-only"):
+        assert name in "".join(done.stdout.split())
     program = "import socm.simulate.command, sys; print([m for m in ('numpy', 'erfa', 'pixell') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

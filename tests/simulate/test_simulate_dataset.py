@@ -248,3 +248,21 @@ def test_a_systematic_is_in_its_own_side_of_the_data_alone(
     expected = {name for name in clean if concerned(name, rows["_".join(name.split("_")[:4])])}  # type: ignore[operator]
     assert differing == expected
     assert 0 < len(differing) < len(clean)
+
+
+def test_a_gain_drift_falls_with_the_days_in_all_data(small: Path, tmp_path: Path) -> None:
+    import h5py
+
+    simulate(tmp_path, replace(SMALL, systematics=(Systematic.parse("gain-drift:0.5"),)))
+    factors = {}
+    for path in sorted((small / "tods").glob("*.h5")):
+        with h5py.File(path) as clean, h5py.File(tmp_path / "tods" / path.name) as drifting:
+            before, after = (np.asarray(file["detdata/signal"]) for file in (clean, drifting))
+        assert np.allclose(after, before * (after.std() / before.std()), atol=1e-4 * before.std())
+        factors.setdefault(int(path.name.split("_")[1]), []).append(after.std() / before.std())
+    times_s = np.array(sorted(factors))
+    days = 4 * 1.5
+    for time_s in times_s:
+        elapsed = (time_s - SMALL.start_unix_s) / (days * 86400)
+        assert factors[time_s] == pytest.approx([1 - 0.5 * elapsed] * len(factors[time_s]), rel=1e-4)
+    assert np.ptp(times_s) > 3 * 86400

@@ -95,7 +95,7 @@ def test_an_observation_depends_on_the_seed_and_its_number_alone() -> None:
     whole = default_schedule(count=48, days=72.0)
     few = default_schedule(count=12, days=18.0)
     # Only what counts as late follows the length of the mission.
-    assert [replace(o, late=False) for o in few] == [replace(o, late=False) for o in whole[:12]]
+    assert [replace(o, elapsed=0) for o in few] == [replace(o, elapsed=0) for o in whole[:12]]
     parts = [Span(0, 12, 0.0, 18.0), Span(12, 20, 18.0, 30.0)]
     again = list(schedule(0, DEFAULT.start_unix_s, DEFAULT.duration_s, parts))
     assert [o.obs_id for o in again] == [o.obs_id for o in whole[:20]]

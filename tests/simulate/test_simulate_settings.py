@@ -17,7 +17,7 @@ def test_a_systematic_is_a_name_and_an_amplitude() -> None:
     ("text", "code", "hint"),
     [
         ("wafer-gian:1", "unknown-systematic", "did you mean 'wafer-gain'?"),
-        ("weather:1", "unknown-systematic", "there are wafer-gain, ground-pickup, late-source"),
+        ("weather:1", "unknown-systematic", "there are wafer-gain, ground-pickup, late-source, gain-drift"),
         ("late-source", "bad-systematic", "write late-source:AMPLITUDE"),
         ("late-source:bright", "bad-systematic", "write late-source:AMPLITUDE"),
         ("late-source:nan", "bad-systematic", "write late-source:AMPLITUDE"),
