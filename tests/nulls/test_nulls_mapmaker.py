@@ -17,7 +17,7 @@ pytest.importorskip("sotodlib")
 
 from socm.nulls.inputs import read_test
 from socm.nulls.job import run_test
-from socm.nulls.verdict import Status, Verdict, judge_workspaces
+from socm.nulls.verdict import RED, Status, Verdict, judge_workspaces
 
 pytestmark = [pytest.mark.mapmaker, pytest.mark.slow, pytest.mark.timeout(1500)]
 
@@ -177,5 +177,5 @@ def test_a_systematic_fails_the_test_that_is_made_for_it(
     verdict = verdicts[systematic]
     assert verdict.status is Status.FAIL, verdict.sentence
     lowest = lowest_ptes(verdict)
-    assert lowest[SPOILT[systematic][0]] < 1e-4
-    assert lowest[SPARED[systematic]] > 0.001
+    assert lowest[SPOILT[systematic][0]] < RED
+    assert lowest[SPARED[systematic]] > RED
