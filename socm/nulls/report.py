@@ -95,10 +95,12 @@ def _table_rows(record: TestRecord, spectra: Sequence[str]) -> list[dict[str, An
                 "cells": [_cell(None) for _ in spectra],
                 "lowest": _cell(None),
                 "found": _number(None),
+                "rms": _number(None),
                 "lacks": "; ".join(record.lacks),
             }
         ]
     rows = []
+    rms = {row["comparison"]: row["rms"]["T"]["ratio"] for row in record.summary["comparisons"]}
     for comparison in record.ptes["comparisons"]:
         by_name = {judgement["spectrum"]: judgement for judgement in comparison["judgements"]}
         ptes = [judgement["pte"] for judgement in comparison["judgements"]]
@@ -110,6 +112,7 @@ def _table_rows(record: TestRecord, spectra: Sequence[str]) -> list[dict[str, An
                 "cells": [_cell(by_name[name]["pte"] if name in by_name else None) for name in spectra],
                 "lowest": _cell(min(ptes)),
                 "found": _number(by_name.get("TT", {}).get("found_rms", {}).get("red")),
+                "rms": _number(rms[comparison["name"]]),
                 "lacks": "; ".join(record.lacks),
             }
         )

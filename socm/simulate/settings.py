@@ -32,7 +32,7 @@ class SystematicKind(StrEnum):
 
 SYSTEMATICS: dict[SystematicKind, str] = {
     SystematicKind.WAFER_GAIN: "the gain of wafer ws1 is wrong by this fraction (wafer tests)",
-    SystematicKind.GROUND_PICKUP: "az-synchronous pickup of this rms in uK in rising scans (direction tests)",
+    SystematicKind.GROUND_PICKUP: "ground pickup of this rms in uK in rising scans (direction tests)",
     SystematicKind.LATE_SOURCE: "a source of this peak in uK in the second half of the days (mission tests)",
     SystematicKind.GAIN_DRIFT: "gains that fall by this fraction from first to last day (mission tests)",
 }

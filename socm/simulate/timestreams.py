@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from socm.simulate.files import replacing
-from socm.simulate.instrument import BANDS, SITE, WAFERS, FocalPlane
+from socm.simulate.instrument import BANDS, SITE, SITE_LATITUDE_DEG, WAFERS, FocalPlane
 from socm.simulate.schedule import PATCH_DEC_DEG, PATCH_RA_DEG, Observation
 from socm.simulate.settings import SimulationSettings, SystematicKind
 
@@ -34,7 +34,8 @@ TURNAROUND_SHARPNESS = 0.9
 """1 is a triangle wave, less is rounder."""
 
 INTERPOLATION = "bilinear"
-PICKUP_PERIOD_DEG = 3.0
+PICKUP_PERIOD_DEG = 0.7
+"""Of the ground's pattern, in the declination it is seen at: a multipole of 500, which null tests look at."""
 SOURCE_FWHM_DEG = 0.5
 K_PER_UK = 1e-6
 NOISE_STREAM = 21
@@ -89,6 +90,25 @@ def add_source(sky: Any, peak_uk: float) -> Any:
     return sky
 
 
+def ground_pattern(observation: Observation, plane: FocalPlane, samples: int) -> NDArray[np.float32]:
+    """Return the ground's signal in each detector, rms 1, (detectors, samples).
+
+    A telescope that scans at one elevation sees a place on the ground always at one declination, so what
+    the ground adds is the same in all maps. Simulated scans have many elevations; the pattern is a function
+    of azimuth and elevation whose lines are lines of declination at all of them.
+    """
+    _, azimuth, elevation = boresight(observation, samples)
+    seen_azimuth = azimuth + plane.xi[:, None] / np.cos(elevation)
+    seen_elevation = elevation + plane.eta[:, None]
+    latitude = np.radians(SITE_LATITUDE_DEG)
+    declination = np.arcsin(
+        np.sin(seen_elevation) * np.sin(latitude)
+        + np.cos(seen_elevation) * np.cos(latitude) * np.cos(seen_azimuth)
+    )
+    pattern = np.sqrt(2) * np.sin(2 * np.pi * np.degrees(declination) / PICKUP_PERIOD_DEG)
+    return np.asarray(pattern, dtype=np.float32)
+
+
 def simulate_signal(
     settings: SimulationSettings, observation: Observation, plane: FocalPlane, sky: Any
 ) -> NDArray[np.float32]:
@@ -101,10 +121,7 @@ def simulate_signal(
 
     pickup = settings.amplitude(SystematicKind.GROUND_PICKUP)
     if pickup and observation.rising:
-        _, azimuth, elevation = boresight(observation, settings.samples)
-        seen_at_deg = np.degrees(azimuth + plane.xi[:, None] / np.cos(elevation))
-        ground = pickup * np.sqrt(2) * np.sin(2 * np.pi * seen_at_deg / PICKUP_PERIOD_DEG)
-        signal += ground.astype(np.float32)
+        signal += pickup * ground_pattern(observation, plane, settings.samples)
 
     random = np.random.default_rng(
         [settings.seed, NOISE_STREAM, observation.index, WAFERS.index(plane.wafer), BANDS.index(plane.band)]
