@@ -27,8 +27,8 @@ from socm.diagnostics import Collector, Diagnostic, DiagnosticError, KeyPath, Se
 from socm.graph import Plan, Planned, check_deadline, check_plan, group_jobs, make_plan
 from socm.observations import ObservationTable, read_context, select_observations
 from socm.render import Written, render_workspace, write_workspace
+from socm.render.environments import ENVIRONMENTS
 from socm.render.profiles import render_profiles
-from socm.render.snakefile import ENVIRONMENTS
 from socm.splits import (
     Previous,
     Split,

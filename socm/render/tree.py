@@ -9,12 +9,11 @@ from collections.abc import Mapping, Sequence
 
 from socm import __version__
 from socm.graph import Plan, Rule
+from socm.render.environments import environment_file, render_environment
 from socm.render.snakefile import (
-    environment_file,
     name_constraints,
     outside_paths,
     render_common,
-    render_environment,
     render_rule,
     render_shell,
     render_snakefile,

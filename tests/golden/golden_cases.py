@@ -66,6 +66,7 @@ class Case:
         if not any(data in content for content in found.values()):
             return found
         found = {path: content.replace(data, PLACEHOLDER.encode()) for path, content in found.items()}
+        manifest = json.loads(found["workflow/manifest.json"])
         manifest["files"] = {path: hashlib.sha256(found[path]).hexdigest() for path in manifest["files"]}
         campaign = (HERE / self.name / "campaign.toml").read_bytes()
         manifest["sources"] = {"campaign.toml": hashlib.sha256(campaign).hexdigest()}

@@ -1,0 +1,97 @@
+"""What jobs run in: variables, modules, a file to source, a container; and how they note it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import posixpath
+import shlex
+from collections.abc import Mapping
+
+from socm.core.jobs import JobSpec
+from socm.graph import Rule
+from socm.graph.checks import paths_in
+
+ENVIRONMENTS = "workflow/envs/"
+"""Where the compile puts the conda environments that campaigns name by file."""
+OF_CONTAINERS = ("APPTAINER", "SINGULARITY")
+"""How the variables begin that the container's runtime reads, not the program in it."""
+
+
+def environment_file(rule: str) -> str:
+    """Return the path of the file that says what a rule's jobs run in."""
+    return f"workflow/environments/{rule}.json"
+
+
+def render_environment(rule: Rule, files: Mapping[str, str]) -> str:
+    """Return what a rule's jobs run in, as one line: each job notes it as it is when the job starts.
+
+    `files` are the texts of the workspace, among them the conda environments that are files.
+    """
+    environment = rule.spec.environment
+    values = {
+        "workflow": rule.spec.workflow,
+        "conda": environment.conda,
+        "conda_file": files.get(environment.conda or ""),
+        "container": environment.container,
+        "modules": list(environment.modules),
+        "setup": environment.setup,
+        "variables": environment.all_variables(),
+    }
+    return json.dumps({name: value for name, value in values.items() if value}) + "\n"
+
+
+def command_text(rule: Rule, job: JobSpec) -> str:
+    """Return the whole command of a job: its environment variables and its program, as shell text.
+
+    A container is part of the command: so ranks can be started from outside it, and what socm does
+    before and after the program needs nothing of the image.
+    """
+    variables = rule.spec.environment.all_variables()
+    if rule.spec.environment.container is None:
+        return f"{_env_words(variables)}{job.command}"
+    of_runtime = {name: text for name, text in variables.items() if name.startswith(OF_CONTAINERS)}
+    inside = {name: text for name, text in variables.items() if name not in of_runtime}
+    start = _container_words(job, rule.spec.environment.container)
+    return f"{_env_words(of_runtime)}{start} {_env_words(inside)}{job.command}"
+
+
+def _env_words(variables: Mapping[str, str]) -> str:
+    words = [shlex.quote(f"{name}={value}") for name, value in variables.items()]
+    return f"{' '.join(['env', *words])} " if words else ""
+
+
+def _container_words(job: JobSpec, image: str) -> str:
+    """Return how a program is started in a container that sees the workspace and the job's own folders."""
+    values = [value for name, value in job.inputs.items() if name != "container"]
+    paths = [path for value in (*values, *job.outputs.values()) for path in paths_in(value)]
+    folders = sorted({posixpath.dirname(path) for path in paths if path.startswith("/")})
+    binds = "".join(f" --bind {shlex.quote(folder)}" for folder in folders)
+    seen = f'--home "$PWD" --bind "${{TMPDIR:-/tmp}}"{binds}'
+    return f'"$(container_program)" exec {seen} {shlex.quote(image_file(image))}'
+
+
+def image_file(image: str) -> str:
+    """Return the file of a container image: of one with an address, the one that a run fetches first."""
+    if "://" not in image:
+        return image
+    return f".snakemake/containers/{hashlib.sha256(image.encode()).hexdigest()[:16]}.sif"
+
+
+def setup_text(rule: Rule) -> str:
+    """Return the shell text that a job starts with: modules that must be loaded, and the file to source."""
+    environment = rule.spec.environment
+    guards = [
+        f"{{ module is-loaded {shlex.quote(module)} || "
+        f"{{ echo module {shlex.quote(module)} is not loaded >&2; exit 3; }}; }}"
+        for module in environment.modules
+    ]
+    sourced = []
+    if environment.setup:
+        path = posixpath.join(".", environment.setup)
+        failed = shlex.quote(f"{environment.setup} failed")
+        sourced = [
+            f"{{ . {shlex.quote(path)} || {{ echo {failed} >&2; exit 3; }}; }}",
+            f"digest_setup {shlex.quote(path)}",
+        ]
+    return " && ".join(guards + sourced)
