@@ -260,7 +260,7 @@ def main() -> int:
                 met.append(pair.compare("real run", run, runs, anew=True, judged=size == real)[1])
                 met.append(pair.compare("nothing to do", run, 3)[1])
             elif not options.quick:
-                # In parts, as people do with so many: with all of them known, a job takes ten times as long.
+                # In parts: with all of them known at once Snakemake starts one or two jobs a second.
                 for part in range(1, 11):
                     for place in (pair.rendered, pair.by_hand):
                         measured([*run, "--batch", f"all={part}/10"], place)
