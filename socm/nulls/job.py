@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -35,9 +36,7 @@ def run_test(test: Test, output_dir: Path) -> dict[str, Any]:
     comparisons = list_comparisons(test)
     result = analyse(opened, comparisons, len(test.groups), test.options, test.name, test.seed)
     output_dir.mkdir(parents=True, exist_ok=True)
-    differences = [
-        row for comparison in comparisons for row in write_differences(opened, comparison, output_dir)
-    ]
+    written = [write_differences(opened, comparison, output_dir) for comparison in comparisons]
     summary = {
         "test": test.name,
         "seed": test.seed,
@@ -45,8 +44,8 @@ def run_test(test: Test, output_dir: Path) -> dict[str, Any]:
         "options": asdict(test.options),
         "support": _describe_support(opened),
         "splits": [_describe_split(split, opened.geometry) for split in test.splits],
-        "differences": differences,
-        "comparisons": [draw_comparison(opened, comparison, output_dir) for comparison in comparisons],
+        "differences": [row for rows, _ in written for row in rows],
+        "comparisons": [mean for _, mean in written],
     }
     write_spectra(output_dir / "spectra.npz", result)
     write_json(output_dir / "pte.json", describe_result(test, result))
@@ -54,60 +53,55 @@ def run_test(test: Test, output_dir: Path) -> dict[str, Any]:
     return summary
 
 
-def write_differences(opened: OpenTest, comparison: Comparison, output_dir: Path) -> list[dict[str, Any]]:
-    """Write the half differences of a comparison as FITS and PNG; return a summary row for each."""
+def write_differences(
+    opened: OpenTest, comparison: Comparison, output_dir: Path
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Write the half differences of a comparison as FITS and PNG, and a PNG of their mean.
+
+    Returns a summary row for each, and one for the mean, which holds all of the comparison's data: half
+    differences of two comparisons may be the same maps, their means are not.
+    """
     rows = []
     names = [split.name for split in opened.test.splits]
-    for number, legs in enumerate(comparison.legs[: comparison.shown], 1):
+    shown = comparison.legs[: comparison.shown]
+    total = [np.zeros(opened.geometry.shape) for _ in range(opened.components)]
+    for number, legs in enumerate(shown, 1):
         stem = f"d_{file_name(comparison.name)}_{number}"
         planes = [opened.difference(legs, component) for component in range(opened.components)]
         write_planes(output_dir / f"{stem}.fits", planes, len(planes), opened.geometry, opened.unit)
-        draw_difference(
-            output_dir / f"{stem}.png",
-            planes,
-            opened.weights[0],
-            opened.geometry,
-            title=f"{opened.test.name}: {comparison.label}, half difference {number} of {comparison.shown}",
-            unit=opened.unit,
-        )
+        title = f"{comparison.label}, half difference {number} of {comparison.shown}"
         rows.append(
             {
-                "comparison": comparison.name,
-                "label": comparison.label,
+                **_show(opened, comparison, legs, planes, output_dir / f"{stem}.png", title),
                 "number": number,
                 "plus": [name for name, leg in zip(names, legs, strict=True) if leg > 0],
                 "minus": [name for name, leg in zip(names, legs, strict=True) if leg < 0],
                 "file": f"{stem}.fits",
-                "picture": f"{stem}.png",
-                "rms": {
-                    COMPONENTS[component]: _compare_rms(opened, legs, component, plane)
-                    for component, plane in enumerate(planes)
-                },
             }
         )
-    return rows
+        for component, plane in enumerate(planes):
+            total[component] += plane
+    mean = [plane / len(shown) for plane in total]
+    picture = output_dir / f"d_{file_name(comparison.name)}.png"
+    return rows, _show(opened, comparison, shown.mean(axis=0), mean, picture, comparison.label)
 
 
-def draw_comparison(opened: OpenTest, comparison: Comparison, output_dir: Path) -> dict[str, Any]:
-    """Draw the mean of a comparison's half differences, which holds all of its data; return a summary row.
-
-    Half differences of two comparisons may be the same maps; their means are not.
-    """
-    legs = comparison.legs[: comparison.shown].mean(axis=0)
-    planes = [opened.difference(legs, component) for component in range(opened.components)]
-    picture = f"d_{file_name(comparison.name)}.png"
+def _show(
+    opened: OpenTest, comparison: Comparison, legs: Array, planes: Sequence[Array], picture: Path, title: str
+) -> dict[str, Any]:
+    """Draw a difference of a comparison and return what is said of it."""
     draw_difference(
-        output_dir / picture,
+        picture,
         planes,
         opened.weights[0],
         opened.geometry,
-        title=f"{opened.test.name}: {comparison.label}",
+        title=f"{opened.test.name}: {title}",
         unit=opened.unit,
     )
     return {
         "comparison": comparison.name,
         "label": comparison.label,
-        "picture": picture,
+        "picture": picture.name,
         "rms": {
             COMPONENTS[component]: _compare_rms(opened, legs, component, plane)
             for component, plane in enumerate(planes)

@@ -100,7 +100,7 @@ def pte(value: float | Array, simulated: Array) -> Array:
     above = len(ordered) - np.searchsorted(ordered, values, side="left")
     result = (1 + above) / total
     far = above < TAIL
-    result[far] *= (1 + TAIL) / (1 + above[far]) * _beyond(values[far], ordered)
+    result[far] = (1 + TAIL) / total * _beyond(values[far], ordered)
     near = total - 1 - above < TAIL
     result[near] = 1 - TAIL / total * _short_of(values[near], ordered)
     return np.asarray(result, dtype=float).reshape(np.shape(value))

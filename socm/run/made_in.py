@@ -22,7 +22,9 @@ def read_note(workspace: Path, product: Path) -> tuple[str, Mapping[str, Any]]:
     """
     wanted = {os.path.realpath(path) for path in (product, *product.absolute().parents)}
     if not product.exists():
-        raise DiagnosticError(Diagnostic("no-note", f"{product} is not here"))
+        raise DiagnosticError(
+            Diagnostic("no-note", f"{product} is not here", hint="name a file or folder that a job has made")
+        )
     found = {
         path: note
         for path, note in _notes(workspace)
