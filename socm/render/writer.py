@@ -139,9 +139,9 @@ def _umask() -> int:
 def _replace_folder(workspace: Path, contents: Mapping[str, bytes], fresh: set[str], gone: set[str]) -> None:
     # Where the folder is a link, to a larger disk for instance, it stays one.
     old = (workspace / FOLDER).resolve()
-    for leftover in old.parent.glob(f".{FOLDER}.*.new"):
+    for leftover in old.parent.glob(f".{old.name}.*.new"):
         shutil.rmtree(leftover, ignore_errors=True)
-    new = Path(tempfile.mkdtemp(dir=old.parent, prefix=f".{FOLDER}.", suffix=".new"))
+    new = Path(tempfile.mkdtemp(dir=old.parent, prefix=f".{old.name}.", suffix=".new"))
     try:
         new.chmod(0o777 & ~_umask())
         if old.is_dir():
