@@ -3,8 +3,8 @@
 Every test has two groups of two sub-splits in T, Q and U, six spectra and 300 simulations, with default bins.
 The bare transforms are those that so many simulations need: one inverse and one forward real transform of
 T, Q and U of each half difference of each simulation, on the coarsest grid that holds the bins. Each draw
-serves four simulations (`socm.nulls.noise.RECOMBINATIONS`), so a quarter of them is really made; the ratio to
-these is printed too. Targets: at most 120 s, at most twice the transforms of the simulations.
+serves four simulations (`socm.nulls.noise.simulate.RECOMBINATIONS`), so a quarter of them is really made;
+the ratio to these is printed too. Targets: at most 120 s, at most twice the transforms of the simulations.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import numpy as np
 from scipy import fft
 
 from socm.nulls.arrays import judge_arrays, weigh_arrays
-from socm.nulls.draws import simulation_shape
-from socm.nulls.noise import RECOMBINATIONS
+from socm.nulls.noise.draws import simulation_shape
+from socm.nulls.noise.simulate import RECOMBINATIONS
 from socm.nulls.options import AnalysisOptions
 
 SIZE = 512

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import fft, stats
 
-from socm.nulls.amplitude import make_templates
 from socm.nulls.arrays import judge_arrays, weigh_arrays
-from socm.nulls.differences import compare_groups, contrast_splits
-from socm.nulls.family import FamilyMember, correlate_members, judge_family
-from socm.nulls.labels import Membership, correlate_comparisons
+from socm.nulls.judging.amplitude import make_templates
+from socm.nulls.judging.differences import compare_groups, contrast_splits
+from socm.nulls.judging.family import FamilyMember, correlate_members, judge_family
+from socm.nulls.judging.labels import Membership, correlate_comparisons
 from socm.nulls.options import AnalysisOptions
 
 SIZE = 64

@@ -30,7 +30,7 @@ def run_command(specification: Path, output_dir: Path) -> None:
 @click.argument("page", type=click.Path(path_type=Path))
 def verdict_command(verdict: Path, page: Path) -> None:
     """Judge all null tests of the workspace here; write VERDICT (JSON) and PAGE (HTML)."""
-    from socm.nulls.report import report_workspaces
+    from socm.nulls.report.page import report_workspaces
 
     click.echo(report_workspaces((Path(),), page, verdict).sentence)
 
@@ -40,7 +40,7 @@ def verdict_command(verdict: Path, page: Path) -> None:
 @click.argument("output_dirs", type=click.Path(path_type=Path), nargs=-1, required=True)
 def table_command(verdict: Path | None, output_dirs: tuple[Path, ...]) -> None:
     """Print the tables of the null tests in OUTPUT_DIRS; those that aren't made yet are named."""
-    from socm.nulls.table import make_difference_table, make_split_table, read_summaries
+    from socm.nulls.report.table import make_difference_table, make_split_table, read_summaries
 
     made = [folder for folder in output_dirs if (folder / "summary.json").exists()]
     for folder in output_dirs:

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from socm.nulls.analysis import TestResult, analyse
-from socm.nulls.differences import combine, compare_groups, contrast_splits
-from socm.nulls.maps import Array
+from socm.nulls.judging.analysis import TestResult, analyse
+from socm.nulls.judging.differences import combine, compare_groups, contrast_splits
 from socm.nulls.options import AnalysisOptions
-from socm.nulls.weights import common_support, common_weight
+from socm.nulls.pixels.maps import Array
+from socm.nulls.pixels.weights import common_support, common_weight
 
 
 @dataclass(frozen=True)

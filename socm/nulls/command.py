@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from socm.nulls.verdict import Verdict
+    from socm.nulls.report.verdict import Verdict
 
 directories_argument = click.argument(
     "directories", nargs=-1, type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="[DIR]..."
@@ -45,13 +45,13 @@ def report_command(directories: tuple[Path, ...], output: Path | None, form: str
 
     DIR is the campaign's folder (here), or the output folders of single tests.
     """
-    from socm.nulls.report import write_reports
-    from socm.nulls.verdict import judge_workspaces
+    from socm.nulls.report.page import write_reports
+    from socm.nulls.report.verdict import judge_workspaces
 
     places = directories or (Path(),)
     verdict = judge_workspaces(places)
     if plots is not None:
-        from socm.nulls.figures import write_figures
+        from socm.nulls.report.figures import write_figures
 
         write_figures(plots, verdict)
     if form != "html":
@@ -71,7 +71,7 @@ def verdict_command(directories: tuple[Path, ...], quiet: bool) -> None:
 
     DIR is the campaign's folder (here), or the output folders of single tests.
     """
-    from socm.nulls.verdict import judge_workspaces
+    from socm.nulls.report.verdict import judge_workspaces
 
     verdict = judge_workspaces(directories or (Path(),))
     if not quiet:
@@ -83,13 +83,13 @@ def verdict_command(directories: tuple[Path, ...], quiet: bool) -> None:
 
 
 def _as_json(verdict: Verdict) -> str:
-    from socm.nulls.verdict import describe_verdict
+    from socm.nulls.report.verdict import describe_verdict
 
     return json.dumps(describe_verdict(verdict), indent=1, ensure_ascii=False) + "\n"
 
 
 def _as_tsv(verdict: Verdict) -> str:
-    from socm.nulls.verdict import JUDGED, describe_verdict
+    from socm.nulls.report.verdict import JUDGED, describe_verdict
 
     text = io.StringIO()
     columns = ("test", "comparison", *JUDGED, "flag")

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from socm.nulls.analysis import analyse
-from socm.nulls.differences import Comparison, list_comparisons
 from socm.nulls.inputs import Split, Test, read_coverage
-from socm.nulls.maps import (
+from socm.nulls.judging.analysis import analyse
+from socm.nulls.judging.differences import Comparison, list_comparisons
+from socm.nulls.pixels.maps import (
     COMPONENTS,
     Array,
     Geometry,
@@ -20,10 +20,10 @@ from socm.nulls.maps import (
     read_total_hits,
     write_planes,
 )
-from socm.nulls.opened import OpenTest, open_test
-from socm.nulls.pictures import draw_difference
+from socm.nulls.pixels.opened import OpenTest, open_test
+from socm.nulls.pixels.pictures import draw_difference
+from socm.nulls.pixels.weights import weighted_rms
 from socm.nulls.products import describe_result, file_name, write_json, write_spectra
-from socm.nulls.weights import weighted_rms
 
 
 def run_test(test: Test, output_dir: Path) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from socm.nulls.analysis import TestResult
 from socm.nulls.inputs import Test, read_coverage
+from socm.nulls.judging.analysis import TestResult
 
 
 def write_json(path: Path, document: Mapping[str, Any]) -> None:

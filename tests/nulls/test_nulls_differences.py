@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from socm.nulls.differences import Comparison, compare_groups, contrast_splits
+from socm.nulls.judging.differences import Comparison, compare_groups, contrast_splits
 
 many = st.one_of(
     st.builds(

@@ -7,15 +7,15 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from socm.nulls.bins import choose_edges
-from socm.nulls.differences import compare_groups, contrast_splits
-from socm.nulls.draws import factor_power
-from socm.nulls.flat import FlatSky, cross_products, is_flat, normalization
-from socm.nulls.noise import FlatDraws, NoiseModel, simulate_products
+from socm.nulls.judging.differences import compare_groups, contrast_splits
+from socm.nulls.judging.spectra import make_forms, measure, variance_factor
+from socm.nulls.noise.draws import factor_power
+from socm.nulls.noise.power import measure_power
+from socm.nulls.noise.simulate import FlatDraws, NoiseModel, simulate_products
+from socm.nulls.noise.unevenness import mean_products, spread_lost
 from socm.nulls.options import read_options
-from socm.nulls.power import measure_power
-from socm.nulls.spectra import make_forms, measure, variance_factor
-from socm.nulls.unevenness import mean_products, spread_lost
+from socm.nulls.sky.bins import choose_edges
+from socm.nulls.sky.flat import FlatSky, cross_products, is_flat, normalization
 
 SIZE = 64
 STEP = np.radians(0.25)

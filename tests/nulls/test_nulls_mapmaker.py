@@ -17,7 +17,7 @@ pytest.importorskip("sotodlib")
 
 from socm.nulls.inputs import read_test
 from socm.nulls.job import run_test
-from socm.nulls.verdict import RED, Status, Verdict, judge_workspaces
+from socm.nulls.report.verdict import RED, Status, Verdict, judge_workspaces
 
 pytestmark = [pytest.mark.mapmaker, pytest.mark.slow, pytest.mark.timeout(1500)]
 

@@ -9,7 +9,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-from socm.nulls.provenance import read_provenance
+from socm.nulls.report.provenance import read_provenance
 
 CAMPAIGN = """\
 [campaign]

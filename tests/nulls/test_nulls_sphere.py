@@ -16,12 +16,12 @@ pytest.importorskip("pixell")
 
 from socm.diagnostics import DiagnosticError
 from socm.nulls.arrays import ArrayMaps, judge_arrays, weigh_arrays
-from socm.nulls.flat import cross_products
 from socm.nulls.inputs import read_test
 from socm.nulls.job import run_test
 from socm.nulls.options import AnalysisOptions
-from socm.nulls.skies import choose_sky
-from socm.nulls.sphere import SphericalSky
+from socm.nulls.sky.flat import cross_products
+from socm.nulls.sky.skies import choose_sky
+from socm.nulls.sky.sphere import SphericalSky
 
 EDGES = np.array([6.0, 12, 18, 26, 34, 44, 56])
 OPTIONS = AnalysisOptions(simulations=100, bin_edges=tuple(EDGES))

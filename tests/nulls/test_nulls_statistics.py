@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 
 from socm.diagnostics import DiagnosticError
-from socm.nulls.family import FamilyMember, correlate_members, judge_family
-from socm.nulls.statistics import (
+from socm.nulls.judging.family import FamilyMember, correlate_members, judge_family
+from socm.nulls.judging.statistics import (
     check_simulations,
     chi_square_pte,
     hartlap_factor,

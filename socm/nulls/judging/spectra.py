@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from socm.nulls.differences import Comparison
-from socm.nulls.maps import Array
+from socm.nulls.judging.differences import Comparison
+from socm.nulls.pixels.maps import Array
 
 FIELD_OF = {"T": 0, "E": 1, "B": 2}
 

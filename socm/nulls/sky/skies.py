@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from socm.nulls.bins import choose_edges
-from socm.nulls.draws import resample, simulation_shape
-from socm.nulls.flat import FlatSky, is_flat, normalization
-from socm.nulls.maps import Array
-from socm.nulls.noise import FlatDraws, NoiseModel
+from socm.nulls.noise.draws import resample, simulation_shape
+from socm.nulls.noise.power import measure_power
+from socm.nulls.noise.simulate import FlatDraws, NoiseModel
+from socm.nulls.noise.unevenness import spread_lost
 from socm.nulls.options import AnalysisOptions
-from socm.nulls.power import measure_power
-from socm.nulls.protocols import Draws, Families, MapsOnSky, Sky
-from socm.nulls.sphere import make_spherical
-from socm.nulls.unevenness import spread_lost
+from socm.nulls.pixels.maps import Array
+from socm.nulls.sky.bins import choose_edges
+from socm.nulls.sky.flat import FlatSky, is_flat, normalization
+from socm.nulls.sky.protocols import Draws, Families, MapsOnSky, Sky
+from socm.nulls.sky.sphere import make_spherical
 
 
 class FlatTreatment(FlatSky):
@@ -28,7 +28,7 @@ class FlatTreatment(FlatSky):
     def make_draws(
         self, families: Families, edge: Array, modulations: Array, seed: np.random.SeedSequence
     ) -> Draws:
-        """Return draws on the coarsest grid that holds the bins; see `socm.nulls.noise`."""
+        """Return draws on the coarsest grid that holds the bins; see `socm.nulls.noise.simulate`."""
         shape = simulation_shape(self.shape, self.steps, float(self.edges[-1]))
         coarse = FlatTreatment(
             shape,

@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 
 from socm.nulls.inputs import Test
-from socm.nulls.maps import Array
+from socm.nulls.pixels.maps import Array
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from socm.diagnostics import Collector, Diagnostic, DiagnosticError
-from socm.nulls.differences import combine
 from socm.nulls.inputs import Test
-from socm.nulls.maps import (
+from socm.nulls.judging.differences import combine
+from socm.nulls.pixels.maps import (
     Array,
     Geometry,
     read_component,
@@ -21,7 +21,7 @@ from socm.nulls.maps import (
     read_header,
     read_inverse_variance,
 )
-from socm.nulls.weights import (
+from socm.nulls.pixels.weights import (
     Mask,
     apodization,
     common_support,

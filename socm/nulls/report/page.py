@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from socm.nulls.amplitude import SHAPES
+from socm.nulls.judging.amplitude import SHAPES
 from socm.nulls.products import replace_file, write_json
-from socm.nulls.provenance import read_provenance
-from socm.nulls.svg import draw_deviations, draw_histogram, draw_spectrum, draw_strip
-from socm.nulls.verdict import TestRecord, Verdict, describe_verdict, flag, judge_workspaces
+from socm.nulls.report.provenance import read_provenance
+from socm.nulls.report.svg import draw_deviations, draw_histogram, draw_spectrum, draw_strip
+from socm.nulls.report.verdict import TestRecord, Verdict, describe_verdict, flag, judge_workspaces
 
 BALANCE = {
     "asked": "observations asked",
@@ -60,7 +60,7 @@ def render_report(verdict: Verdict, provenance: Mapping[str, Any], title: str, f
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("socm.nulls", "."),
+        loader=jinja2.PackageLoader("socm.nulls.report", "."),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from socm.nulls.differences import Comparison
-from socm.nulls.maps import Array
+from socm.nulls.judging.differences import Comparison
+from socm.nulls.pixels.maps import Array
 
 LIMITS = (0.1, 10.0)
 """A map's noise power over what the others and its inverse variance let expect is kept within these."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from socm.nulls.inputs import read_json
-from socm.nulls.verdict import MANIFEST, TestRecord
+from socm.nulls.report.verdict import MANIFEST, TestRecord
 
 LIBRARIES = ("socm", "sotodlib", "pixell", "ducc0", "numpy", "scipy")
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from socm.diagnostics import Diagnostic, DiagnosticError
-from socm.nulls.differences import Comparison, compare_groups, contrast_splits
-from socm.nulls.family import FamilyMember, FamilyResult, correlate_members, judge_family
 from socm.nulls.inputs import read_json
-from socm.nulls.labels import (
+from socm.nulls.judging.differences import Comparison, compare_groups, contrast_splits
+from socm.nulls.judging.family import FamilyMember, FamilyResult, correlate_members, judge_family
+from socm.nulls.judging.labels import (
     LabelCorrelation,
     Membership,
     correlate_comparisons,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from socm.nulls.maps import COMPONENTS, Array, Geometry
+from socm.nulls.pixels.maps import COMPONENTS, Array, Geometry
 
 LARGEST_SIDE = 900
 """Pixels of a drawn map's longer side; larger maps are averaged down to it."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from socm.nulls.maps import Array
-from socm.nulls.statistics import kolmogorov_distance, measure_deviations, pte, simulated_ptes
+from socm.nulls.judging.statistics import kolmogorov_distance, measure_deviations, pte, simulated_ptes
+from socm.nulls.pixels.maps import Array
 
 MEMBERS = ("smallest PTE", "uniformity of PTEs", "total chi-square")
 
@@ -101,9 +101,9 @@ def correlate_members(members: Sequence[FamilyMember], correlation: Array) -> li
     """Return members whose simulations are correlated as the comparisons' data are.
 
     Simulations of different tests are drawn apart, yet tests share observations. correlation: (members,
-    members), of the cross-spectra of comparisons, such as `socm.nulls.labels.correlate_comparisons` makes.
-    For each bin and spectrum simulated ratios are turned into normal scores, mixed, and turned back, so each
-    keeps its own distribution (a Gaussian copula). Members of other shapes than the first are left alone.
+    members), of the cross-spectra of comparisons, such as `correlate_comparisons` of
+    `socm.nulls.judging.labels` makes. For each bin and spectrum simulated ratios are turned into normal
+    scores, mixed, and turned back, so each
     """
     from scipy import special
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from socm.nulls.flat import Modes
-from socm.nulls.maps import Array
+from socm.nulls.pixels.maps import Array
+from socm.nulls.sky.flat import Modes
 
 Single = NDArray[np.float32]
 SingleModes = NDArray[np.complex64]

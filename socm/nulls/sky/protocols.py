@@ -8,9 +8,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from socm.nulls.draws import SingleModes
-from socm.nulls.flat import Modes
-from socm.nulls.maps import Array
+from socm.nulls.noise.draws import SingleModes
+from socm.nulls.pixels.maps import Array
+from socm.nulls.sky.flat import Modes
 
 Families = Sequence[tuple[tuple[int, ...], Sequence[tuple[int, int]], Iterator[Array]]]
 """Fields that have the same noise but for their weight, with whitened differences that show it, and the pairs
@@ -68,7 +68,7 @@ class Sky(Protocol):
 
 
 class MapsOnSky(Protocol):
-    """What choosing a treatment needs to know of maps; see `socm.nulls.analysis.NullMaps`."""
+    """What choosing a treatment needs to know of maps; see `socm.nulls.judging.analysis.NullMaps`."""
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from socm.nulls.products import file_name
-from socm.nulls.svg import HISTOGRAM_BINS
-from socm.nulls.verdict import TestRecord, Verdict
+from socm.nulls.report.svg import HISTOGRAM_BINS
+from socm.nulls.report.verdict import TestRecord, Verdict
 
 NO_DATES: dict[str, dict[str, Any]] = {
     "png": {"Software": None},

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from socm.nulls.maps import Array, Geometry
+from socm.nulls.pixels.maps import Array, Geometry
 
 Mask = NDArray[np.bool_]
 

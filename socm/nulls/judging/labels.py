@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from socm.nulls.differences import Comparison
-from socm.nulls.maps import Array
-from socm.nulls.spectra import make_forms
+from socm.nulls.judging.differences import Comparison
+from socm.nulls.judging.spectra import make_forms
+from socm.nulls.pixels.maps import Array
 
 STRONG = 0.5
 """Labels that correlate more than this can't be read apart."""

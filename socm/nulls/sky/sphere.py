@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from socm.diagnostics import Diagnostic, DiagnosticError
-from socm.nulls.bins import choose_edges
-from socm.nulls.draws import Single, SingleModes
-from socm.nulls.flat import Modes
-from socm.nulls.maps import Array
+from socm.nulls.noise.draws import Single, SingleModes
 from socm.nulls.options import AnalysisOptions
-from socm.nulls.protocols import Draws, Families, MapsOnSky
+from socm.nulls.pixels.maps import Array
+from socm.nulls.sky.bins import choose_edges
+from socm.nulls.sky.flat import Modes
+from socm.nulls.sky.protocols import Draws, Families, MapsOnSky
 
 OVERSAMPLING = 1.25
 """Pixels of the simulations' grid for each that its highest multipole needs."""

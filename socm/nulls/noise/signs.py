@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from socm.nulls.maps import Array
 from socm.nulls.options import AnalysisOptions
+from socm.nulls.pixels.maps import Array
 
 
 def can_flip(fields: int, options: AnalysisOptions) -> bool:

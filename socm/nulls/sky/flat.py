@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from socm.nulls.maps import Array
+from socm.nulls.pixels.maps import Array
 
 Modes = NDArray[np.complexfloating]
 

@@ -11,18 +11,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from socm.diagnostics import Diagnostic, DiagnosticError
-from socm.nulls.amplitude import Freedom, found_amplitude, make_templates
-from socm.nulls.differences import Comparison
-from socm.nulls.flat import cross_products
-from socm.nulls.levels import match_levels
-from socm.nulls.maps import Array
-from socm.nulls.noise import simulate_products
-from socm.nulls.options import AnalysisOptions
-from socm.nulls.protocols import Sky
-from socm.nulls.signs import can_flip, flip_products
-from socm.nulls.skies import choose_sky
-from socm.nulls.spectra import BandPowers, Forms, make_forms, measure
-from socm.nulls.statistics import (
+from socm.nulls.judging.amplitude import Freedom, found_amplitude, make_templates
+from socm.nulls.judging.differences import Comparison
+from socm.nulls.judging.spectra import BandPowers, Forms, make_forms, measure
+from socm.nulls.judging.statistics import (
     Deviations,
     check_simulations,
     chi_square_pte,
@@ -30,7 +22,15 @@ from socm.nulls.statistics import (
     pte,
     rank_pte,
 )
-from socm.nulls.wishart import draw_products
+from socm.nulls.noise.levels import match_levels
+from socm.nulls.noise.signs import can_flip, flip_products
+from socm.nulls.noise.simulate import simulate_products
+from socm.nulls.noise.wishart import draw_products
+from socm.nulls.options import AnalysisOptions
+from socm.nulls.pixels.maps import Array
+from socm.nulls.sky.flat import cross_products
+from socm.nulls.sky.protocols import Sky
+from socm.nulls.sky.skies import choose_sky
 
 MOST_PAIRS = 8
 """Pairs of sub-splits of a group whose differences are used to measure the noise."""

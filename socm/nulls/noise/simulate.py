@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from socm.nulls.draws import Normals, Single, SingleModes, draw_maps, factor_power
-from socm.nulls.flat import FlatSky, Modes, cross_products
-from socm.nulls.maps import Array
+from socm.nulls.noise.draws import Normals, Single, SingleModes, draw_maps, factor_power
+from socm.nulls.pixels.maps import Array
+from socm.nulls.sky.flat import FlatSky, Modes, cross_products
 
 Draw = Callable[[int, int], SingleModes]
 

@@ -7,10 +7,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from socm.nulls.draws import Normals, draw_maps, factor_power
-from socm.nulls.flat import FlatSky, Modes
-from socm.nulls.maps import Array
-from socm.nulls.power import measure_power
+from socm.nulls.noise.draws import Normals, draw_maps, factor_power
+from socm.nulls.noise.power import measure_power
+from socm.nulls.pixels.maps import Array
+from socm.nulls.sky.flat import FlatSky, Modes
 
 MOST_REPEATS = 4
 MEASURED_PIXELS = 200_000

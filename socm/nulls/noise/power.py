@@ -7,9 +7,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from socm.nulls.draws import Normals, Single, crop_modes, resample
-from socm.nulls.flat import Modes
-from socm.nulls.maps import Array
+from socm.nulls.noise.draws import Normals, Single, crop_modes, resample
+from socm.nulls.pixels.maps import Array
+from socm.nulls.sky.flat import Modes
 
 Values = TypeVar("Values", Array, Modes)
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from socm.nulls.maps import Array
-from socm.nulls.spectra import Forms, variance_factor
-from socm.nulls.statistics import Deviations, pte
+from socm.nulls.judging.spectra import Forms, variance_factor
+from socm.nulls.judging.statistics import Deviations, pte
+from socm.nulls.pixels.maps import Array
 
 FOUND_PTE = 0.01
 CONFIDENCE = 0.95

@@ -1,0 +1,1 @@
+"""From maps to PTEs: comparisons, spectra, statistics, the family of tests."""

@@ -1,0 +1,1 @@
+"""The noise of null maps: measured in their differences, and drawn anew."""

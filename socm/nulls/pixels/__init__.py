@@ -1,0 +1,1 @@
+"""Maps as pixels: reading, writing, their weights, edges and pictures."""
