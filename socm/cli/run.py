@@ -146,8 +146,8 @@ def _has_profile(workspace: Path, profile: str, environment: Mapping[str, str]) 
 
 def _end_orphans(workspace: Path, cancel: bool) -> None:
     """Cancel what is left of a killed run, or tell of it: the Snakefile waits until it ends."""
+    from socm.executors import ExecutorSilentError
     from socm.run.orphans import cancel_orphans, find_orphans
-    from socm.run.slurm import SlurmSilentError
 
     def tell(text: str) -> None:
         click.echo(text, err=True)
@@ -158,14 +158,12 @@ def _end_orphans(workspace: Path, cancel: bool) -> None:
             tell(f"{orphans}\nSnakemake waits until they end; --cancel-orphans ends them.")
         if not orphans or not cancel:
             return
-        if orphans.jobs:
-            _show(["scancel", *(job.id for job in orphans.jobs)])
-        if orphans.processes:
-            _show(["kill", *map(str, orphans.processes)])
+        for executor, jobs in orphans.jobs.items():
+            _show(executor.cancel_command(jobs))
         cancel_orphans(workspace, tell)
-    except SlurmSilentError as error:
+    except ExecutorSilentError as error:
         if cancel:
-            raise click.ClickException(f"Slurm does not say what is in its queue: {error}") from None
+            raise click.ClickException(f"what is still queued is not known: {error}") from None
     except TimeoutError as error:
         raise click.ClickException(str(error)) from None
 

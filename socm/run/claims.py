@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from socm.executors import EXECUTORS, Executor, ExecutorSilentError, used_in
 from socm.run.jobs import read_jobs
 from socm.run.lock import AlreadyRunningError
 from socm.run.processes import Process
 from socm.run.rerun import read_file
-from socm.run.slurm import SlurmSilentError, queued_jobs
 
 FOLDER = ".socm-runs"
 """Folder of claims, in the folder that the outputs of a rule share."""
@@ -33,15 +33,18 @@ class Claim:
     workspace: str
     process: Process
     folders: frozenset[str]
+    executors: tuple[Executor, ...]
+    """What may still have jobs of the workspace, which may have been moved since."""
 
     @property
     def is_over(self) -> bool:
-        """Whether its process is known to be dead and none of its jobs is left in Slurm."""
+        """Whether its process is known to be dead and none of its jobs is left."""
         if not self.process.is_dead:
             return False
+        place = Path(self.workspace)
         try:
-            return not queued_jobs(Path(self.workspace))
-        except SlurmSilentError:
+            return not any(executor.queued_jobs(place) for executor in self.executors)
+        except ExecutorSilentError:
             return False
 
 
@@ -99,7 +102,12 @@ def _write(root: Path, folders: frozenset[str], workspace: Path) -> Path:
     here = os.path.realpath(workspace)
     file = root / FOLDER / f"{here.strip('/').replace('/', '-')[-200:]}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
-    record = {"workspace": here, **Process.current().record(), "folders": sorted(folders)}
+    record = {
+        "workspace": here,
+        **Process.current().record(),
+        "folders": sorted(folders),
+        "executors": [executor.name for executor in used_in(workspace)],
+    }
     temporary = file.with_name(f".{file.name[:200]}.{os.getpid()}")
     temporary.write_text(json.dumps(record, indent=1) + "\n")
     temporary.replace(file)
@@ -126,6 +134,9 @@ def _read(file: Path) -> Claim | None:
         process = Process.from_record(record)
         if process is None:
             return None
-        return Claim(file, str(record["workspace"]), process, frozenset(record["folders"]))
-    except (OSError, ValueError, KeyError, TypeError):
+        place = str(record["workspace"])
+        executors = {executor.name: executor for executor in used_in(Path(place))}
+        executors |= {name: EXECUTORS[name] for name in record.get("executors", ()) if name in EXECUTORS}
+        return Claim(file, place, process, frozenset(record["folders"]), tuple(executors.values()))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -30,25 +30,35 @@ def release_dead_lock() -> None:
 _claims: list[Path] = []
 
 
-def start() -> None:
-    """Take the turn to run this workspace, once nothing of an earlier run is left.
+def start(executor: str = "") -> None:
+    """Take the turn to run this workspace with an executor, once nothing of an earlier run is left.
 
     What ended meanwhile may have made outputs, so Snakemake then starts over and sees them. Raises
-    AlreadyRunningError and SlurmSilentError before any job is submitted.
+    AlreadyRunningError and ExecutorSilentError before any job is submitted, and KeyboardInterrupt.
     """
-    from socm.run.claims import claim_outputs
-    from socm.run.orphans import mark, wait_for_orphans
-
     here = Path()
     lock.take_turn(here)
     try:
-        _claims[:] = claim_outputs(here)
-    except lock.AlreadyRunningError:
-        lock.end_turn(here)
+        _prepare(here, executor)
+    except BaseException:
+        end()
         raise
+
+
+def _prepare(here: Path, executor: str) -> None:
+    from socm.executors import record_use, used_in
+    from socm.executors.local import mark
+    from socm.run.claims import claim_outputs
+    from socm.run.orphans import wait_for_orphans
+
+    # An executor that is new here has no jobs of an earlier run: it isn't asked.
+    earlier = used_in(here)
+    record_use(here, executor)
+    try:
+        _claims[:] = claim_outputs(here)
     except OSError as error:
         _tell(f"Nobody is kept from writing the same outputs from another folder: {error}")
-    if wait_for_orphans(here, _tell):
+    if wait_for_orphans(here, _tell, earlier):
         _tell("They have ended. Starting over, to see what they made.")
         _start_over(here)
     mark(here)

@@ -2,113 +2,115 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
-from socm.run.processes import marked_processes
-from socm.run.slurm import SlurmJob, SlurmSilentError, cancel, job_lines, queued_jobs
-
-MARKER = "SOCM_WORKSPACE"
-"""Environment variable of every job's processes: the workspace that they belong to."""
+from socm.executors import Executor, ExecutorSilentError, QueuedJob, used_in
 
 SILENCE_SECONDS = 900
-"""How long Slurm may be silent before waiting is given up."""
+"""How long an executor may be silent before waiting is given up."""
 
-Tell = Callable[[str], None]
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Orphans:
-    """What still runs of an earlier run: jobs of Slurm, and processes on this machine."""
+    """What still runs of an earlier run, by the executor that knows it."""
 
-    jobs: tuple[SlurmJob, ...] = ()
-    processes: tuple[int, ...] = ()
+    jobs: Mapping[Executor, tuple[QueuedJob, ...]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.jobs or self.processes)
+        return any(self.jobs.values())
 
     def __str__(self) -> str:
-        lines = []
-        if self.jobs:
-            number = len(self.jobs)
-            lines.append(f"{number} job{'s' if number > 1 else ''} of an earlier run still in Slurm:")
-            lines += job_lines(self.jobs[:20])
-            lines += [f"{'…':>10}  and {number - 20} more"] if number > 20 else []
-            lines.append(f"scancel {' '.join(job.id for job in self.jobs[:20])}  cancels them")
-        if self.processes:
-            pids = " ".join(map(str, self.processes))
-            lines.append(f"processes of an earlier run on this machine: {pids}")
-        return "\n".join(lines)
+        return "\n".join(line for executor, jobs in self.jobs.items() for line in executor.describe(jobs))
 
 
-def mark(workspace: Path) -> None:
-    """Mark whatever this process starts from now on as belonging to the workspace."""
-    os.environ[MARKER] = os.path.realpath(workspace)
+def find_orphans(workspace: Path, executors: Iterable[Executor] | None = None) -> Orphans:
+    """Return what runs for a workspace that nobody runs. Raises ExecutorSilentError.
+
+    By default the executors are asked that the workspace was ever run with, no others.
+    """
+    asked = used_in(workspace) if executors is None else executors
+    found = {executor: executor.queued_jobs(workspace) for executor in asked}
+    return Orphans({executor: jobs for executor, jobs in found.items() if jobs})
 
 
-def find_orphans(workspace: Path) -> Orphans:
-    """Return what runs for a workspace that nobody runs. Raises SlurmSilentError."""
-    return Orphans(queued_jobs(workspace), tuple(marked_processes(MARKER, os.path.realpath(workspace))))
-
-
-def wait_for_orphans(workspace: Path, tell: Tell, pause_seconds: float = 2) -> bool:
+def wait_for_orphans(
+    workspace: Path, say: Say, executors: Sequence[Executor] | None = None, pause_seconds: float = 2
+) -> bool:
     """Wait until nothing of an earlier run is left; return whether there was anything.
 
-    The pause between two looks grows to half a minute. Raises SlurmSilentError when Slurm has not
-    answered for a quarter of an hour.
+    The pause between two looks grows to half a minute. Raises ExecutorSilentError when an executor
+    has not answered for a quarter of an hour, and KeyboardInterrupt at SIGINT and SIGTERM.
     """
-    told: Orphans | None = None
+    with _sigterm_interrupts():
+        return _wait(lambda: find_orphans(workspace, executors), say, pause_seconds)
+
+
+def _wait(find: Callable[[], Orphans], say: Say, pause_seconds: float) -> bool:
+    last: Orphans | None = None
     silent_since: float | None = None
     while True:
         try:
-            orphans = find_orphans(workspace)
-        except SlurmSilentError as error:
+            orphans = find()
+        except ExecutorSilentError as error:
             now = time.monotonic()
             if silent_since is None:
                 silent_since = now
-                tell(f"Slurm does not say what is in its queue ({error}); asking again.")
+                say(
+                    f"Jobs of an earlier run may still be queued, but there is no answer ({error}); retrying."
+                )
             if now - silent_since > SILENCE_SECONDS:
                 raise
             time.sleep(pause_seconds)
             continue
         silent_since = None
         if not orphans:
-            return told is not None
-        if told is None:
-            tell(f"{orphans}\nWaiting until they end, so that no two write one output.")
-        told = orphans
+            return last is not None
+        if last is None:
+            say(f"{orphans}\nWaiting until they end, so that no two write one output.")
+        last = orphans
         time.sleep(pause_seconds)
         pause_seconds = min(pause_seconds * 1.5, 30)
 
 
-def cancel_orphans(workspace: Path, tell: Tell, timeout_seconds: float = 120) -> Orphans:
+@contextmanager
+def _sigterm_interrupts() -> Iterator[None]:
+    """Let SIGTERM end what waits as Ctrl-C does: Snakemake's own handler only makes a note of it."""
+
+    def interrupt(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def cancel_orphans(workspace: Path, say: Say, timeout_seconds: float = 120) -> Orphans:
     """Cancel what is left of an earlier run and wait until it is gone; return what there was.
 
-    Raises SlurmSilentError, and TimeoutError if something does not end.
+    Raises ExecutorSilentError, and TimeoutError if something does not end.
     """
     orphans = find_orphans(workspace)
     if not orphans:
         return orphans
-    tell(f"{orphans}\nCancelling them.")
-    cancel(orphans.jobs)
-    for pid in orphans.processes:
-        _end(pid, signal.SIGTERM)
+    say(f"{orphans}\nCancelling them.")
+    for executor, jobs in orphans.jobs.items():
+        executor.cancel(jobs)
     end = time.monotonic() + timeout_seconds
     while left := find_orphans(workspace):
         if time.monotonic() > end:
             raise TimeoutError(f"{left}\nThese did not end within {timeout_seconds:.0f} s.")
         time.sleep(1)
-        for pid in left.processes if time.monotonic() > end - timeout_seconds / 2 else ():
-            _end(pid, signal.SIGKILL)
+        if time.monotonic() > end - timeout_seconds / 2:
+            for executor, jobs in left.jobs.items():
+                executor.cancel(jobs, at_once=True)
     return orphans
-
-
-def _end(pid: int, by: signal.Signals) -> None:
-    try:
-        os.kill(pid, by)
-    except ProcessLookupError:
-        return

@@ -76,38 +76,3 @@ def _start_ticks(pid: int) -> int | None:
     except OSError:
         return None
     return None if fields[0] in "ZX" else int(fields[19])
-
-
-def marked_processes(name: str, value: str) -> list[int]:
-    """Return the processes with an environment variable, without this one and its children.
-
-    Only processes whose environment may be read are seen: one's own, or all for root. Those inside
-    a Slurm job are Slurm's to tell of.
-    """
-    marker = f"{name}={value}".encode()
-    family = _descendants(os.getpid())
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (folder / "environ").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        in_slurm = any(word.startswith(b"SLURM_JOB_ID=") for word in words)
-        if marker in words and not in_slurm and int(folder.name) not in family:
-            found.append(int(folder.name))
-    return sorted(found)
-
-
-def _descendants(pid: int) -> set[int]:
-    family = {pid}
-    pending = [pid]
-    while pending:
-        parent = pending.pop()
-        for task in Path(f"/proc/{parent}/task").glob("*/children"):
-            try:
-                children = [int(child) for child in task.read_text().split()]
-            except OSError:
-                continue
-            pending += [child for child in children if child not in family]
-            family.update(children)
-    return family

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from socm.executors import Executor, ExecutorSilentError, QueuedJob, used_in
 from socm.graph.grouping import identifier
 from socm.run.failures import Failure, find_failure
 from socm.run.jobs import Job, read_jobs
 from socm.run.lock import Holder, is_locked, read_holder
 from socm.run.records import Records
 from socm.run.rerun import Prospect, Reason, read_file
-from socm.run.slurm import SlurmJob, SlurmSilentError, job_label, queued_jobs
 
 State = Literal["done", "running", "queued", "failed", "stale", "missing"]
 STATES: tuple[State, ...] = ("done", "running", "queued", "failed", "stale", "missing")
@@ -33,7 +33,7 @@ class JobStatus:
     state: State
     why: str | None = None
     """Why it is stale, in a few words."""
-    slurm: SlurmJob | None = None
+    queued: QueuedJob | None = None
     failure: Failure | None = None
     log: str | None = None
     """The log of its program, relative to the workspace."""
@@ -86,24 +86,29 @@ def read_status(workspace: Path) -> CampaignStatus:
     planned = read_jobs(lambda path: read_file(workspace / path))
     reasons = Prospect(planned, {}, records, {}).reasons()
     warnings = []
-    queue: Mapping[str, SlurmJob] = {}
-    try:
-        queue = {job.label: job for job in queued_jobs(workspace)}
-    except SlurmSilentError as error:
-        warnings.append(f"Slurm does not say what is in its queue: {error}")
+    queues: dict[Executor, dict[str, QueuedJob]] = {}
+    for executor in used_in(workspace):
+        try:
+            jobs_in_queue = executor.queued_jobs(workspace)
+            queues[executor] = {job.label: job for job in jobs_in_queue if job.label}
+        except ExecutorSilentError as error:
+            warnings.append(f"what {executor.name} has queued is not known: {error}")
     holder = read_holder(workspace) if is_locked(workspace) else None
     if holder is not None and holder.process.is_dead:
         warnings.append(f"{holder} was killed: its lock is still there, the next run releases it")
         holder = None
     jobs = []
     for job, why in zip(planned, reasons, strict=True):
-        slurm = queue.get(job_label(identifier(job.rule), job.name))
-        jobs.append(_job_status(job, why, records, slurm, holder is not None))
+        in_queues = (
+            queue.get(executor.label(identifier(job.rule), job.name)) for executor, queue in queues.items()
+        )
+        queued = next(filter(None, in_queues), None)
+        jobs.append(_job_status(job, why, records, queued, holder is not None))
     return CampaignStatus(campaign, tuple(jobs), tuple(_by_rule(jobs, planned)), holder, tuple(warnings))
 
 
 def _job_status(
-    job: Job, reasons: tuple[Reason, ...], records: Records, slurm: SlurmJob | None, is_run: bool
+    job: Job, reasons: tuple[Reason, ...], records: Records, queued: QueuedJob | None, is_run: bool
 ) -> JobStatus:
     log = records.log(job)
 
@@ -111,9 +116,9 @@ def _job_status(
         shown = str(log.relative_to(records.workspace)) if log.exists() else None
         return JobStatus(job.rule, job.name, state, log=shown, **more)  # type: ignore[arg-type]
 
-    if slurm is not None:
-        taken = float(slurm.elapsed_seconds * slurm.cores) if slurm.is_running else None
-        return status("running" if slurm.is_running else "queued", slurm=slurm, core_seconds=taken)
+    if queued is not None:
+        taken = float(queued.elapsed_seconds * queued.cores) if queued.is_running else None
+        return status("running" if queued.is_running else "queued", queued=queued, core_seconds=taken)
     started = any(records.is_incomplete(output) for output in job.makes)
     if started and is_run:
         return status("running")

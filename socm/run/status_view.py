@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from socm.executors import EXECUTORS
 from socm.run.failures import REASON_TEXTS
 from socm.run.status import STATES, CampaignStatus, JobStatus, State, chosen
 
@@ -96,10 +97,11 @@ def _told(job: JobStatus) -> str:
         where = f" on {job.failure.node}" if job.failure.node else ""
         number = f" (Slurm {job.failure.slurm_id}{where})" if job.failure.slurm_id else ""
         return f"{REASON_TEXTS[job.failure.reason]}{number}" + (f", log: {job.log}" if job.log else "")
-    if job.slurm is not None and job.state == "running":
-        return f"Slurm {job.slurm.id} on {job.slurm.nodes} since {job.slurm.start}"
-    if job.slurm is not None:
-        return f"Slurm {job.slurm.id} waits: {job.slurm.reason}"
+    if job.queued is not None:
+        name = f"{EXECUTORS[job.queued.executor].title} {job.queued.id}"
+        if job.queued.is_running:
+            return f"{name} on {job.queued.nodes} since {job.queued.start}"
+        return f"{name} waits: {job.queued.reason}"
     return job.why or ""
 
 
@@ -134,12 +136,12 @@ def _job_json(job: JobStatus) -> dict[str, Any]:
     document: dict[str, Any] = {"rule": job.rule, "job": job.job, "state": job.state}
     if job.why:
         document["why"] = job.why
-    if job.slurm:
-        document["slurm"] = {
-            "id": job.slurm.id,
-            "nodes": job.slurm.nodes,
-            "since": job.slurm.start,
-            "reason": job.slurm.reason,
+    if job.queued:
+        document[job.queued.executor] = {
+            "id": job.queued.id,
+            "nodes": job.queued.nodes,
+            "since": job.queued.start,
+            "reason": job.queued.reason,
         }
     if job.failure:
         document["failure"] = {

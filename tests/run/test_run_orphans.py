@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from socm.run.orphans import MARKER, cancel_orphans, find_orphans, mark
-from socm.run.slurm import elapsed_seconds, job_label
+from socm.executors.local import MARKER, mark
+from socm.run.orphans import Orphans, cancel_orphans, find_orphans
 
 START = (
     "import os, subprocess, sys; "
@@ -32,15 +32,20 @@ def start_orphan(workspace: Path) -> int:
     return int(subprocess.run(command, check=True, capture_output=True, text=True, env=path).stdout)
 
 
+def processes(orphans: Orphans) -> list[int]:
+    """Return the ids of the processes among what an earlier run left."""
+    return [int(job.id) for jobs in orphans.jobs.values() for job in jobs]
+
+
 def test_a_process_that_outlived_its_run_is_found_and_ended(no_slurm, tmp_path):
     (tmp_path / "other").mkdir()
     pid, other = start_orphan(tmp_path), start_orphan(tmp_path / "other")
     told: list[str] = []
     try:
-        assert find_orphans(tmp_path).processes == (pid,)
-        assert cancel_orphans(tmp_path, told.append).processes == (pid,)
+        assert processes(find_orphans(tmp_path)) == [pid]
+        assert processes(cancel_orphans(tmp_path, told.append)) == [pid]
         assert not find_orphans(tmp_path)
-        assert find_orphans(tmp_path / "other").processes == (other,)
+        assert processes(find_orphans(tmp_path / "other")) == [other]
     finally:
         os.kill(other, 9)
     assert told == [f"processes of an earlier run on this machine: {pid}\nCancelling them."]
@@ -52,15 +57,3 @@ def test_ones_own_children_are_no_orphans(no_slurm, tmp_path, monkeypatch):
     with subprocess.Popen(["/bin/sleep", "30"]) as child:
         assert not find_orphans(tmp_path)
         child.kill()
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("5", 5), ("1:05", 65), ("2:00:01", 7201), ("1-00:00:00", 86400), ("INVALID", 0)]
-)
-def test_durations_of_squeue(text, seconds):
-    assert elapsed_seconds(text) == seconds
-
-
-def test_jobs_are_known_by_snakemakes_comment():
-    assert job_label("mission_tests", "f090/split_1") == "rule_mission_tests_wildcards_f090_split_1"
-    assert job_label("ml_mapmaking", "") == "rule_ml_mapmaking"

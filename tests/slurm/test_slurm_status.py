@@ -35,7 +35,7 @@ def test_status_while_it_runs_after_it_died_and_why_jobs_failed(workspace: Works
     states = {job.job: job for job in read_status(workspace.folder).jobs}
     running = [name for name in ("one", "two", "three") if states[name].state == "running"]
     assert len(running) == 2
-    told = states[running[0]].slurm
+    told = states[running[0]].queued
     assert told is not None
     assert told.nodes in {"n1", "n2", "n3", "n4"}
     assert re.match(r"\d{4}-\d\d-\d\dT\d\d:", told.start)

@@ -1,0 +1,15 @@
+"""Executors: what runs the jobs of a workspace. Everything of one stands in its own room."""
+
+from socm.executors.base import Executor, ExecutorSilentError, QueuedJob
+from socm.executors.registry import EXECUTORS, executor_of
+from socm.executors.used import record_use, used_in
+
+__all__ = [
+    "EXECUTORS",
+    "Executor",
+    "ExecutorSilentError",
+    "QueuedJob",
+    "executor_of",
+    "record_use",
+    "used_in",
+]

@@ -1,0 +1,89 @@
+"""The machine on which Snakemake runs: its jobs are processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+from socm.executors.base import QueuedJob
+
+MARKER = "SOCM_WORKSPACE"
+"""Environment variable of every job's processes: the workspace that they belong to."""
+
+
+def mark(workspace: Path) -> None:
+    """Mark whatever this process starts from now on as belonging to the workspace."""
+    os.environ[MARKER] = os.path.realpath(workspace)
+
+
+class LocalExecutor:
+    """Processes of this machine, known by a variable in their environment."""
+
+    name = "local"
+    title = "this machine"
+
+    def has_traces(self, workspace: Path) -> bool:
+        """Return True: looking at the processes of this machine costs nothing and waits for nobody."""
+        return True
+
+    def queued_jobs(self, workspace: Path) -> tuple[QueuedJob, ...]:
+        """Return a job for each process that an earlier run of the workspace left on this machine."""
+        pids = marked_processes(MARKER, os.path.realpath(workspace))
+        return tuple(QueuedJob(str(pid), "RUNNING", is_running=True) for pid in pids)
+
+    def label(self, rule: str, job: str) -> str:
+        """Return an empty text: a process doesn't say which job it is of."""
+        return ""
+
+    def cancel(self, jobs: Sequence[QueuedJob], at_once: bool = False) -> None:
+        """Send each process SIGTERM, or SIGKILL if `at_once`."""
+        for job in jobs:
+            try:
+                os.kill(int(job.id), signal.SIGKILL if at_once else signal.SIGTERM)
+            except ProcessLookupError:
+                continue
+
+    def cancel_command(self, jobs: Sequence[QueuedJob]) -> tuple[str, ...]:
+        """Return the command that ends the processes."""
+        return ("kill", *(job.id for job in jobs))
+
+    def describe(self, jobs: Sequence[QueuedJob]) -> list[str]:
+        """Return a line that names the processes."""
+        return [f"processes of an earlier run on this machine: {' '.join(job.id for job in jobs)}"]
+
+
+def marked_processes(name: str, value: str) -> list[int]:
+    """Return the processes with an environment variable, without this one and its children.
+
+    Only processes whose environment may be read are seen: one's own, or all for root. Those inside a
+    job of another executor on this machine are that executor's.
+    """
+    marker = f"{name}={value}".encode()
+    family = _descendants(os.getpid())
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        is_elsewhere = any(word.startswith(b"SLURM_JOB_ID=") for word in words)
+        if marker in words and not is_elsewhere and int(folder.name) not in family:
+            found.append(int(folder.name))
+    return sorted(found)
+
+
+def _descendants(pid: int) -> set[int]:
+    family = {pid}
+    pending = [pid]
+    while pending:
+        parent = pending.pop()
+        for task in Path(f"/proc/{parent}/task").glob("*/children"):
+            try:
+                children = [int(child) for child in task.read_text().split()]
+            except OSError:
+                continue
+            pending += [child for child in children if child not in family]
+            family.update(children)
+    return family

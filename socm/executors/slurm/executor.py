@@ -1,0 +1,53 @@
+"""Slurm as an executor: its parts, behind the names that all executors have."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from socm.executors.base import QueuedJob
+from socm.executors.slurm import client, queue
+
+LOGS = Path("logs/slurm")
+"""Slurm's own logs in a workspace, as the profile has it."""
+MOST_SHOWN = 20
+
+
+class SlurmExecutor:
+    """Jobs that Snakemake's Slurm plugin submits with sbatch."""
+
+    name = "slurm"
+    title = "Slurm"
+
+    def has_traces(self, workspace: Path) -> bool:
+        """Return whether there are Slurm's own logs."""
+        return (workspace / LOGS).is_dir()
+
+    def queued_jobs(self, workspace: Path) -> tuple[QueuedJob, ...]:
+        """Return the jobs of a workspace in Slurm's queue; raises ExecutorSilentError."""
+        return queue.queued_jobs(workspace)
+
+    def label(self, rule: str, job: str) -> str:
+        """Return the comment that Snakemake's plugin gives a job."""
+        return queue.job_label(rule, job)
+
+    def cancel(self, jobs: Sequence[QueuedJob], at_once: bool = False) -> None:
+        """Cancel jobs, which Slurm ends by its own rules; raises ExecutorSilentError."""
+        if jobs and not at_once:
+            client.run(*self.cancel_command(jobs))
+
+    def cancel_command(self, jobs: Sequence[QueuedJob]) -> tuple[str, ...]:
+        """Return the command that cancels jobs."""
+        return ("scancel", *(job.id for job in jobs))
+
+    def describe(self, jobs: Sequence[QueuedJob]) -> list[str]:
+        """Return a table of the jobs, and the command that cancels them."""
+        number = len(jobs)
+        lines = [f"{number} job{'s' if number > 1 else ''} of an earlier run still in Slurm:"]
+        lines += [
+            f"{job.id:>10}  {job.state.lower():<10} {job.nodes or job.reason:<16} "
+            f"{job.label.removeprefix('rule_')}"
+            for job in jobs[:MOST_SHOWN]
+        ]
+        lines += [f"{'…':>10}  and {number - MOST_SHOWN} more"] if number > MOST_SHOWN else []
+        return [*lines, f"{' '.join(self.cancel_command(jobs[:MOST_SHOWN]))}  cancels them"]

@@ -1,0 +1,46 @@
+"""Which executors a workspace was run with: only those are asked for its jobs."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from socm.executors.base import Executor
+from socm.executors.registry import EXECUTORS
+
+RECORD = Path(".snakemake/socm-executors.json")
+
+
+def record_use(workspace: Path, name: str) -> None:
+    """Note that a workspace is run with an executor. Raises OSError."""
+    known = _recorded(workspace)
+    if name in known:
+        return
+    record = workspace / RECORD
+    record.parent.mkdir(exist_ok=True)
+    temporary = record.with_name(f"{record.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(sorted({*known, name})) + "\n")
+    temporary.replace(record)
+
+
+def used_in(workspace: Path) -> tuple[Executor, ...]:
+    """Return the executors that may still have jobs of a workspace.
+
+    This machine is always among them. The others are those on record, and those that left files: a
+    workspace may be older than the record, or have lost it.
+    """
+    recorded = _recorded(workspace)
+    return tuple(
+        executor for name, executor in EXECUTORS.items() if name in recorded or executor.has_traces(workspace)
+    )
+
+
+def _recorded(workspace: Path) -> frozenset[str]:
+    try:
+        names = json.loads((workspace / RECORD).read_text())
+    except (OSError, ValueError):
+        return frozenset()
+    return (
+        frozenset(name for name in names if isinstance(name, str)) if isinstance(names, list) else frozenset()
+    )
