@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from socm.diagnostics.edge import naming
+
 
 @click.group(name="cluster")
 def cluster_command() -> None:
@@ -50,5 +52,6 @@ def detect(partition: str | None, output: Path | None, force: bool) -> None:
     if file.exists() and not force:
         raise click.UsageError(f"{file} is there already; --force writes over it, -o names another")
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(text)
+    with naming(file):
+        file.write_text(text)
     click.echo(f'Wrote {file}. In the campaign: resource = "{file if file.is_absolute() else f"./{file}"}"')

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from socm.cli.printing import report
+from socm.diagnostics.edge import naming
 
 if TYPE_CHECKING:
     from socm.graph.network import Level
@@ -60,8 +61,6 @@ def graph_command(file: Path, form: str, by: Level, output: Path | None) -> None
     if output is None:
         click.echo(text, nl=False)
         return
-    try:
+    with naming(output):
         output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise click.ClickException(f"{output} can't be written: {error.strerror}") from None
     click.echo(f"Wrote {output}.")

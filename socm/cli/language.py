@@ -9,6 +9,7 @@ import click
 
 from socm.cli.printing import report
 from socm.diagnostics import Diagnostic, DiagnosticError, Place, explain, explained_codes, nearest_name
+from socm.diagnostics.edge import naming
 
 _FORMAT = click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", help="How problems are told."
@@ -29,12 +30,11 @@ def init(folder: Path) -> None:
     campaign, schema = folder / FILE, folder / SCHEMA_FILE
     _refuse_existing(campaign)
     _refuse_existing(schema)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    with naming(campaign):
         campaign.write_text(starter_text(folder.resolve().name or "campaign"), encoding="utf-8")
+    with naming(schema):
         schema.write_text(_json(campaign_schema(registered_workflows)), encoding="utf-8")
-    except OSError as error:
-        raise DiagnosticError(_unwritable(error, campaign)) from None
     click.echo(f"Wrote {campaign} and {schema}.")
     click.echo(
         "Next: put in your paths and say `socm check campaign.toml`; or try it with `socm simulate data`."
@@ -137,10 +137,8 @@ def import_command(file: Path, output: Path | None, form: str) -> None:
     if output is None:
         click.echo(imported.text, nl=False)
     else:
-        try:
+        with naming(output):
             output.write_text(imported.text, encoding="utf-8")
-        except OSError as error:
-            raise DiagnosticError(_unwritable(error, output)) from None
     report(imported.diagnostics, written=True, as_json=form == "json" and output is not None)
     if output is not None and form == "text":
         click.echo(f"Wrote {output}.")
@@ -179,8 +177,3 @@ def _refuse_existing(path: Path) -> None:
         hint = "take another name, or remove it first"
         problem = Diagnostic("file-exists", "this file is there already", place=Place(str(path)), hint=hint)
         raise DiagnosticError(problem)
-
-
-def _unwritable(error: OSError, path: Path) -> Diagnostic:
-    reason = error.strerror or str(error)
-    return Diagnostic("unwritable-file", f"the file can't be written: {reason}", place=Place(str(path)))

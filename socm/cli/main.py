@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
-import traceback
 
 import click
 
 from socm import __version__
 from socm.cli.printing import report
-from socm.diagnostics import DiagnosticError
-
-USERS_MISTAKE = 2
-OUR_MISTAKE = 1
-INTERRUPTED = 130
+from socm.diagnostics.edge import USERS_MISTAKE, run_program
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": (
@@ -116,25 +110,18 @@ def cli() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 a bug in socm, 2 a mistake that the user can mend."""
+    """Run the command line and exit: 0 done, 1 our mistake, 2 one that the user can mend, 130 Ctrl-C."""
+    sys.exit(run_program(lambda: _run(arguments), lambda error: report(error.diagnostics)))
+
+
+def _run(arguments: list[str] | None) -> int:
     try:
         code = cli.main(arguments, prog_name="socm", standalone_mode=False)
-        sys.exit(code if isinstance(code, int) else 0)
     except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+        return stop.exit_code
     except click.ClickException as error:
         error.show()
-        sys.exit(USERS_MISTAKE)
-    except (click.Abort, KeyboardInterrupt):
-        sys.stderr.write("socm: interrupted\n")
-        sys.exit(INTERRUPTED)
-    except DiagnosticError as error:
-        report(error.diagnostics)
-        sys.exit(USERS_MISTAKE)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(OUR_MISTAKE)
-    except Exception:  # noqa: BLE001 -- whatever is left is ours
-        traceback.print_exc()
-        sys.stderr.write(f"\nThis is a bug in socm {__version__}: please report it with the lines above.\n")
-        sys.exit(OUR_MISTAKE)
+        return USERS_MISTAKE
+    except click.Abort:
+        raise KeyboardInterrupt from None
+    return code if isinstance(code, int) else 0

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from socm.cli.printing import console, report
-from socm.diagnostics import Diagnostic, DiagnosticError, Place, nearest_name
+from socm.diagnostics import Diagnostic, DiagnosticError, nearest_name
+from socm.diagnostics.edge import naming
 
 if TYPE_CHECKING:
     from socm.compile import Compiled
@@ -62,11 +63,8 @@ def splits_command(file: Path, tests: tuple[str, ...], form: str, plot: Path | N
     if plot is not None and views:
         from socm.run.splits_plot import plot_splits
 
-        try:
+        with naming(plot):
             plot_splits(views, plot)
-        except OSError as error:
-            why = f"the picture can't be written: {error.strerror or error}"
-            raise DiagnosticError(Diagnostic("unwritable-file", why, place=Place(str(plot)))) from None
         click.echo(f"Drew {plot}.", err=form != "text")
     if not views:
         click.echo(f"{file} holds no null test.", err=True)

@@ -7,6 +7,7 @@ import json
 import sys
 from pathlib import Path
 
+from socm.diagnostics.edge import run_program
 from socm.jobs.coverage import coverage_message, read_coverage
 from socm.jobs.finish import finish, remove_leftovers
 
@@ -98,4 +99,4 @@ def check_coverage(asked: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_program(main))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from socm.diagnostics import Diagnostic, DiagnosticError
+from socm.diagnostics.edge import naming
 
 FOLDER = "workflow"
 """The folder that is replaced as one."""
@@ -121,7 +122,7 @@ def _replace_file(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with naming(path), os.fdopen(handle, "wb") as file:
             file.write(content)
         Path(temporary).chmod(0o644 & ~_umask())
         Path(temporary).replace(path)
@@ -161,7 +162,8 @@ def _replace_folder(workspace: Path, contents: Mapping[str, bytes], fresh: set[s
             if path.startswith(f"{FOLDER}/"):
                 target = new / Path(path).relative_to(FOLDER)
                 target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(contents[path])
+                with naming(workspace / path):
+                    target.write_bytes(contents[path])
         _remove_empty_folders(new)
         _swap(new, old)
     finally:

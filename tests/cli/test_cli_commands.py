@@ -129,9 +129,13 @@ def test_a_bug_is_told_as_one(campaign, capsys, monkeypatch):
     monkeypatch.setattr(socm.compile, "compile_campaign", broken)
     code, out, err = run(["check", "campaign.toml"], capsys)
     assert (code, out) == (1, "")
+    assert "RuntimeError: out of cheese (tests/cli/test_cli_commands.py:" in err
+    assert "This is a mistake in socm" in err
+    assert "Traceback" not in err
+    monkeypatch.setenv("SOCM_DEBUG", "1")
+    code, out, err = run(["check", "campaign.toml"], capsys)
+    assert (code, out) == (1, "")
     assert "Traceback (most recent call last)" in err
-    assert "RuntimeError: out of cheese" in err
-    assert "This is a bug in socm" in err
 
 
 def test_an_interrupt_is_no_bug(campaign, capsys, monkeypatch):

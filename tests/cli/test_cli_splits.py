@@ -89,4 +89,4 @@ def test_a_picture_that_can_not_be_written_is_told(campaign, capsys):
     pytest.importorskip("matplotlib", reason="the analysis extra is not installed")
     code, _, err = run(["campaign.toml", "--plot", "no/such/folder/splits.png"], capsys)
     assert code == 2
-    assert "error[unwritable-file]" in err
+    assert "error[file-problem]" in err

@@ -90,7 +90,7 @@ def test_init_where_nothing_can_be_written(run: Run, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     ran = run("init", "file/folder")
     assert ran.code == 2
-    assert "error[unwritable-file]" in ran.err
+    assert "error[file-problem]" in ran.err
 
 
 def test_check_writes_nothing(

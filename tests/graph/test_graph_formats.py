@@ -207,5 +207,5 @@ outputs = "b.txt"
 def test_a_picture_that_cant_be_written_is_told(folder: Folder, tmp_path: Path) -> None:
     done = folder.call("socm", "graph", "campaign.toml", "-o", str(tmp_path / "no" / "graph.txt"))
     assert done.returncode != 0
-    assert "can't be written" in done.stderr
+    assert "error[file-problem]" in done.stderr
     assert "Traceback" not in done.stderr
