@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,10 @@ SITE_FILE_VARIABLE = "SOTODLIB_SITECONFIG"
 USER_FILE_VARIABLE = "SOTODLIB_USERCONFIG"
 MAX_DEPTH = 20
 MAX_SUBSTITUTIONS = 100
+MAX_LENGTH = 100_000
+"""Of a value with its tags put in, in characters."""
+MAX_VALUES = 100_000
+"""Values below all keys: a YAML file may repeat one part of itself without end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ def read_context(path: Path) -> Context:
     tags = values.setdefault("tags", {}) or {}
     if not isinstance(tags, dict):
         raise DiagnosticError(Diagnostic("context-unreadable", f"`tags` of {path} is not a map of names"))
-    values = _substitute(values, dict(tags), path, MAX_DEPTH)
+    values = _substitute(values, {str(name): value for name, value in tags.items()}, path, MAX_DEPTH)
     obsdb = values.get("obsdb")
     if not isinstance(obsdb, str) or not obsdb:
         raise DiagnosticError(
@@ -81,7 +86,7 @@ def _read_yaml(file: Path) -> dict[str, Any]:
         raise DiagnosticError(
             Diagnostic("context-unreadable", f"{file} is not YAML: {problem}", place=place)
         ) from error
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DiagnosticError(
             Diagnostic("context-unreadable", f"{file} can't be read: {error}", place=Place(str(file)))
         ) from error
@@ -91,7 +96,26 @@ def _read_yaml(file: Path) -> dict[str, Any]:
                 "context-unreadable", f"{file} is not a map of keys to values", place=Place(str(file), 1, 1)
             )
         )
+    _check_size(values, file)
     return values
+
+
+def _check_size(values: dict[str, Any], file: Path) -> None:
+    """Raise for values that go on without end: in YAML a part may stand for itself many times."""
+    pending: list[Any] = [values]
+    for _ in range(MAX_VALUES):
+        if not pending:
+            return
+        value = pending.pop()
+        if isinstance(value, dict):
+            pending += value.values()
+        elif isinstance(value, list | set | tuple):
+            pending += value
+    raise DiagnosticError(
+        Diagnostic(
+            "context-unreadable", f"{file} holds more than {MAX_VALUES:,} values", place=Place(str(file))
+        )
+    )
 
 
 _Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -114,7 +138,7 @@ def _substitute(value: Any, tags: Mapping[str, Any], path: Path, depth: int) -> 
     if isinstance(value, str):
         return _substitute_text(value, tags, path)
     if isinstance(value, list):
-        return [_substitute(part, tags, path, depth) for part in value]
+        return [_substitute(part, tags, path, depth - 1) for part in value]
     if isinstance(value, dict):
         return {key: _substitute(part, tags, path, depth - 1) for key, part in value.items()}
     return value
@@ -123,6 +147,7 @@ def _substitute(value: Any, tags: Mapping[str, Any], path: Path, depth: int) -> 
 def _substitute_text(text: str, tags: Mapping[str, Any], path: Path) -> str:
     for _ in range(MAX_SUBSTITUTIONS):
         try:
+            _refuse_more_than_names(text)
             changed = text.format(**tags)
         except KeyError as error:
             raise DiagnosticError(
@@ -138,5 +163,14 @@ def _substitute_text(text: str, tags: Mapping[str, Any], path: Path) -> str:
             ) from error
         if changed == text:
             return text
+        if len(changed) > MAX_LENGTH:
+            break
         text = changed
     raise DiagnosticError(Diagnostic("context-tag", f"the tags of {path} refer to each other in a circle"))
+
+
+def _refuse_more_than_names(text: str) -> None:
+    """Raise ValueError for what a tag's name may have beside it: a width takes any amount of memory."""
+    for _, name, form, conversion in string.Formatter().parse(text):
+        if name is not None and (form or conversion or "." in name or "[" in name):
+            raise ValueError(f"{name!r} is no plain name in braces")

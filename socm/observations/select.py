@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import re
 import sqlite3
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from socm.diagnostics import Diagnostic, DiagnosticError, nearest_name
+from socm.observations.bounds import Limits, QueryTooLongError, Watch
 from socm.observations.context import Context
 from socm.observations.derive import SOURCES, derive_columns, with_sources
 from socm.observations.expression import (
@@ -56,11 +57,17 @@ def select_observations(
     file = query_file(query, base)
     asked = _read_id_file(file) if file else None
     text = "" if asked is not None else normalise_query(query)
+    watch = Watch(Limits.from_environment())
     with contextlib.closing(open_read_only(context.obsdb)) as connection:
-        database = _Database(connection, context.obsdb)
-        table = database.read(query, text, asked, columns)
+        try:
+            with watch.bounded():
+                watch.set_on(connection)
+                database = _Database(connection, context.obsdb, watch)
+                table = database.read(query, text, asked, columns)
+                everything = len(table) or database.count()
+        except QueryTooLongError as error:
+            raise _too_long(query, error, database_is_view=_is_view(connection)) from None
     if not len(table):
-        everything = database.row_count
         raise DiagnosticError(
             Diagnostic(
                 "query-selects-nothing",
@@ -73,17 +80,42 @@ def select_observations(
     return table
 
 
+def _too_long(query: str, error: QueryTooLongError, *, database_is_view: bool) -> DiagnosticError:
+    notes = ("`obs` is a view in this database: its own query counts, too",) if database_is_view else ()
+    return DiagnosticError(
+        Diagnostic(
+            "query-too-long",
+            f"the query {shortened(query)} was stopped: {error}",
+            key=(),
+            hint="a query is a condition on the columns of one observation; "
+            "pairs of observations take very long",
+            notes=notes,
+        )
+    )
+
+
+def _is_view(connection: sqlite3.Connection) -> bool:
+    connection.set_authorizer(None)
+    connection.set_progress_handler(None, 0)
+    try:
+        return bool(
+            connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'obs' AND type = 'view'").fetchone()
+        )
+    except sqlite3.Error:
+        return False
+
+
 class _Database:
     """The table ``obs`` of an open database: its columns, its keys, and how rows are fetched."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path, watch: Watch) -> None:
         self.connection = connection
         self.path = path
+        self.watch = watch
         try:
             info = connection.execute("PRAGMA table_info('obs')").fetchall()
             if not info:
                 raise unreadable(path, "it has no table `obs`")
-            self.row_count: int = connection.execute("SELECT count(*) FROM obs").fetchone()[0]
         except sqlite3.Error as error:
             raise unreadable(path, str(error)) from error
         allow_reading_only(connection)
@@ -91,6 +123,20 @@ class _Database:
         self.keys = tuple(name for _, name in sorted((row[5], str(row[1])) for row in info if row[5]))
         if "obs_id" not in self.columns:
             raise unreadable(path, "its table `obs` has no column `obs_id`")
+
+    def count(self) -> int:
+        """Return how many rows the database has; raises DiagnosticError (obsdb-unreadable)."""
+        with self._blaming_the_database():
+            number: int = self.connection.execute("SELECT count(*) FROM obs").fetchone()[0]
+        return number
+
+    @contextlib.contextmanager
+    def _blaming_the_database(self) -> Iterator[None]:
+        try:
+            with self.watch.bounded():
+                yield
+        except sqlite3.Error as error:
+            raise unreadable(self.path, str(error)) from error
 
     def read(
         self, query: str, text: str, asked: dict[str, tuple[str, ...]] | None, columns: Collection[str] | None
@@ -120,15 +166,19 @@ class _Database:
 
     def _rows(self, names: Sequence[str], query: str, text: str) -> Iterable[list[tuple[Any, ...]]]:
         statement = f"SELECT {_quoted(names)} FROM obs WHERE ({text}\n) AND obs_id IS NOT NULL"  # noqa: S608
+        cells = 0
         try:
-            cursor = self.connection.execute(statement)
-            while rows := cursor.fetchmany(ROWS_PER_FETCH):
-                yield rows
+            with self.watch.bounded():
+                cursor = self.connection.execute(statement)
+                while rows := cursor.fetchmany(ROWS_PER_FETCH):
+                    cells += len(rows) * len(names)
+                    self.watch.check_cells(cells)
+                    yield rows
         except sqlite3.DatabaseError as error:
             raise self._explained(query, error) from error
 
     def _rows_of_ids(self, names: Sequence[str], ids: Sequence[str]) -> Iterable[list[tuple[Any, ...]]]:
-        try:
+        with self._blaming_the_database():
             for first in range(0, len(ids), IDS_PER_STATEMENT):
                 some = ids[first : first + IDS_PER_STATEMENT]
                 marks = ",".join("?" * len(some))
@@ -136,12 +186,12 @@ class _Database:
                     f"SELECT {_quoted(names)} FROM obs WHERE obs_id IN ({marks})",  # noqa: S608
                     some,
                 ).fetchall()
-        except sqlite3.Error as error:
-            raise unreadable(self.path, str(error)) from error
 
     def _explained(self, query: str, error: sqlite3.DatabaseError) -> DiagnosticError:
         text = str(error)
         if "not authorized" in text or "prohibited" in text:
+            if _is_view(self.connection):
+                return unreadable(self.path, f"`obs` is a view that does more than read tables ({text})")
             return query_error(query, f"{text}; a query reads the observations and does nothing else")
         if any(sign in text for sign in _DATABASE_AT_FAULT):
             return unreadable(self.path, text)
