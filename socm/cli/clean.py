@@ -75,12 +75,13 @@ def clean_command(file: Path, output: Path | None, yes: bool, only_list: bool, f
 def kept_by(compiled: Compiled, file: Path) -> Kept:
     """Return what a compiled campaign still names."""
     from socm.core.references import texts_in
+    from socm.executors import EXECUTORS
     from socm.graph.checks import paths_in
     from socm.graph.grouping import identifier
     from socm.run.clean import Kept
 
     campaign = compiled.loaded.campaign
-    paths = {file.name, "workflow", "local", "slurm", *compiled.plan.files()}
+    paths = {file.name, "workflow", *EXECUTORS, *compiled.plan.files()}
     for rule, job in compiled.plan.jobs():
         stem = f"{rule.name}/{job.name}" if rule.has_wildcard else rule.name
         paths |= {f"logs/{stem}.log", f"benchmarks/{stem}.tsv", *job.outputs.values()}

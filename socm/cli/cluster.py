@@ -40,10 +40,11 @@ def list_clusters() -> None:
 )
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 def detect(partition: str | None, output: Path | None, force: bool) -> None:
-    """Write a cluster file from what sinfo, scontrol and sacctmgr say."""
-    from socm.clusters.detect import cluster_toml, detect_cluster
+    """Write a cluster file from what Slurm says of itself."""
+    from socm.clusters import cluster_toml
+    from socm.executors import EXECUTORS
 
-    detected = detect_cluster(partition)
+    (detected,) = filter(None, (executor.detect(partition) for executor in EXECUTORS.values()))
     text = cluster_toml(detected)
     if output == Path("-"):
         click.echo(text, nl=False)

@@ -122,14 +122,12 @@ def _refuse_if_running(workspace: Path) -> None:
 
 
 def _look_before(compiled: Compiled, profile: str) -> None:
-    from socm.run.preflight import check_before_run, check_programs_here, is_ready
+    from socm.run.preflight import check_before_run, is_ready
 
     if not _has_profile(compiled.workspace, profile, os.environ):
         written = sorted(path.parent.name for path in compiled.workspace.glob("*/config.yaml"))
         raise click.UsageError(f"there is no profile {profile!r}; the compile wrote {' and '.join(written)}")
-    problems = check_before_run(compiled.plan, compiled.workspace, profile)
-    if profile == "local":
-        problems += check_programs_here(compiled.diagnostics)
+    problems = check_before_run(compiled.plan, compiled.workspace, profile, compiled.diagnostics)
     report(problems, written=True)
     if not is_ready(problems):
         click.echo("Nothing was run.", err=True)

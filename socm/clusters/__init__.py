@@ -1,20 +1,24 @@
 """Clusters: what they have, and what a job asks of one."""
 
-from socm.clusters.fit import JobResources, fit, local_launcher
+from socm.clusters.detected import Detected, cluster_toml
+from socm.clusters.fit import THREAD_VARIABLES, JobResources, fit
 from socm.clusters.limits import RunLimits, run_limits
 from socm.clusters.load import cluster_names, load_cluster
-from socm.clusters.model import Cluster, Qos
+from socm.clusters.model import SCHEDULERS, Cluster, Qos
 from socm.clusters.shipped import shipped_folder
 
 __all__ = [
+    "SCHEDULERS",
+    "THREAD_VARIABLES",
     "Cluster",
+    "Detected",
     "JobResources",
     "Qos",
     "RunLimits",
     "cluster_names",
+    "cluster_toml",
     "fit",
     "load_cluster",
-    "local_launcher",
     "run_limits",
     "shipped_folder",
 ]

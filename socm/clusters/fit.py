@@ -10,15 +10,12 @@ from socm.clusters.model import Cluster, Qos
 from socm.core.models import Resources
 from socm.diagnostics import Collector, Diagnostic, nearest_name
 
-LEAST_MEM_MB = 500
-"""Memory of the smallest job on Slurm: the two Snakemakes that start its program take 300 MB."""
-
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True, slots=True)
 class JobResources:
-    """What one job asks of Slurm. Memory is that of each node, as sbatch counts it."""
+    """What one job asks of its executor. Memory is that of each node."""
 
     nodes: int
     tasks: int
@@ -37,7 +34,7 @@ class JobResources:
     constraint: str | None = None
     gpus: int | None = None
     extra: str | None = None
-    """Further sbatch options."""
+    """Further options of the command that submits the job."""
 
     @property
     def cores(self) -> int:
@@ -58,9 +55,8 @@ def fit(request: Resources, cluster: Cluster, jobs: int = 1) -> JobResources:
     qos = _choose_qos(request, cluster, nodes, jobs, problems)
     problems.raise_if_errors()
     ranks_per_node = math.ceil(request.ranks / nodes)
-    mem_mb = _mem_mb_of_node(request, nodes)
-    if cluster.scheduler == "slurm":
-        mem_mb = max(mem_mb, min(LEAST_MEM_MB, cluster.mem_mb_per_node or LEAST_MEM_MB))
+    least_mem_mb = cluster.rules.least_mem_mb
+    mem_mb = max(_mem_mb_of_node(request, nodes), min(least_mem_mb, cluster.mem_mb_per_node or least_mem_mb))
     runtime_limits = [
         limit for limit in (qos and qos.max_walltime_minutes, cluster.max_walltime_minutes) if limit
     ]
@@ -83,23 +79,8 @@ def fit(request: Resources, cluster: Cluster, jobs: int = 1) -> JobResources:
         account=request.account or cluster.account,
         constraint=request.constraint,
         gpus=request.gpus,
-        extra=_extra(request, nodes, ranks_per_node),
+        extra=request.extra,
     )
-
-
-def local_launcher(job: JobResources) -> str:
-    """Return what starts a job of several ranks on one machine without Slurm.
-
-    Snakemake counts all cores of the job there and would give each rank as many threads.
-    """
-    variables = (f"{name}={job.cpus_per_task}" for name in THREAD_VARIABLES)
-    return " ".join(("env", *variables, f"mpiexec -n {job.tasks}"))
-
-
-def _extra(request: Resources, nodes: int, ranks_per_node: int) -> str | None:
-    # Slurm fills the first node and leaves the rest to the last; memory is reckoned on an even spread.
-    spread = [f"--ntasks-per-node={ranks_per_node}"] if nodes > 1 else []
-    return " ".join([*spread, *([request.extra] if request.extra else [])]) or None
 
 
 def _mem_mb_of_node(request: Resources, nodes: int) -> int:
@@ -116,7 +97,7 @@ def _nodes(request: Resources, cluster: Cluster, problems: Collector) -> int:
         cluster.mem_mb_per_node,
     )
     by_cores = by_memory = 1
-    if cluster.scheduler == "local":
+    if not cluster.rules.reserves_cores:
         node_cores = None  # Snakemake gives a job as many of its threads as there are cores
     if node_cores is not None:
         if threads > node_cores:
@@ -140,7 +121,7 @@ def _nodes(request: Resources, cluster: Cluster, problems: Collector) -> int:
     if problems.has_errors:
         return 1
     least = max(by_cores, by_memory)
-    nodes = 1 if cluster.scheduler == "local" and least == 1 else request.nodes or least
+    nodes = 1 if not cluster.rules.reserves_cores and least == 1 else request.nodes or least
     arithmetic = _arithmetic(request, cluster, by_cores, by_memory)
     if nodes < least:
         problems.add(
@@ -166,7 +147,7 @@ def _nodes(request: Resources, cluster: Cluster, problems: Collector) -> int:
             Diagnostic(
                 "too-many-nodes",
                 f"this job takes {max(nodes, least):,} nodes, and {cluster.name} has {cluster.nodes:,}"
-                + (" for this campaign" if cluster.scheduler == "slurm" else ""),
+                + (" for this campaign" if cluster.rules.reserves_cores else ""),
                 key=("nodes",) if request.nodes else ("ranks",),
                 notes=arithmetic,
             )

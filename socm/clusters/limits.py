@@ -57,7 +57,7 @@ def run_limits(rules: Sequence[tuple[JobResources, int]], cluster: Cluster) -> R
             resources[resource_name(name, "cores")] = qos.max_cores
             taken[resource_name(name, "cores")] = 1
     all_cores = sum(job.cores * number for job, number in rules)
-    if cluster.scheduler == "slurm" and cluster.cores is not None and all_cores > cluster.cores:
+    if cluster.rules.reserves_cores and cluster.cores is not None and all_cores > cluster.cores:
         resources["campaign_cores"] = cluster.cores
         for name in used:
             of_qos[name]["campaign_cores"] = 1

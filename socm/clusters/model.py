@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import string
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
@@ -21,6 +23,23 @@ def slurm_minutes(value: Any) -> int:
 
 
 Minutes = Annotated[int, BeforeValidator(slurm_minutes), Field(ge=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulerRules:
+    """What every cluster of one scheduler does with a job."""
+
+    reserves_cores: bool
+    """Whether a job waits until the cores are free that it asks for."""
+    least_mem_mb: int
+    """Memory of the smallest job."""
+
+
+SCHEDULERS: Mapping[str, SchedulerRules] = {
+    # The two Snakemakes that start a job's program on its node take 300 MB.
+    "slurm": SchedulerRules(reserves_cores=True, least_mem_mb=500),
+    "local": SchedulerRules(reserves_cores=False, least_mem_mb=1),
+}
 
 
 class Qos(Section):
@@ -48,7 +67,7 @@ class Cluster(Section):
     """
 
     name: str
-    scheduler: Literal["slurm", "local"] = "slurm"
+    scheduler: str = "slurm"
     nodes: int | None = Field(None, ge=1, description="Nodes of the cluster.")
     cores_per_node: int | None = Field(None, ge=1, description="Cores of a node.")
     mem_mb_per_node: MemoryMb | None = Field(
@@ -62,6 +81,13 @@ class Cluster(Section):
     launcher: str = Field(description="Command in front of an MPI program.")
     modules: tuple[str, ...] = Field((), description="Modules that every job loads first.")
     qos: tuple[Qos, ...] = Field((), description="QoS of the cluster.")
+
+    @field_validator("scheduler")
+    @classmethod
+    def _is_known(cls, scheduler: str) -> str:
+        if scheduler not in SCHEDULERS:
+            raise ValueError(f"`{scheduler}` is no scheduler that socm knows: {', '.join(SCHEDULERS)}")
+        return scheduler
 
     @field_validator("launcher")
     @classmethod
@@ -79,6 +105,11 @@ class Cluster(Section):
         if len(set(names)) < len(names):
             raise ValueError("two QoS have one name")
         return self
+
+    @property
+    def rules(self) -> SchedulerRules:
+        """What the cluster's scheduler does with a job."""
+        return SCHEDULERS[self.scheduler]
 
     @property
     def cores(self) -> int | None:

@@ -85,7 +85,9 @@ class Resources(Section):
     memory_growth: float = Field(1.5, ge=1, description="Factor on the memory at each retry.")
     runtime_growth: float = Field(1.5, ge=1, description="Factor on the run time at each retry.")
     extra: str | None = Field(
-        None, description="Further sbatch options, passed on as they are.", examples=["--exclusive"]
+        None,
+        description="Further options of the command that submits a job, passed on as they are.",
+        examples=["--exclusive"],
     )
     tmp_dir: str | None = Field(
         None,

@@ -1,6 +1,6 @@
 """Executors: what runs the jobs of a workspace. Everything of one stands in its own room."""
 
-from socm.executors.base import Executor, ExecutorSilentError, QueuedJob
+from socm.executors.base import Executor, ExecutorSilentError, FailedTry, QueuedJob, Reason
 from socm.executors.registry import EXECUTORS, executor_of
 from socm.executors.used import record_use, used_in
 
@@ -8,7 +8,9 @@ __all__ = [
     "EXECUTORS",
     "Executor",
     "ExecutorSilentError",
+    "FailedTry",
     "QueuedJob",
+    "Reason",
     "executor_of",
     "record_use",
     "used_in",

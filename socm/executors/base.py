@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
+
+from socm.clusters import Cluster, Detected, JobResources
+from socm.core.models import Campaign
+from socm.diagnostics import Diagnostic
+from socm.graph import Plan
+
+Reason = Literal["time", "memory", "cancelled", "node", "program", "start", "refused"]
+"""Why a job failed."""
 
 
 class ExecutorSilentError(Exception):
@@ -32,12 +40,44 @@ class QueuedJob:
     """Name of the executor that has it."""
 
 
+@dataclass(frozen=True, slots=True)
+class FailedTry:
+    """What an executor knows of a job that began and made no output."""
+
+    reason: Reason
+    id: str | None = None
+    node: str | None = None
+    words: tuple[str, ...] = ()
+    """The executor's own words, where the job's log has none."""
+
+
 class Executor(Protocol):
     """One way to run jobs, named as Snakemake's plugin and as its profile in the workspace."""
 
     name: str
     title: str
     """What messages call it."""
+
+    def resources(self, job: JobResources) -> Mapping[str, int | str | None]:
+        """Return what a job asks, by the names of Snakemake's plugin; None for what it doesn't ask."""
+
+    def profile_values(self, campaign: Campaign, cluster: Cluster, plan: Plan) -> Mapping[str, object]:
+        """Return what the template of the profile, profiles/<name>/config.yaml.j2, needs."""
+
+    def preflight(self, plan: Plan, told: Sequence[Diagnostic]) -> Iterator[Diagnostic]:
+        """Yield what would stop or harm a run; `told` is what the compile warned of."""
+
+    def detect(self, partition: str | None = None) -> Detected | None:
+        """Return the cluster that this machine submits to, None if there is none to describe.
+
+        Raises DiagnosticError where there should be one.
+        """
+
+    def failed_try(self, workspace: Path, rule: str, job: str) -> FailedTry | None:
+        """Return what is known of the last failed try of a job; None if nothing is.
+
+        The job is one of the rule with identifier `rule`; `job` is its wildcard.
+        """
 
     def has_traces(self, workspace: Path) -> bool:
         """Return whether files in a workspace show that it was run with this executor."""

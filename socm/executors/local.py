@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from socm.executors.base import QueuedJob
+from socm.clusters import THREAD_VARIABLES, Cluster, Detected, JobResources
+from socm.core.models import Campaign
+from socm.diagnostics import Diagnostic, Severity
+from socm.executors.base import FailedTry, QueuedJob
+from socm.graph import Plan
 
 MARKER = "SOCM_WORKSPACE"
 """Environment variable of every job's processes: the workspace that they belong to."""
@@ -18,11 +23,58 @@ def mark(workspace: Path) -> None:
     os.environ[MARKER] = os.path.realpath(workspace)
 
 
+@dataclass(frozen=True, slots=True)
+class MpiRule:
+    """A rule with several ranks, as the profile starts it."""
+
+    identifier: str
+    cores: int
+    launcher: str
+
+
+def launcher(job: JobResources) -> str:
+    """Return what starts a job of several ranks.
+
+    Snakemake counts all cores of the job here and would give each rank as many threads.
+    """
+    variables = (f"{name}={job.cpus_per_task}" for name in THREAD_VARIABLES)
+    return " ".join(("env", *variables, f"mpiexec -n {job.tasks}"))
+
+
 class LocalExecutor:
     """Processes of this machine, known by a variable in their environment."""
 
     name = "local"
     title = "this machine"
+
+    def resources(self, job: JobResources) -> Mapping[str, int | str | None]:
+        """Return nothing: threads and memory are Snakemake's own."""
+        return {}
+
+    def profile_values(self, campaign: Campaign, cluster: Cluster, plan: Plan) -> Mapping[str, object]:
+        """Return the cores of the machine, and how each rule with several ranks is started."""
+        return {
+            "cores": (not cluster.rules.reserves_cores and cluster.cores_per_node) or "all",
+            "mpi_rules": [
+                MpiRule(rule.identifier, rule.resources.cores, launcher(rule.resources))
+                for rule in plan.rules
+                if rule.resources.tasks > 1
+            ],
+        }
+
+    def preflight(self, plan: Plan, told: Sequence[Diagnostic]) -> Iterator[Diagnostic]:
+        """Yield the programs that the compile warned of: here they are known to be missing."""
+        for problem in told:
+            if problem.code == "program-not-found":
+                yield replace(problem, severity=Severity.ERROR)
+
+    def failed_try(self, workspace: Path, rule: str, job: str) -> FailedTry | None:
+        """Return None: the job's own log is all there is."""
+        return None
+
+    def detect(self, partition: str | None = None) -> Detected | None:
+        """Return None: the cluster `local` ships, and a run finds what the machine has."""
+        return None
 
     def has_traces(self, workspace: Path) -> bool:
         """Return True: looking at the processes of this machine costs nothing and waits for nobody."""

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 
+from socm.clusters import SCHEDULERS
 from socm.core.jobs import JobSpec
 from socm.diagnostics import Collector, Diagnostic, KeyPath, Severity, nearest_name
 from socm.graph.plan import Plan, Rule
@@ -16,7 +17,7 @@ Job = tuple[Rule, JobSpec]
 _LIKE_A_WILDCARD = re.compile(r"\{\s*[.\w]+\s*(,[^{}]*(\{\d+(,\d+)?\}[^{}]*)*)?\}")
 """What Snakemake takes for a wildcard wherever it stands in a path; there is no way to escape it."""
 
-WORKSPACE_FOLDERS = ("workflow", "slurm", "local", "logs", "benchmarks", ".snakemake")
+WORKSPACE_FOLDERS = ("workflow", *SCHEDULERS, "logs", "benchmarks", ".snakemake")
 """Folders of the workspace that are not for results."""
 
 

@@ -1,28 +1,14 @@
-"""The profiles that ``snakemake --profile slurm`` and ``--profile local`` find in the workspace."""
+"""The profiles that ``snakemake --profile`` finds in the workspace, one for each executor."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-
 import jinja2
 
-from socm.clusters import Cluster, local_launcher, shipped_folder
+from socm.clusters import Cluster, shipped_folder
 from socm.core.models import Campaign
+from socm.executors import EXECUTORS
 from socm.graph import Plan
 from socm.render.layout import yaml_literal
-
-PROFILES = ("local", "slurm")
-LONGEST_JOB_NAME = 50
-
-
-@dataclass(frozen=True, slots=True)
-class MpiRule:
-    """A rule with several ranks, as the local profile starts it."""
-
-    identifier: str
-    cores: int
-    launcher: str
 
 
 def render_profiles(campaign: Campaign, cluster: Cluster, plan: Plan) -> dict[str, str]:
@@ -36,22 +22,15 @@ def render_profiles(campaign: Campaign, cluster: Cluster, plan: Plan) -> dict[st
         autoescape=False,  # noqa: S701 -- YAML, not HTML
     )
     environment.filters["yaml"] = yaml_literal
-    local_cores = cluster.cores_per_node if cluster.scheduler == "local" else None
     return {
-        f"{name}/config.yaml": environment.get_template(f"{name}/config.yaml.j2").render(
+        f"{executor.name}/config.yaml": environment.get_template(f"{executor.name}/config.yaml.j2").render(
             campaign=campaign,
             cluster=cluster,
             limits=plan.limits,
-            cores=local_cores or "all",
-            job_name_prefix=job_name_prefix(campaign.name),
             software_deployment=software_deployment(plan),
-            mpi_rules=[
-                MpiRule(rule.identifier, rule.resources.cores, local_launcher(rule.resources))
-                for rule in plan.rules
-                if rule.resources.tasks > 1
-            ],
+            **executor.profile_values(campaign, cluster, plan),
         )
-        for name in PROFILES
+        for executor in EXECUTORS.values()
     }
 
 
@@ -62,8 +41,3 @@ def software_deployment(plan: Plan) -> tuple[str, ...]:
         "env-modules": lambda rule: rule.spec.environment.modules,
     }
     return tuple(method for method, of in used.items() if any(map(of, plan.rules)))
-
-
-def job_name_prefix(campaign: str) -> str:
-    """Return the campaign's name as the Slurm executor takes it: at most 50 of A–Z a–z 0–9 _ -."""
-    return re.sub(r"[^A-Za-z0-9_-]", "-", campaign)[:LONGEST_JOB_NAME]

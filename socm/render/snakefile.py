@@ -18,6 +18,7 @@ import jinja2
 
 from socm.clusters import RunLimits, shipped_folder
 from socm.core.jobs import JobSpec
+from socm.executors import EXECUTORS
 from socm.graph import Rule
 from socm.render.environments import ENVIRONMENTS, command_text, environment_file, image_file, setup_text
 from socm.render.layout import Call, broken_value, named_value, printable_text, python_literal
@@ -332,12 +333,11 @@ def _resource_values(rule: Rule, limits: RunLimits) -> dict[str, int | str]:
         "group_size": fitted.tasks_per_node if rule.spec.body == "simulation" else None,
         # A job that leaves nothing behind is spared the start of a Python that would look for it.
         "leftovers": _leftovers(rule),
-        "qos": fitted.qos,
-        "slurm_partition": fitted.partition,
-        "slurm_account": fitted.account,
-        "constraint": fitted.constraint,
-        "gpu": fitted.gpus,
-        "slurm_extra": fitted.extra,
+        **{
+            name: value
+            for executor in EXECUTORS.values()
+            for name, value in executor.resources(fitted).items()
+        },
         **limits.of_job(fitted),
     }
     return {name: value for name, value in values.items() if value is not None}

@@ -2,42 +2,33 @@
 
 from __future__ import annotations
 
-import getpass
 import os
-import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from socm.clusters.detect import parse_associations, parse_config
 from socm.core.models import Environment
 from socm.diagnostics import Diagnostic, Severity
+from socm.executors import executor_of
 from socm.graph import Plan, Rule
 
 LEAST_FREE_BYTES = 1_000_000_000
-LEAST_MEMORY_OF_SLURM_SECONDS = 200
-"""Snakemake looks at its jobs every 180 s at worst; ended ones must still be in the queue then."""
 
 
-def check_before_run(plan: Plan, workspace: Path, profile: str) -> tuple[Diagnostic, ...]:
+def check_before_run(
+    plan: Plan, workspace: Path, profile: str, told: Sequence[Diagnostic] = ()
+) -> tuple[Diagnostic, ...]:
     """Return what would stop or harm a run of the plan with a profile, all at once.
 
-    Looks at the disks that outputs go to, at the environments, and for Slurm at its answer, the
-    account, the QoS and how long Slurm remembers a job.
+    Looks at the disks that outputs go to and at the environments, and asks the profile's executor.
+    `told` is what the compile warned of.
     """
     found = [*_check_disks(plan, workspace), *_check_environments(plan, workspace)]
-    if profile == "slurm":
-        found += _check_slurm(plan)
+    executor = executor_of(profile)
+    if executor is not None:
+        found += executor.preflight(plan, told)
     return tuple(found)
-
-
-def check_programs_here(told: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
-    """Return what the compile warned of and that stops jobs on this machine: programs that are missing."""
-    return tuple(
-        replace(problem, severity=Severity.ERROR) for problem in told if problem.code == "program-not-found"
-    )
 
 
 def _check_disks(plan: Plan, workspace: Path) -> Iterator[Diagnostic]:
@@ -150,74 +141,6 @@ def _has_modules() -> bool:
 def _module_is_available(module: str) -> bool:
     done = _bash('module is-avail "$1" || module avail "$1" 2>&1 | grep -qF -- "$1"', module)
     return done.returncode == 0
-
-
-def _check_slurm(plan: Plan) -> Iterator[Diagnostic]:
-    if shutil.which("sbatch") is None:
-        yield Diagnostic("no-slurm", "there is no `sbatch` here", hint="--profile local runs without Slurm")
-        return
-    done = _client("scontrol", "show", "config")
-    config = parse_config(done)
-    if not config:
-        yield Diagnostic("no-slurm", "Slurm's controller does not answer `scontrol show config`")
-        return
-    yield from check_settings(config)
-    yield from _check_rights(plan, config)
-
-
-def check_settings(config: Mapping[str, str]) -> Iterator[Diagnostic]:
-    """Yield what is amiss with the settings of a Slurm, as `scontrol show config` names them."""
-    age = re.match(r"\d+", config.get("MinJobAge", ""))
-    if age and 0 < int(age[0]) < LEAST_MEMORY_OF_SLURM_SECONDS:
-        yield Diagnostic(
-            "slurm-forgets",
-            f"this Slurm forgets a job {age[0]} s after it ended (MinJobAge), and Snakemake may look later",
-            severity=Severity.WARNING,
-            hint="snakemake --profile slurm --slurm-status-command sacct asks the accounts instead; "
-            "then a cancelled job is waited for until you stop the run",
-        )
-    if config.get("ProctrackType") == "proctrack/linuxproc":
-        yield Diagnostic(
-            "slurm-loses-processes",
-            "this Slurm knows a job's processes by their parents only (ProctrackType), and a job that is "
-            "cancelled may leave some behind",
-            severity=Severity.WARNING,
-            hint="before you start again after cancelling jobs, see that none of them still writes; "
-            "proctrack/cgroup and proctrack/pgid end them all",
-        )
-
-
-def _check_rights(plan: Plan, config: Mapping[str, str]) -> Iterator[Diagnostic]:
-    if "slurmdbd" not in config.get("AccountingStorageType", ""):
-        return
-    user = getpass.getuser()
-    accounts, allowed = parse_associations(
-        _client("sacctmgr", "-nP", "show", "assoc", f"user={user}", "format=account,qos")
-    )
-    if not accounts:
-        return
-    for rule in plan.rules:
-        asked = rule.resources
-        if asked.account is not None and asked.account.lower() not in accounts:
-            yield Diagnostic(
-                "no-account",
-                f"{user} has no Slurm account `{asked.account}`, which the jobs of {rule.name} ask for",
-                notes=(f"accounts: {', '.join(accounts)}",),
-            )
-        if asked.qos is not None and asked.qos not in allowed:
-            yield Diagnostic(
-                "no-account",
-                f"{user} may not use the QoS `{asked.qos}`, which the jobs of {rule.name} ask for",
-                notes=(f"QoS: {', '.join(sorted(allowed))}",),
-            )
-
-
-def _client(*command: str) -> str:
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout if done.returncode == 0 else ""
 
 
 def is_ready(problems: Sequence[Diagnostic]) -> bool:

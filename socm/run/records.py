@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from socm.diagnostics import Diagnostic, DiagnosticError, Place
-from socm.graph.grouping import identifier
 
 
 class HasStem(Protocol):
@@ -95,19 +94,6 @@ class Records:
     def log(self, job: HasStem) -> Path:
         """Return the log of a job's program."""
         return self.workspace / "logs" / f"{job.stem}.log"
-
-    def slurm_logs(self, job: HasStem) -> list[Path]:
-        """Return what is kept of Slurm's own logs of a job, oldest first."""
-        found = (path for path in self._slurm_folder(job).glob("*.log") if path.stem.isdigit())
-        return sorted(found, key=lambda path: int(path.stem))
-
-    @cached_property
-    def under_slurm(self) -> bool:
-        """Whether the campaign is run under Slurm: its logs are there."""
-        return (self.workspace / "logs/slurm").is_dir()
-
-    def _slurm_folder(self, job: HasStem) -> Path:
-        return self.workspace / "logs/slurm" / f"rule_{identifier(job.rule)}" / job.name.replace("/", "_")
 
     def seconds(self, job: HasStem) -> float | None:
         """Return how long a job ran when it last succeeded, from its benchmark."""

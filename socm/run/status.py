@@ -127,9 +127,10 @@ def _job_status(
         taken = None if seconds is None else seconds * job.cores
         why = ", ".join(_text(reason) for reason in reasons)
         return status("stale" if why else "done", why=why or None, core_seconds=taken)
-    slurm_logs = records.slurm_logs(job)
-    if started or log.exists() or slurm_logs:
-        failure = find_failure(log, slurm_logs, under_slurm=records.under_slurm)
+    failure = find_failure(records.workspace, log, identifier(job.rule), job.name)
+    if failure is None and started:
+        failure = Failure("start", ())
+    if failure is not None:
         return status("failed", failure=failure)
     return status("missing")
 

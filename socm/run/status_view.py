@@ -95,7 +95,8 @@ def name_of(job: JobStatus) -> str:
 def _told(job: JobStatus) -> str:
     if job.failure is not None:
         where = f" on {job.failure.node}" if job.failure.node else ""
-        number = f" (Slurm {job.failure.slurm_id}{where})" if job.failure.slurm_id else ""
+        title = EXECUTORS[job.failure.executor].title if job.failure.executor else ""
+        number = f" ({title} {job.failure.id}{where})" if job.failure.id else ""
         return f"{REASON_TEXTS[job.failure.reason]}{number}" + (f", log: {job.log}" if job.log else "")
     if job.queued is not None:
         name = f"{EXECUTORS[job.queued.executor].title} {job.queued.id}"
@@ -146,7 +147,7 @@ def _job_json(job: JobStatus) -> dict[str, Any]:
     if job.failure:
         document["failure"] = {
             "reason": job.failure.reason,
-            "slurm_id": job.failure.slurm_id,
+            f"{job.failure.executor or 'job'}_id": job.failure.id,
             "node": job.failure.node,
             "tail": list(job.failure.tail),
         }

@@ -95,6 +95,10 @@ def test_an_unknown_cluster_is_told_what_there_is(tmp_path):
     ("text", "problem"),
     [
         ("nodes = 0", ("bad-cluster", 2, "nodes: Input should be greater than or equal to 1")),
+        (
+            "scheduler = 'pbs'",
+            ("bad-cluster", 2, "scheduler: `pbs` is no scheduler that socm knows: slurm, local"),
+        ),
         ("node = 3", ("bad-cluster", 2, "node: a cluster file has no such key")),
         ("[qos]\nday = { wall = '1h' }", ("bad-cluster", 3, "qos.day.wall: a cluster file has no such key")),
         ("[qos]\nday = { walltime = '1 fortnight' }", ("bad-cluster", 3, None)),

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from socm.clusters import Cluster, Qos, fit, load_cluster, local_launcher
+from socm.clusters import Cluster, Qos, fit, load_cluster
 from socm.core.models import ClusterSize, Resources
 from socm.diagnostics import Diagnostic, DiagnosticError, format_diagnostics
+from socm.executors import EXECUTORS
+from socm.executors.local import launcher
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +80,7 @@ def test_the_largest_real_map_of_the_field(tiger3):
     assert (job.mem_mb, job.mem_mb_limit) == (960_000, 1_000_000)
     assert (job.runtime_minutes, job.runtime_minutes_limit, job.qos) == (420, 1440, "short")
     assert job.launcher == "srun --nodes=5 --ntasks=70 --cpus-per-task=8"
-    assert job.extra == "--ntasks-per-node=14"
+    assert EXECUTORS["slurm"].resources(job)["slurm_extra"] == "--ntasks-per-node=14"
     assert job.cores == 560
 
 
@@ -175,7 +177,7 @@ def test_the_local_machine_refuses_nothing_it_does_not_know():
     assert (job.nodes, job.tasks, job.cpus_per_task) == (1, 2, 64)
     assert job.launcher == "mpiexec -n 2"
     assert (job.mem_mb_limit, job.runtime_minutes_limit) == (job.mem_mb, job.runtime_minutes)
-    assert local_launcher(job).endswith("MKL_NUM_THREADS=64 mpiexec -n 2")
+    assert launcher(job).endswith("MKL_NUM_THREADS=64 mpiexec -n 2")
 
 
 @given(

@@ -12,8 +12,9 @@ import pytest
 from socm.clusters import fit, load_cluster, run_limits
 from socm.core.jobs import JobSpec, RuleSpec
 from socm.core.models import Environment, Resources
+from socm.executors.slurm.preflight import check_settings
 from socm.graph import Plan, make_plan
-from socm.run.preflight import check_before_run, check_settings
+from socm.run.preflight import check_before_run
 
 
 def plan(*outputs: str, environment: Environment | None = None) -> Plan:

@@ -10,6 +10,7 @@ import pytest
 from campaigns import Workspace, rule
 from cluster import SlurmCluster, wait_until
 
+from socm.graph.grouping import identifier
 from socm.run.failures import find_failure
 from socm.run.jobs import read_jobs
 from socm.run.records import Records
@@ -154,14 +155,14 @@ def test_status_tells_what_failed_and_what_ended_each_try(night):
     assert broken.state == "failed"
     assert broken.failure is not None
     assert (broken.failure.reason, broken.failure.tail) == ("program", ("the seventh is broken",))
-    assert broken.failure.slurm_id == night.slurm_ids("job_7")[-1]
+    assert broken.failure.id == night.slurm_ids("job_7")[-1]
     refused = states["refused"].failure
     assert refused is not None
-    assert (refused.reason, refused.slurm_id) == ("start", None)
+    assert (refused.reason, refused.id) == ("start", None)
     folder = night.workspace.folder
     records = Records(folder)
     tries = {
-        job.name: find_failure(records.log(job), records.slurm_logs(job))
+        job.name: find_failure(records.workspace, records.log(job), identifier(job.rule), job.name)
         for job in read_jobs(lambda path: read_file(folder / path))
         if job.name in ("too_long", "too_large", "cancelled")
     }

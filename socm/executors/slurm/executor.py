@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from socm.executors.base import QueuedJob
-from socm.executors.slurm import client, queue
+from socm.clusters import Cluster, Detected, JobResources
+from socm.core.models import Campaign
+from socm.diagnostics import Diagnostic
+from socm.executors.base import FailedTry, QueuedJob
+from socm.executors.slurm import client, failures, queue, resources
+from socm.graph import Plan
 
-LOGS = Path("logs/slurm")
-"""Slurm's own logs in a workspace, as the profile has it."""
 MOST_SHOWN = 20
 
 
@@ -19,9 +21,33 @@ class SlurmExecutor:
     name = "slurm"
     title = "Slurm"
 
+    def resources(self, job: JobResources) -> Mapping[str, int | str | None]:
+        """Return what a job asks, by the names of the plugin."""
+        return resources.resource_values(job)
+
+    def profile_values(self, campaign: Campaign, cluster: Cluster, plan: Plan) -> Mapping[str, object]:
+        """Return the name that Slurm shows of the campaign's jobs."""
+        return {"job_name_prefix": resources.job_name_prefix(campaign.name)}
+
+    def preflight(self, plan: Plan, told: Sequence[Diagnostic]) -> Iterator[Diagnostic]:
+        """Yield what Slurm's own answers say against a run."""
+        from socm.executors.slurm.preflight import check_slurm
+
+        return check_slurm(plan)
+
+    def detect(self, partition: str | None = None) -> Detected:
+        """Return the cluster as its default partition, or another, shows it; raises DiagnosticError."""
+        from socm.executors.slurm.detect import detect_cluster
+
+        return detect_cluster(partition)
+
+    def failed_try(self, workspace: Path, rule: str, job: str) -> FailedTry | None:
+        """Return what Slurm's log says of a job's last failed try."""
+        return failures.failed_try(workspace, rule, job)
+
     def has_traces(self, workspace: Path) -> bool:
         """Return whether there are Slurm's own logs."""
-        return (workspace / LOGS).is_dir()
+        return (workspace / failures.LOGS).is_dir()
 
     def queued_jobs(self, workspace: Path) -> tuple[QueuedJob, ...]:
         """Return the jobs of a workspace in Slurm's queue; raises ExecutorSilentError."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import re
 from collections.abc import Collection, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -37,7 +36,7 @@ def read_provenance(directory: Path, records: Sequence[TestRecord]) -> dict[str,
         hours = sum_core_hours(directory / "benchmarks", rules)
         if hours is not None:
             provenance["core hours of the null tests"] = f"{hours:.2f}"
-        jobs = list_slurm_jobs(directory / "logs/slurm", rules)
+        jobs = list_slurm_jobs(directory / "logs", rules)
         if jobs:
             provenance["Slurm jobs of the null tests"] = ", ".join(map(str, jobs))
     observed = {
@@ -67,13 +66,15 @@ def _versions() -> list[tuple[str, str]]:
 
 
 def list_slurm_jobs(folder: Path, rules: Collection[str]) -> list[int]:
-    """Return the ids of the Slurm jobs of rules whose logs are kept: rule_<name>/<job>/<id>.log."""
-    names = {f"rule_{re.sub(r'[^0-9A-Za-z_]', '_', rule)}" for rule in rules}
-    found = {
-        int(path.stem)
-        for path in folder.glob("rule_*/**/*.log")
-        if path.relative_to(folder).parts[0] in names and path.stem.isdigit()
-    }
+    """Return the Slurm ids of the rules' jobs, from what each noted beside its log when it last began.
+
+    folder: of the logs, with the notes <rule>/<job>.environment.json or <rule>.environment.json.
+    """
+    found = set()
+    for path in folder.glob("**/*.environment.json"):
+        if path.relative_to(folder).parts[0].removesuffix(".environment.json") in rules:
+            number = str(read_json(path, "note of a job").get("slurm_id", ""))
+            found |= {int(number)} if number.isdigit() else set()
     return sorted(found)
 
 

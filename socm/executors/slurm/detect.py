@@ -3,40 +3,19 @@
 from __future__ import annotations
 
 import getpass
-import json
-import re
 import shutil
-import subprocess
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 
-from socm.clusters.model import Cluster, Qos
+from socm.clusters import Cluster, Detected, Qos
 from socm.diagnostics import Diagnostic, DiagnosticError, nearest_name
-
-Ask = Callable[..., str]
-"""Runs a command, given as words, and returns what it said, or an empty text if it failed."""
+from socm.executors.slurm import client
+from socm.executors.slurm.client import Ask, duration_minutes
 
 LAUNCHER = "srun{mpi} --nodes={{nodes}} --ntasks={{ranks}} --cpus-per-task={{threads}}"
-_CLOCK = re.compile(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)")
 
 
-@dataclass(frozen=True)
-class Detected:
-    """A cluster and what there is to know about how it was found, as lines of comment."""
-
-    cluster: Cluster
-    comments: tuple[str, ...] = ()
-    qos_comments: Mapping[str, str] = field(default_factory=dict)
-
-
-def ask_slurm(*command: str) -> str:
-    """Return what a client command of Slurm says; an empty text if it fails."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    return done.stdout + done.stderr if done.returncode == 0 else ""
-
-
-def detect_cluster(partition: str | None = None, ask: Ask = ask_slurm) -> Detected:
+def detect_cluster(partition: str | None = None, ask: Ask = client.ask) -> Detected:
     """Return the cluster that this machine submits to, as its default partition, or another, shows it.
 
     Raises DiagnosticError: `no-slurm` where Slurm's commands are missing or say nothing,
@@ -76,7 +55,7 @@ def detect_cluster(partition: str | None = None, ask: Ask = ask_slurm) -> Detect
         nodes=nodes,
         cores_per_node=sockets * cores,
         mem_mb_per_node=min(mem_mb, limit_mb or mem_mb),
-        max_walltime_minutes=slurm_time(limits.get("MaxTime", "")),
+        max_walltime_minutes=duration_minutes(limits.get("MaxTime", "")),
         partition=None if limits.get("Default") == "YES" else chosen,
         account=default_account or None,
         launcher=LAUNCHER.format(mpi=_mpi_option(config.get("MpiDefault", ""), ask)),
@@ -168,7 +147,7 @@ def parse_qos(text: str, allowed: set[str]) -> tuple[tuple[Qos, ...], dict[str, 
         found.append(
             Qos(
                 name=name,
-                max_walltime_minutes=slurm_time(wall),
+                max_walltime_minutes=duration_minutes(wall),
                 max_jobs=_number(jobs),
                 max_submitted=_number(submitted),
                 max_cores=min((number for number in cores if number), default=None),
@@ -191,58 +170,3 @@ def tres(text: str, name: str) -> int | None:
 
 def _number(text: str) -> int | None:
     return int(text) if text.isdigit() and int(text) > 0 else None
-
-
-def slurm_time(text: str) -> int | None:
-    """Return a time as Slurm prints it, ``2-00:00:00`` or ``10:00``, in minutes; None if unlimited."""
-    match = _CLOCK.fullmatch(text.strip())
-    if not match:
-        return None
-    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
-    return ((days * 24 + hours) * 60 + minutes) + (seconds > 0)
-
-
-def cluster_toml(detected: Detected) -> str:
-    """Return the file of a cluster, with comments."""
-    cluster = detected.cluster
-    values = {
-        "name": cluster.name,
-        "scheduler": cluster.scheduler,
-        "nodes": cluster.nodes,
-        "cores_per_node": cluster.cores_per_node,
-        "memory_per_node": f"{cluster.mem_mb_per_node} MB",
-        "walltime": _minutes_text(cluster.max_walltime_minutes),
-        "partition": cluster.partition,
-        "account": cluster.account,
-        "launcher": cluster.launcher,
-    }
-    lines = [*(f"# {comment}." for comment in detected.comments), *_lines(values)]
-    if cluster.qos:
-        lines += [
-            "",
-            "# Longest run time, jobs of a user that run at once or wait, cores of a user's running jobs.",
-        ]
-        lines.append("[qos]")
-    for qos in cluster.qos:
-        limits = {
-            "walltime": _minutes_text(qos.max_walltime_minutes),
-            "jobs": qos.max_jobs,
-            "submitted": qos.max_submitted,
-            "cores": qos.max_cores,
-            "nodes": qos.max_nodes,
-            "interactive": qos.interactive or None,
-        }
-        comment = f"  # {detected.qos_comments[qos.name]}" if qos.name in detected.qos_comments else ""
-        name = qos.name if re.fullmatch(r"[A-Za-z0-9_-]+", qos.name) else json.dumps(qos.name)
-        lines.append(f"{name} = {{ {', '.join(_lines(limits))} }}{comment}".replace("{  }", "{}"))
-    return "\n".join(lines) + "\n"
-
-
-def _lines(values: Mapping[str, str | int | bool | None]) -> list[str]:
-    return [f"{name} = {json.dumps(value)}" for name, value in values.items() if value is not None]
-
-
-def _minutes_text(minutes: int | None) -> str | None:
-    if minutes is None:
-        return None
-    return f"{minutes // 60}h" if minutes % 60 == 0 else f"{minutes}m"

@@ -4,27 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from socm.clusters.detect import (
-    Detected,
-    cluster_toml,
+from socm.clusters import Detected, cluster_toml
+from socm.clusters.load import read_cluster
+from socm.clusters.model import Cluster, Qos
+from socm.diagnostics import DiagnosticError
+from socm.executors.slurm.detect import (
     detect_cluster,
     parse_associations,
     parse_config,
     parse_qos,
-    slurm_time,
     tres,
 )
-from socm.clusters.load import read_cluster
-from socm.clusters.model import Cluster, Qos
-from socm.diagnostics import DiagnosticError
-
-
-@pytest.mark.parametrize(
-    ("text", "minutes"),
-    [("2-00:00:00", 2880), ("00:10:00", 10), ("30:00", 30), ("00:00:30", 1), ("UNLIMITED", None), ("", None)],
-)
-def test_times_as_slurm_prints_them(text, minutes):
-    assert slurm_time(text) == minutes
 
 
 def test_amounts_in_a_list():
