@@ -21,8 +21,9 @@ from typing import Any
 from socm.clusters import Cluster, JobResources, fit, load_cluster, run_limits
 from socm.config import LoadedCampaign
 from socm.core.jobs import RuleSpec
-from socm.core.models import Campaign, Workflow
+from socm.core.models import Campaign, UncheckedWorkflow, Workflow
 from socm.core.null_tests import SplitOptions
+from socm.core.shells import is_plain
 from socm.diagnostics import Collector, Diagnostic, DiagnosticError, KeyPath, Severity
 from socm.graph import Plan, Planned, check_deadline, check_plan, group_jobs, make_plan
 from socm.observations import ObservationTable, read_context, select_observations
@@ -74,6 +75,8 @@ class Compiled:
     """The files that were compiled: name to digest."""
     waiting: tuple[str, ...] = ()
     """Workflows whose jobs are known only when others have run: compile again then."""
+    unchecked: tuple[str, ...] = ()
+    """Workflows that are left out because plugins are off: what is compiled is a part of the campaign."""
     diagnostics: tuple[Diagnostic, ...] = field(default=())
 
     @cached_property
@@ -97,14 +100,16 @@ def compile_campaign(
     *,
     columns: Collection[str] = (),
     loaded: LoadedCampaign | None = None,
+    plugins: bool = True,
 ) -> Compiled:
     """Compile a campaign file in memory; `output` is the workspace, by default the file's folder.
 
     `columns` are columns of the observations to read besides those that the workflows need; `loaded`
-    is the campaign where it was read already. Raises DiagnosticError with every problem of the phase
+    is the campaign where it was read already. Without `plugins` no code that the file names runs.
+    Raises DiagnosticError with every problem of the phase
     that failed, each at its place.
     """
-    loaded = loaded or load_with_plugins(file)
+    loaded = loaded or load_with_plugins(file, plugins=plugins)
     problems = Collector(list(loaded.diagnostics))
     try:
         workspace = output if output is not None else file.parent
@@ -113,11 +118,13 @@ def compile_campaign(
         selections, planned = _plan_workflows(loaded, reader, problems)
         problems.raise_if_errors()
         assert cluster is not None  # noqa: S101 -- its loading would have raised
+        _check_folder(workspace, cluster, problems)
         rules = planned.in_file_order()
         rules += [(spec, ("campaign",)) for spec in verdict_rules([spec for spec, _ in rules])]
         specs = _bring_environments(group_jobs(rules), file.parent, problems)
         plan = _fit_to_cluster(specs, cluster, problems)
-        problems.extend(check_plan(plan, lambda path: (file.parent / path).exists(), _places_in(workspace)))
+        found = check_plan(plan, lambda path: (file.parent / path).exists(), _places_in(workspace))
+        problems.extend(_as_known(found, planned))
         problems.raise_if_errors()
         if loaded.campaign.deadline is not None:
             problems.extend(check_deadline(plan, loaded.campaign.deadline, cluster.cores))
@@ -125,8 +132,8 @@ def compile_campaign(
         raise DiagnosticError(loaded.document.locate_all(error.diagnostics)) from None
     sources = {file.name: hashlib.sha256(file.read_bytes()).hexdigest()}
     located = loaded.document.locate_all(problems.diagnostics)
-    waiting = tuple(planned.waiting)
-    return Compiled(loaded, workspace, selections, cluster, plan, sources, waiting, located)
+    waiting, unchecked = tuple(planned.waiting), tuple(planned.unchecked)
+    return Compiled(loaded, workspace, selections, cluster, plan, sources, waiting, unchecked, located)
 
 
 def write(compiled: Compiled) -> Written:
@@ -139,6 +146,21 @@ def _load_cluster(loaded: LoadedCampaign, base: Path, problems: Collector) -> Cl
         cluster = load_cluster(loaded.campaign.resource, base)
         return cluster.of_size(loaded.campaign.resources)
     return None
+
+
+def _as_known(problems: Sequence[Diagnostic], planned: Planned) -> Iterator[Diagnostic]:
+    """Yield what is wrong with a plan; a workflow that isn't planned may make what seems to be missing."""
+    for problem in problems:
+        unsure = planned.unchecked and problem.code == "missing-input"
+        yield replace(problem, severity=Severity.WARNING) if unsure else problem
+
+
+def _check_folder(workspace: Path, cluster: Cluster, problems: Collector) -> None:
+    folder = str(workspace.absolute())
+    if cluster.scheduler == "slurm" and not is_plain(folder):
+        message = f"jobs can't be submitted to Slurm from {folder!r}: a shell would change it"
+        hint = "move the campaign to a folder without $, quotes and backslashes in its path"
+        problems.add(Diagnostic("bad-path", message, key=("campaign", "resource"), hint=hint))
 
 
 def _plan_workflows(
@@ -155,6 +177,12 @@ def _plan_workflows(
         needed = {one.name for name in workflow.dependencies for one in campaign.named(name)}
         if needed & failed:
             failed.add(workflow.name)
+            continue
+        if isinstance(workflow, UncheckedWorkflow):
+            planned.unchecked[workflow.name] = None
+            continue
+        if makers := sorted(needed & set(planned.unchecked)):
+            planned.unchecked[workflow.name] = makers[0]
             continue
         with problems.at(workflow.path):
             if needed & set(planned.waiting):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from socm.cli.options import note_unchecked, plugins_option, refuse_unchecked
 from socm.cli.printing import report
 from socm.diagnostics import Diagnostic, DiagnosticError, Place
 
@@ -33,7 +34,10 @@ MOST_SHOWN = 8
 @click.option("--yes", is_flag=True, help="Remove without asking.")
 @click.option("--list", "only_list", is_flag=True, help="List, and remove nothing.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How it is told.")
-def clean_command(file: Path, output: Path | None, yes: bool, only_list: bool, form: str) -> None:
+@plugins_option
+def clean_command(
+    file: Path, output: Path | None, yes: bool, only_list: bool, form: str, no_plugins: bool
+) -> None:
     """List and remove what jobs made that are no longer in the campaign, after asking.
 
     What the campaign still names stays, also where it belongs to workflows that are disabled or
@@ -43,11 +47,14 @@ def clean_command(file: Path, output: Path | None, yes: bool, only_list: bool, f
     from socm.run.clean import find_gone, remove
 
     try:
-        compiled = compile_campaign(file, output)
+        compiled = compile_campaign(file, output, plugins=not no_plugins)
+        if not only_list:
+            refuse_unchecked(compiled.loaded)
         _check_workspace(compiled, file)
     except DiagnosticError as error:
         report(error.diagnostics)
         raise click.exceptions.Exit(2) from None
+    note_unchecked(compiled)
     found = find_gone(compiled.workspace, kept_by(compiled, file))
     leftovers = _leftovers(compiled)
     if form == "json":
@@ -86,7 +93,10 @@ def kept_by(compiled: Compiled, file: Path) -> Kept:
         stem = f"{rule.name}/{job.name}" if rule.has_wildcard else rule.name
         paths |= {f"logs/{stem}.log", f"benchmarks/{stem}.tsv", *job.outputs.values()}
         paths.update(path for value in job.inputs.values() for path in paths_in(value))
-    resting = [*campaign.disabled, *(one for name in compiled.waiting for one in campaign.named(name))]
+    resting = [
+        *campaign.disabled,
+        *(one for name in (*compiled.waiting, *compiled.unchecked) for one in campaign.named(name)),
+    ]
     folders: set[str] = set()
     for workflow in (*campaign.workflows, *campaign.disabled):
         texts = (text for name in workflow.settable_fields() for _, text in texts_in(getattr(workflow, name)))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from socm.cli.options import plugins_option, refuse_unchecked
 from socm.cli.printing import report
 from socm.diagnostics import Diagnostic, DiagnosticError, Severity
 
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 @click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", help="How problems are told."
 )
-def compile_command(file: Path, output: Path | None, form: str) -> None:
+@plugins_option
+def compile_command(file: Path, output: Path | None, form: str, no_plugins: bool) -> None:
     """Write the workflow of a campaign file: workflow/Snakefile and what it needs.
 
     Files that already are as they should be stay untouched; after a mistake nothing is written.
@@ -40,7 +42,8 @@ def compile_command(file: Path, output: Path | None, form: str) -> None:
 
     workspace = output if output is not None else file.parent
     try:
-        loaded = load_with_plugins(file)
+        loaded = load_with_plugins(file, plugins=not no_plugins)
+        refuse_unchecked(loaded)
         known = fingerprint_of(loaded, file)
         last = recall(workspace, known, file.parent)
         if last is not None:

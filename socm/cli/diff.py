@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from socm.cli.options import plugins_option
 from socm.cli.printing import console, report
 from socm.diagnostics import DiagnosticError
 
@@ -26,7 +27,8 @@ LINE_COLUMNS = 110
 @click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", help="How changes are told."
 )
-def diff_command(file: Path, output: Path | None, every_job: bool, form: str) -> None:
+@plugins_option
+def diff_command(file: Path, output: Path | None, every_job: bool, form: str, no_plugins: bool) -> None:
     """Show which jobs would run after a compile, why, and what they cost. Nothing is written.
 
     Core hours are those of a job's last run where there was one, else what it asks for. Jobs that
@@ -37,7 +39,7 @@ def diff_command(file: Path, output: Path | None, every_job: bool, form: str) ->
     from socm.run.diff_view import difference_json, print_difference
 
     try:
-        compiled = compile_campaign(file, output)
+        compiled = compile_campaign(file, output, plugins=not no_plugins)
     except DiagnosticError as error:
         report(error.diagnostics, as_json=form == "json")
         raise click.exceptions.Exit(2) from None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from socm.cli.options import note_unchecked, plugins_option
 from socm.cli.printing import report
 from socm.diagnostics.edge import naming
 
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, dir_okay=False),
     help="File to write, instead of printing.",
 )
-def graph_command(file: Path, form: str, by: Level, output: Path | None) -> None:
+@plugins_option
+def graph_command(file: Path, form: str, by: Level, output: Path | None, no_plugins: bool) -> None:
     """Show which workflows wait for which, and how many jobs they have. Nothing else is written."""
     from socm.compile import compile_campaign
     from socm.diagnostics import DiagnosticError
@@ -43,10 +45,11 @@ def graph_command(file: Path, form: str, by: Level, output: Path | None) -> None
     from socm.graph.picture import FORMATS
 
     try:
-        compiled = compile_campaign(file)
+        compiled = compile_campaign(file, plugins=not no_plugins)
     except DiagnosticError as error:
         report(error.diagnostics)
         raise click.exceptions.Exit(2) from None
+    note_unchecked(compiled)
     campaign = compiled.loaded.campaign
     waiting = {
         name: [
@@ -55,7 +58,7 @@ def graph_command(file: Path, form: str, by: Level, output: Path | None) -> None
             for needed in workflow.dependencies
             for other in campaign.named(needed)
         ]
-        for name in compiled.waiting
+        for name in (*compiled.waiting, *compiled.unchecked)
     }
     text = FORMATS[form](make_network(compiled.plan, by, waiting))
     if output is None:

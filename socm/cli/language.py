@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from socm.cli.options import plugins_option
 from socm.cli.printing import report
 from socm.diagnostics import Diagnostic, DiagnosticError, Place, explain, explained_codes, nearest_name
 from socm.diagnostics.edge import naming
@@ -44,12 +45,13 @@ def init(folder: Path) -> None:
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path), metavar="CAMPAIGN")
 @_FORMAT
-def check(file: Path, form: str) -> None:
+@plugins_option
+def check(file: Path, form: str, no_plugins: bool) -> None:
     """Tell every mistake in a campaign, and write nothing."""
     from socm.compile import compile_campaign
 
     try:
-        compiled = compile_campaign(file)
+        compiled = compile_campaign(file, plugins=not no_plugins)
     except DiagnosticError as error:
         report(error.diagnostics, as_json=form == "json")
         raise click.exceptions.Exit(2) from None
@@ -69,7 +71,8 @@ def check(file: Path, form: str) -> None:
     default="json",
     help="json: the schema for editors; markdown: the reference page for people.",
 )
-def schema(file: Path | None, form: str) -> None:
+@plugins_option
+def schema(file: Path | None, form: str, no_plugins: bool) -> None:
     """Print the JSON schema of campaign files, or the reference page.
 
     With CAMPAIGN, the kinds of workflow that its plugins bring are in it. Editors that know TOML
@@ -81,7 +84,7 @@ def schema(file: Path | None, form: str) -> None:
     from socm.workflows import registered_workflows
 
     kinds = registered_workflows
-    if file is not None:
+    if file is not None and not no_plugins:
         from socm.workflows.plugins import kinds_of_file
 
         kinds = kinds_of_file(file)

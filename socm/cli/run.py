@@ -15,6 +15,7 @@ import click
 
 from socm.cli.compile import fingerprint_of, tell_written, write_workflow
 from socm.cli.diff import LINE_COLUMNS
+from socm.cli.options import plugins_option, refuse_unchecked
 from socm.cli.printing import console, report
 from socm.diagnostics import DiagnosticError
 
@@ -44,6 +45,7 @@ LAST_LINES = 20
     help="Cancel jobs that outlived a killed run; by default they are waited for.",
 )
 @click.option("--plain", is_flag=True, help="Show what Snakemake says, and no display of how far it is.")
+@plugins_option
 def run_command(
     file: Path,
     snakemake_options: tuple[str, ...],
@@ -51,6 +53,7 @@ def run_command(
     profile: str | None,
     cancel_orphans: bool,
     plain: bool,
+    no_plugins: bool,
 ) -> None:
     """Compile a campaign, check what would stop it, and run it with Snakemake.
 
@@ -61,7 +64,7 @@ def run_command(
     """
     waiting: tuple[str, ...] | None = None
     while waiting is None or waiting:
-        compiled = _compile(file, output)
+        compiled = _compile(file, output, plugins=not no_plugins)
         workspace, used = compiled.workspace, profile or compiled.cluster.scheduler
         _look_before(compiled, used)
         _end_orphans(workspace, cancel_orphans)
@@ -83,7 +86,7 @@ def _show(words: Sequence[str], folder: Path | None = None) -> None:
     click.secho(f"$ {place}{shlex.join(words)}", bold=True)
 
 
-def _compile(file: Path, output: Path | None) -> Compiled:
+def _compile(file: Path, output: Path | None, *, plugins: bool) -> Compiled:
     """Compile a campaign that nobody runs; show the difference, and write it."""
     from socm.compile import compile_campaign
     from socm.run.diff import compare
@@ -94,7 +97,8 @@ def _compile(file: Path, output: Path | None) -> Compiled:
     where = [str(file), *(["-o", str(output)] if output else [])]
     try:
         _show(["socm", "diff", *where])
-        loaded = load_with_plugins(file)
+        loaded = load_with_plugins(file, plugins=plugins)
+        refuse_unchecked(loaded)
         compiled = compile_campaign(file, output, loaded=loaded)
         print_difference(compare(compiled.workspace, compiled.contents), console(LINE_COLUMNS))
         _show(["socm", "compile", *where])

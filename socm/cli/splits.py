@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from socm.cli.options import plugins_option
 from socm.cli.printing import console, report
 from socm.diagnostics import Diagnostic, DiagnosticError, nearest_name
 from socm.diagnostics.edge import naming
@@ -39,7 +40,10 @@ TABLE_COLUMNS = 130
     metavar="FILE.png",
     help="Draw the chunks along time and the values that decided, into this file.",
 )
-def splits_command(file: Path, tests: tuple[str, ...], form: str, plot: Path | None) -> None:
+@plugins_option
+def splits_command(
+    file: Path, tests: tuple[str, ...], form: str, plot: Path | None, no_plugins: bool
+) -> None:
     """Show the splits of every null test, their balance, and tests that go together.
 
     A `!` marks what is more than 20 % off the other splits of its group. Nothing is written but the plot.
@@ -49,7 +53,7 @@ def splits_command(file: Path, tests: tuple[str, ...], form: str, plot: Path | N
     from socm.splits.balance import BALANCE_COLUMNS
 
     try:
-        compiled = compile_campaign(file, columns=BALANCE_COLUMNS)
+        compiled = compile_campaign(file, columns=BALANCE_COLUMNS, plugins=not no_plugins)
         views = _chosen(_views(compiled), tests)
     except DiagnosticError as error:
         report(error.diagnostics, as_json=form == "json")

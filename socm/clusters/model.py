@@ -10,6 +10,7 @@ from typing import Annotated, Any, Self
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from socm.core.models import ClusterSize, MemoryMb, Section
+from socm.core.shells import AccountName, SlurmName
 from socm.core.units import runtime_minutes
 
 LAUNCHER_FIELDS = ("ranks", "ranks_per_node", "threads", "nodes")
@@ -45,7 +46,7 @@ SCHEDULERS: Mapping[str, SchedulerRules] = {
 class Qos(Section):
     """A quality of service: the limits that Slurm holds a user's jobs to."""
 
-    name: str = ""
+    name: SlurmName = ""
     max_walltime_minutes: Minutes | None = Field(
         None, alias="walltime", description="Longest run time of a job."
     )
@@ -76,8 +77,8 @@ class Cluster(Section):
     max_walltime_minutes: Minutes | None = Field(
         None, alias="walltime", description="Longest run time of a job, whatever its QoS."
     )
-    partition: str | None = Field(None, description="Partition of every job that names none.")
-    account: str | None = Field(None, description="Account of every job that names none.")
+    partition: SlurmName | None = Field(None, description="Partition of every job that names none.")
+    account: AccountName | None = Field(None, description="Account of every job that names none.")
     launcher: str = Field(description="Command in front of an MPI program.")
     modules: tuple[str, ...] = Field((), description="Modules that every job loads first.")
     qos: tuple[Qos, ...] = Field((), description="QoS of the cluster.")

@@ -29,15 +29,19 @@ class LoadedCampaign:
     diagnostics: tuple[Diagnostic, ...]
 
 
-def load_campaign(source: Path | Document, kinds: Mapping[str, type[Workflow]]) -> LoadedCampaign:
+def load_campaign(
+    source: Path | Document, kinds: Mapping[str, type[Workflow]], *, has_other_kinds: bool = False
+) -> LoadedCampaign:
     """Return the campaign of a TOML file, or of a document that was read before.
 
-    `kinds` are the workflows that a table may be, by name. Raises DiagnosticError with every
+    `kinds` are the workflows that a table may be, by name; `has_other_kinds` says that there are more,
+    whose tables can't be checked. Raises DiagnosticError with every
     problem, each at its place and in the order of the file.
     """
     document = source if isinstance(source, Document) else read_document(source)
     problems = Collector()
-    found = find_tables(document.data, {plain(name): kind for name, kind in kinds.items()}, problems)
+    by_name = {plain(name): kind for name, kind in kinds.items()}
+    found = find_tables(document.data, by_name, problems, has_other_kinds=has_other_kinds)
     settings = _read_settings(found.settings, document, problems)
     names = collect_names(((t.name, t.path, t.belongs_to) for t in found.tables), found.wrong_names)
     read = read_workflows(found.tables, names, problems)

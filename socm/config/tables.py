@@ -11,8 +11,8 @@ from socm.config.document import table_name
 from socm.config.layers import Layer, check_spellings, plain
 from socm.config.obsolete import obsolete_key
 from socm.config.problems import describe, known_keys, list_of_tables, unknown_key
-from socm.core.models import Campaign, Workflow
-from socm.diagnostics import Collector, Diagnostic, KeyPath, nearest_name
+from socm.core.models import Campaign, UncheckedWorkflow, Workflow
+from socm.diagnostics import Collector, Diagnostic, KeyPath, Severity, nearest_name
 
 CAMPAIGN: KeyPath = ("campaign",)
 DEFAULTS: KeyPath = (*CAMPAIGN, "defaults")
@@ -56,13 +56,18 @@ class FoundTables:
 
 
 def find_tables(
-    data: Mapping[str, Any], kinds: Mapping[str, type[Workflow]], problems: Collector
+    data: Mapping[str, Any],
+    kinds: Mapping[str, type[Workflow]],
+    problems: Collector,
+    *,
+    has_other_kinds: bool = False,
 ) -> FoundTables:
     """Return the workflows of a document and tell of every table and key that means nothing.
 
-    `kinds` has its names with underscores (`plain`).
+    `kinds` has its names with underscores (`plain`). `has_other_kinds` says that there are more, which
+    only plugins know: a table of another kind is then an `UncheckedWorkflow`.
     """
-    finder = _Finder(kinds, problems)
+    finder = _Finder(kinds, problems, has_other_kinds)
     _check_top_level(data, kinds, problems)
     campaign = data.get("campaign", {})
     if not isinstance(campaign, Mapping):
@@ -132,6 +137,7 @@ class _Finder:
 
     kinds: Mapping[str, type[Workflow]]
     problems: Collector
+    has_other_kinds: bool
     found: FoundTables = field(default_factory=FoundTables)
 
     def add(self, path: KeyPath, table: Mapping[str, Any], above: _Above) -> None:
@@ -145,6 +151,8 @@ class _Finder:
             self.add_workflow(path, kind, table, above)
         elif "workflow" not in table and self.is_sub_campaign(table):
             self.add_sub_campaign(path, table, above)
+        elif self.has_other_kinds and isinstance(table.get("workflow", ""), str):
+            self.add_unchecked(path, table, above)
         else:
             self.found.wrong_names.append(above.full_name(name))
             if "workflow" not in table:
@@ -157,7 +165,7 @@ class _Finder:
             self.problems.add(Diagnostic("wrong-type", message, key=(*path, "workflow")))
             return None
         kind = self.kinds.get(plain(wanted))
-        if kind is None and "workflow" in table:
+        if kind is None and "workflow" in table and not self.has_other_kinds:
             known = self.kind_names()
             nearest = nearest_name(wanted, known)
             self.problems.add(
@@ -215,6 +223,22 @@ class _Finder:
         )
         for key, value in below.items():
             self.add((*path, key), value, inside)
+
+    def add_unchecked(self, path: KeyPath, table: Mapping[str, Any], above: _Above) -> None:
+        own = {key: value for key, value in table.items() if plain(key) in {"enabled", "depends_on"}}
+        layers = (*above.layers, Layer(own, path))
+        name = above.full_name(str(path[-1]))
+        self.found.tables.append(Table(path, UncheckedWorkflow, layers, name, above.belongs_to))
+        self.problems.add(
+            Diagnostic(
+                "plugins-off",
+                f"`{name}` is not checked: plugins are off",
+                severity=Severity.NOTE,
+                key=path,
+                point_at="key",
+                hint="its kind is known only to code that the campaign names; without --no-plugins it runs",
+            )
+        )
 
     def add_workflow(
         self, path: KeyPath, kind: type[Workflow], table: Mapping[str, Any], above: _Above
@@ -305,7 +329,7 @@ def _check_inherited_keys(tables: list[Table], problems: Collector) -> None:
                 problems.add(note)
             elif list_of_tables(value):
                 problems.add(_not_a_list((*path, key)))
-            else:
+            elif UncheckedWorkflow not in heirs[path]:
                 problems.add(unknown_key((*path, key), fields))
 
 

@@ -23,6 +23,7 @@ from socm.core.annotations import classes_in
 from socm.core.fields import CampaignPath, ImagePath, ProgramOptions
 from socm.core.invalid import invalid
 from socm.core.references import SELF, Reference, Resolve, map_texts, references_in, substitute, texts_in
+from socm.core.shells import AccountName, CondaName, ModuleName, SbatchOptions, SlurmName
 from socm.core.units import memory_mb, runtime_minutes
 from socm.diagnostics import Diagnostic, DiagnosticError, KeyPath
 
@@ -77,16 +78,16 @@ class Resources(Section):
     )
     nodes: int | None = Field(None, ge=1, description="Nodes to spread over; by default as few as fit.")
     gpus: int | None = Field(None, ge=0, description="GPUs of the whole job.")
-    partition: str | None = Field(None, description="Slurm partition.", examples=["cpu"])
-    qos: str | None = Field(None, description="Slurm QoS; by default the smallest that fits.")
-    account: str | None = Field(None, description="Slurm account.")
-    constraint: str | None = Field(None, description="Slurm node features.", examples=["cascade"])
+    partition: SlurmName | None = Field(None, description="Slurm partition.", examples=["cpu"])
+    qos: SlurmName | None = Field(None, description="Slurm QoS; by default the smallest that fits.")
+    account: AccountName | None = Field(None, description="Slurm account.")
+    constraint: SlurmName | None = Field(None, description="Slurm node features.", examples=["cascade"])
     retries: int | None = Field(None, ge=0, description="How often a failed job is tried again.")
     memory_growth: float = Field(1.5, ge=1, description="Factor on the memory at each retry.")
     runtime_growth: float = Field(1.5, ge=1, description="Factor on the run time at each retry.")
-    extra: str | None = Field(
+    extra: SbatchOptions | None = Field(
         None,
-        description="Further options of the command that submits a job, passed on as they are.",
+        description="Further options of the command that submits a job, and their values.",
         examples=["--exclusive"],
     )
     tmp_dir: str | None = Field(
@@ -119,12 +120,12 @@ class Environment(Section):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    conda: str | None = Field(
+    conda: CondaName | None = Field(
         None,
         description="Conda environment: a YAML file, a name or a prefix.",
         examples=["envs/sotodlib.yaml"],
     )
-    modules: tuple[str, ...] = Field(
+    modules: tuple[ModuleName, ...] = Field(
         (), description="Environment modules to load, in order.", examples=[["openmpi/gcc/4.1.6"]]
     )
     container: ImagePath | None = Field(
@@ -298,6 +299,12 @@ class Workflow(Section):
         A single job needs no name.
         """
         return {"": {}}
+
+
+class UncheckedWorkflow(Workflow):
+    """A workflow of a kind that is not known while plugins are off: nothing in its table is checked."""
+
+    free_matrix: ClassVar[bool] = True
 
 
 INTERNAL_FIELDS = ("name", "path", "belongs_to", "variant")

@@ -9,6 +9,7 @@ from functools import cache
 
 from socm.clusters import SCHEDULERS
 from socm.core.jobs import JobSpec
+from socm.core.shells import is_plain
 from socm.diagnostics import Collector, Diagnostic, KeyPath, Severity, nearest_name
 from socm.graph.plan import Plan, Rule
 
@@ -236,6 +237,12 @@ def _check_temporary(plan: Plan, problems: Collector) -> None:
     for rule, job in plan.jobs():
         if rule.name in told:
             continue
+        spoiled = [job.outputs[name] for name in job.temporary if not is_plain(job.outputs[name])]
+        if spoiled:
+            told.add(rule.name)
+            message = f"a shell would change the path {spoiled[0]} on its way to Slurm"
+            hint = "take another name, or don't make it temporary"
+            problems.add(Diagnostic("bad-path", message, key=(*rule.key, "temporary"), hint=hint))
         unread = [posixpath.normpath(path) not in read for path in job.outputs.values()]
         if len(job.temporary) == len(job.outputs) and all(unread):
             told.add(rule.name)

@@ -7,9 +7,11 @@ from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
 from socm.core.jobs import JobSpec, RuleSpec
+from socm.core.shells import survives_submission
 from socm.diagnostics import KeyPath
 
 WILDCARD = "{job}"
+_LONGEST_SLUG = 100
 
 
 def group_jobs(specs: Sequence[tuple[RuleSpec, KeyPath]]) -> list[tuple[RuleSpec, KeyPath]]:
@@ -18,13 +20,15 @@ def group_jobs(specs: Sequence[tuple[RuleSpec, KeyPath]]) -> list[tuple[RuleSpec
     The variants of a matrix arrive as rules of one name: they become one rule where their outputs
     have one pattern, their environments and resources are the same, and they read and make files
     of the same names. Where they are not alike there is a rule for each kind, and each has a name
-    of its own.
+    of its own. A job whose name a shell would change on its way to Slurm has a rule of its own too, in
+    which it needs no name.
     """
     groups: dict[Hashable, list[tuple[RuleSpec, KeyPath, JobSpec]]] = {}
     for spec, key in specs:
         common = _what_jobs_share(spec)
         for job in spec.jobs:
-            groups.setdefault((*common, *_shape(job)), []).append((spec, key, job))
+            alone = () if survives_submission(job.name) else (job.name,)
+            groups.setdefault((*common, *_shape(job), *alone), []).append((spec, key, job))
     rules: list[tuple[RuleSpec, KeyPath]] = []
     taken: set[str] = set()
     for members in groups.values():
@@ -32,6 +36,8 @@ def group_jobs(specs: Sequence[tuple[RuleSpec, KeyPath]]) -> list[tuple[RuleSpec
         name = _free_name(spec.name, first.name, taken)
         taken.add(identifier(name))
         jobs = tuple(job for _, _, job in members)
+        if not survives_submission(first.name):
+            jobs = (replace(first, name=""),)
         files = {path: text for one, _, _ in members for path, text in one.files.items()}
         rules.append((replace(spec, name=name, jobs=jobs, files=files), key))
     return rules
@@ -95,7 +101,7 @@ def _shape(job: JobSpec) -> tuple[Hashable, ...]:
 
 
 def _free_name(name: str, job_name: str, taken: set[str]) -> str:
-    slug = re.sub(r"[^A-Za-z0-9]+", "-", job_name).strip("-")
+    slug = re.sub(r"[^A-Za-z0-9]+", "-", job_name)[:_LONGEST_SLUG].strip("-")
     for candidate in (name, *([f"{name}-{slug}"] if slug else [])):
         if identifier(candidate) not in taken:
             return candidate

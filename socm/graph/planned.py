@@ -21,6 +21,8 @@ class Planned:
         self.rules: dict[tuple[str, tuple[tuple[str, str], ...]], Sequence[RuleSpec]] = {}
         self.made: dict[str, tuple[str, JobSpec]] = {}
         self.waiting: dict[str, str] = {}
+        self.unchecked: dict[str, str | None] = {}
+        """Workflows that are not planned because plugins are off: the one that each reads from, if any."""
 
     def resolve(self, workflow: Workflow) -> Workflow:
         """Return a workflow without references."""
@@ -70,14 +72,23 @@ class Planned:
                 key=paths[name],
                 hint="compile again when the workflow has run; `socm run` does both",
             )
+        for name, left_out in self.unchecked.items():
+            if left_out is not None:
+                yield Diagnostic(
+                    "plugins-off",
+                    f"`{name}` is not checked: it waits for `{left_out}`, and plugins are off",
+                    severity=Severity.NOTE,
+                    key=paths[name],
+                    point_at="key",
+                )
 
     def in_file_order(self) -> list[tuple[RuleSpec, KeyPath]]:
         """Return the rules, each with its table's key, as the file has them.
 
-        While workflows wait, nothing is temporary: they are going to read it.
+        While workflows wait or are left out, nothing is temporary: they are going to read it.
         """
         return [
-            (_with_everything_kept(rule) if self.waiting else rule, workflow.path)
+            (_with_everything_kept(rule) if self.waiting or self.unchecked else rule, workflow.path)
             for workflow in self.workflows
             for rule in self.rules.get((workflow.name, workflow.variant), ())
         ]

@@ -11,7 +11,13 @@ import shutil
 import sys
 from pathlib import Path
 
+from socm.core.shells import is_plain, is_program_path
 from socm.run import lock
+
+RENAME_HINT = (
+    "can't be used with Slurm: its shell would change or run a part of that path. "
+    "Move it to a path of letters, digits and / . _ - +"
+)
 
 
 def release_dead_lock() -> None:
@@ -30,13 +36,31 @@ def release_dead_lock() -> None:
 _claims: list[Path] = []
 
 
+class FolderForShellsError(Exception):
+    """A path that reaches the shell of a submission would be changed there, or run."""
+
+
+def check_folder(folder: Path, python: str) -> None:
+    """Raise FolderForShellsError where a submission's shell would not read these paths as they are.
+
+    The executor writes both into sbatch's ``--wrap="…"``, the Python of the run without quotes.
+    """
+    if not is_plain(str(folder)):
+        raise FolderForShellsError(f"{str(folder)!r} {RENAME_HINT}")
+    if not is_program_path(python):
+        raise FolderForShellsError(f"{python!r}, the Python that runs Snakemake, {RENAME_HINT}")
+
+
 def start(executor: str = "") -> None:
     """Take the turn to run this workspace with an executor, once nothing of an earlier run is left.
 
     What ended meanwhile may have made outputs, so Snakemake then starts over and sees them. Raises
-    AlreadyRunningError and ExecutorSilentError before any job is submitted, and KeyboardInterrupt.
+    AlreadyRunningError, ExecutorSilentError and FolderForShellsError before any job is submitted, and
+    KeyboardInterrupt.
     """
     here = Path()
+    if executor == "slurm":
+        check_folder(here.absolute(), sys.executable)
     lock.take_turn(here)
     try:
         _prepare(here, executor)

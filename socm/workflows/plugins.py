@@ -7,7 +7,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -29,15 +29,39 @@ _from_modules: dict[str, dict[str, type[Workflow]]] = {}
 """What each module registered: importing it again registers nothing."""
 
 
-def load_with_plugins(file: Path) -> LoadedCampaign:
-    """Return the campaign of a file, whose workflows may be of kinds that its plugins bring."""
+def load_with_plugins(file: Path, *, plugins: bool = True) -> LoadedCampaign:
+    """Return the campaign of a file, whose workflows may be of kinds that its plugins bring.
+
+    Without `plugins` no code that the file names runs, and workflows of such kinds are not checked.
+    """
     document = read_document(file)
+    if not plugins:
+        return load_campaign(
+            document, registered_workflows, has_other_kinds=_names_other_kinds(document.data)
+        )
     return load_campaign(document, _located_kinds(document, file.parent))
 
 
 def kinds_of_file(file: Path) -> dict[str, type[Workflow]]:
     """Return every kind of workflow that a campaign file may use, whatever else is wrong in it."""
     return _located_kinds(read_document(file), file.parent)
+
+
+def _names_other_kinds(data: Mapping[str, Any]) -> bool:
+    """Return whether a campaign has plugins or names a kind that is installed; runs none of their code."""
+    campaign = data.get("campaign")
+    if not isinstance(campaign, Mapping):
+        return False
+    unknown = _unknown_names(campaign, registered_workflows)
+    return bool(unknown) and (bool(campaign.get("plugins")) or bool(_installed(unknown)))
+
+
+def _installed(names: Container[str]) -> list[EntryPoint]:
+    """Return the installed kinds of these names."""
+    # Looking through what is installed takes longer than the rest of the load.
+    from importlib.metadata import entry_points
+
+    return [point for point in entry_points(group=ENTRY_POINTS) if _plain(point.name) in names]
 
 
 def _located_kinds(document: Document, base: Path) -> dict[str, type[Workflow]]:
@@ -64,14 +88,9 @@ def load_kinds(data: Mapping[str, Any], base: Path) -> dict[str, type[Workflow]]
             with problems.at((*PLUGINS, index)):
                 kinds |= _kinds_of_plugin(plugin, base)
     unknown = _unknown_names(campaign, kinds)
-    if unknown:
-        # Looking through what is installed takes longer than the rest of the load.
-        from importlib.metadata import entry_points
-
-        for point in entry_points(group=ENTRY_POINTS):
-            if _plain(point.name) in unknown:
-                with problems.at(unknown[_plain(point.name)]):
-                    kinds[point.name] = _kind_of_entry_point(point)
+    for point in _installed(unknown) if unknown else ():
+        with problems.at(unknown[_plain(point.name)]):
+            kinds[point.name] = _kind_of_entry_point(point)
     problems.raise_if_errors()
     return kinds
 

@@ -67,7 +67,10 @@ def _mpi_missing(program: str) -> str | None:
     python = first.removeprefix("#!").split()
     if not first.startswith("#!") or "python" not in first:
         return None
-    asked = subprocess.run([*python, "-c", _ASK_FOR_MPI], capture_output=True, text=True, check=False)
+    # Python looks for modules in the folder it starts in: the campaign's would run what lies there.
+    asked = subprocess.run(
+        [*python, "-c", _ASK_FOR_MPI], cwd="/", capture_output=True, text=True, check=False
+    )
     if asked.returncode == 0:
         return None
     lines = asked.stderr.strip().splitlines() or ["mpi4py does not load"]
