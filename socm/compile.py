@@ -106,8 +106,7 @@ def compile_campaign(
 
     `columns` are columns of the observations to read besides those that the workflows need; `loaded`
     is the campaign where it was read already. Without `plugins` no code that the file names runs.
-    Raises DiagnosticError with every problem of the phase
-    that failed, each at its place.
+    Raises DiagnosticError with every problem of the phase that failed, each at its place.
     """
     loaded = loaded or load_with_plugins(file, plugins=plugins)
     problems = Collector(list(loaded.diagnostics))
