@@ -13,6 +13,7 @@ import click
 from socm.cli.options import note_unchecked, plugins_option, refuse_unchecked
 from socm.cli.printing import report
 from socm.diagnostics import Diagnostic, DiagnosticError, Place
+from socm.diagnostics.terminal import echo, echo_json
 
 if TYPE_CHECKING:
     from socm.compile import Compiled
@@ -58,9 +59,9 @@ def clean_command(
     found = find_gone(compiled.workspace, kept_by(compiled, file))
     leftovers = _leftovers(compiled)
     if form == "json":
-        click.echo(_as_json(found, leftovers), nl=False)
+        echo_json(_as_json(found, leftovers))
     else:
-        click.echo(_as_text(found, leftovers), nl=False)
+        echo(_as_text(found, leftovers), nl=False)
     paths = [*(path for gone in found for path in gone.paths), *leftovers]
     if only_list or not paths:
         return
@@ -68,13 +69,13 @@ def clean_command(
         if form == "json" or not sys.stdin.isatty():
             raise click.UsageError("nobody is there to ask: say --yes to remove, or --list to look")
         if not click.confirm(f"Remove these {len(paths)} files and folders?"):
-            click.echo("Nothing removed.")
+            echo("Nothing removed.")
             return
     failed = list(remove(compiled.workspace, paths))
     for path, why in failed:
-        click.echo(f"{path}: {why}", err=True)
+        echo(f"{path}: {why}", err=True)
     if form == "text":
-        click.echo(f"Removed {len(paths) - len(failed)} of {len(paths)}.")
+        echo(f"Removed {len(paths) - len(failed)} of {len(paths)}.")
     if failed:
         raise click.exceptions.Exit(2)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from socm.diagnostics.edge import naming
+from socm.diagnostics.terminal import echo, printable_json
 
 
 @click.group(name="cluster")
@@ -25,9 +26,9 @@ def list_clusters() -> None:
         size = [f"{cluster.nodes:,} node{'s' if cluster.nodes != 1 else ''}"] if cluster.nodes else []
         size += [f"{cluster.cores_per_node} cores"] if cluster.cores_per_node else []
         size += [f"{cluster.mem_mb_per_node:,} MB"] if cluster.mem_mb_per_node else []
-        click.echo(f"{name}: {' × '.join(size[:2])}{''.join(f', {mem} a node' for mem in size[2:])}")
+        echo(f"{name}: {' × '.join(size[:2])}{''.join(f', {mem} a node' for mem in size[2:])}")
         if cluster.qos:
-            click.echo("".join(f"  {line}\n" for line in qos_table(cluster.qos)))
+            echo("".join(f"  {line}\n" for line in qos_table(cluster.qos)))
 
 
 @cluster_command.command(name="detect")
@@ -47,7 +48,7 @@ def detect(partition: str | None, output: Path | None, force: bool) -> None:
     (detected,) = filter(None, (executor.detect(partition) for executor in EXECUTORS.values()))
     text = cluster_toml(detected)
     if output == Path("-"):
-        click.echo(text, nl=False)
+        echo(printable_json(text), nl=False)
         return
     file = output or Path(f"{detected.cluster.name}.toml")
     if file.exists() and not force:
@@ -55,4 +56,4 @@ def detect(partition: str | None, output: Path | None, force: bool) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     with naming(file):
         file.write_text(text)
-    click.echo(f'Wrote {file}. In the campaign: resource = "{file if file.is_absolute() else f"./{file}"}"')
+    echo(f'Wrote {file}. In the campaign: resource = "{file if file.is_absolute() else f"./{file}"}"')

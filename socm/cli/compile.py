@@ -12,6 +12,7 @@ import click
 from socm.cli.options import plugins_option, refuse_unchecked
 from socm.cli.printing import report
 from socm.diagnostics import Diagnostic, DiagnosticError, Severity
+from socm.diagnostics.terminal import echo
 
 if TYPE_CHECKING:
     from socm.compile import Compiled
@@ -152,7 +153,7 @@ def tell_written(compiled: Compiled, written: Written) -> None:
     ]
     if changes:
         where = compiled.workspace / "workflow"
-        click.echo(f"Wrote {where}: {', '.join(changes)}, {written.unchanged} unchanged.")
+        echo(f"Wrote {where}: {', '.join(changes)}, {written.unchanged} unchanged.")
     else:
         _tell_nothing_changed(compiled.workspace, written.unchanged)
 
@@ -189,13 +190,13 @@ def _to_remember(compiled: Compiled) -> Remembered:
 
 def _tell_rules(rules: Iterable[tuple[str, int, str]]) -> None:
     for name, number, description in rules:
-        click.echo(f"{name:<28} {number:>6} job{'s' if number != 1 else ''}   {description}")
+        echo(f"{name:<28} {number:>6} job{'s' if number != 1 else ''}   {description}")
 
 
 def _tell_nothing_changed(workspace: Path, files: int) -> None:
-    click.echo(f"Nothing changed in {workspace / 'workflow'}: {files} files are as they should be.")
+    echo(f"Nothing changed in {workspace / 'workflow'}: {files} files are as they should be.")
 
 
 def _tell_how_to_run(compiled: Compiled) -> None:
     folder = "" if compiled.workspace.resolve() == Path.cwd() else f"cd {compiled.workspace} && "
-    click.echo(f"Run it: {folder}snakemake --profile {compiled.cluster.scheduler}")
+    echo(f"Run it: {folder}snakemake --profile {compiled.cluster.scheduler}")

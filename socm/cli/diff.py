@@ -10,6 +10,7 @@ import click
 from socm.cli.options import plugins_option
 from socm.cli.printing import console, report
 from socm.diagnostics import DiagnosticError
+from socm.diagnostics.terminal import echo_json
 
 LINE_COLUMNS = 110
 """Width of the lines where no terminal says otherwise."""
@@ -45,7 +46,7 @@ def diff_command(file: Path, output: Path | None, every_job: bool, form: str, no
         raise click.exceptions.Exit(2) from None
     difference = compare(compiled.workspace, compiled.contents)
     if form == "json":
-        click.echo(difference_json(difference), nl=False)
+        echo_json(difference_json(difference))
     else:
         print_difference(difference, console(LINE_COLUMNS), every_job=every_job)
     sys.stdout.flush()

@@ -10,6 +10,7 @@ import click
 from socm.cli.options import note_unchecked, plugins_option
 from socm.cli.printing import report
 from socm.diagnostics.edge import naming
+from socm.diagnostics.terminal import echo
 
 if TYPE_CHECKING:
     from socm.graph.network import Level
@@ -62,8 +63,8 @@ def graph_command(file: Path, form: str, by: Level, output: Path | None, no_plug
     }
     text = FORMATS[form](make_network(compiled.plan, by, waiting))
     if output is None:
-        click.echo(text, nl=False)
+        echo(text, nl=False)
         return
     with naming(output):
         output.write_text(text, encoding="utf-8")
-    click.echo(f"Wrote {output}.")
+    echo(f"Wrote {output}.")

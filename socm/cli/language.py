@@ -11,6 +11,7 @@ from socm.cli.options import plugins_option
 from socm.cli.printing import report
 from socm.diagnostics import Diagnostic, DiagnosticError, Place, explain, explained_codes, nearest_name
 from socm.diagnostics.edge import naming
+from socm.diagnostics.terminal import echo, echo_json, printable_json
 
 _FORMAT = click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", help="How problems are told."
@@ -36,10 +37,8 @@ def init(folder: Path) -> None:
         campaign.write_text(starter_text(folder.resolve().name or "campaign"), encoding="utf-8")
     with naming(schema):
         schema.write_text(_json(campaign_schema(registered_workflows)), encoding="utf-8")
-    click.echo(f"Wrote {campaign} and {schema}.")
-    click.echo(
-        "Next: put in your paths and say `socm check campaign.toml`; or try it with `socm simulate data`."
-    )
+    echo(f"Wrote {campaign} and {schema}.")
+    echo("Next: put in your paths and say `socm check campaign.toml`; or try it with `socm simulate data`.")
 
 
 @click.command()
@@ -59,7 +58,7 @@ def check(file: Path, form: str, no_plugins: bool) -> None:
     if form == "text":
         rules = compiled.plan.rules
         jobs = sum(len(rule.spec.jobs) for rule in rules)
-        click.echo(f"{file} is good: {_number(len(rules), 'rule')}, {_number(jobs, 'job')}; nothing written.")
+        echo(f"{file} is good: {_number(len(rules), 'rule')}, {_number(jobs, 'job')}; nothing written.")
 
 
 @click.command()
@@ -89,9 +88,9 @@ def schema(file: Path | None, form: str, no_plugins: bool) -> None:
 
         kinds = kinds_of_file(file)
     if form == "markdown":
-        click.echo(reference_page(kinds), nl=False)
+        echo(reference_page(kinds), nl=False)
     else:
-        click.echo(_json(campaign_schema(kinds)), nl=False)
+        echo_json(_json(campaign_schema(kinds)))
 
 
 def _complete_code(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
@@ -106,7 +105,7 @@ def explain_command(code: str | None) -> None:
     Without CODE, list all of them.
     """
     if code is None:
-        click.echo("\n".join(explained_codes()))
+        echo("\n".join(explained_codes()))
         return
     code = code.strip("[]")
     known = explained_codes()
@@ -114,7 +113,7 @@ def explain_command(code: str | None) -> None:
         nearest = nearest_name(code, list(known))
         hint = f"did you mean `{nearest}`?" if nearest else "`socm explain` lists them all"
         raise DiagnosticError(Diagnostic("unknown-code", f"there is no diagnostic `{code}`", hint=hint))
-    click.echo(f"{code}\n\n{explain(code)}", nl=False)
+    echo(f"{code}\n\n{explain(code)}", nl=False)
 
 
 @click.command(name="import")
@@ -138,13 +137,13 @@ def import_command(file: Path, output: Path | None, form: str) -> None:
         report(error.diagnostics, as_json=form == "json")
         raise click.exceptions.Exit(2) from None
     if output is None:
-        click.echo(imported.text, nl=False)
+        echo(printable_json(imported.text), nl=False)
     else:
         with naming(output):
             output.write_text(imported.text, encoding="utf-8")
     report(imported.diagnostics, written=True, as_json=form == "json" and output is not None)
     if output is not None and form == "text":
-        click.echo(f"Wrote {output}.")
+        echo(f"Wrote {output}.")
 
 
 @click.command()
@@ -164,7 +163,7 @@ def completion(shell: str) -> None:
     found = get_completion_class(shell)
     if found is None:
         raise click.ClickException(f"this click completes nothing in {shell}")
-    click.echo(found(cli, {}, "socm", "_SOCM_COMPLETE").source(), nl=False)
+    echo(found(cli, {}, "socm", "_SOCM_COMPLETE").source(), nl=False)
 
 
 def _json(value: object) -> str:

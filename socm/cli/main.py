@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 
 import click
@@ -10,6 +11,7 @@ import click
 from socm import __version__
 from socm.cli.printing import report
 from socm.diagnostics.edge import USERS_MISTAKE, run_program
+from socm.diagnostics.terminal import echo
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": (
@@ -120,7 +122,9 @@ def _run(arguments: list[str] | None) -> int:
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        echo(shown.getvalue(), nl=False, err=True)
         return USERS_MISTAKE
     except click.Abort:
         raise KeyboardInterrupt from None

@@ -15,6 +15,7 @@ from socm.diagnostics import (
     read_sources,
     wants_colour,
 )
+from socm.diagnostics.terminal import echo, echo_json, make_console
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,28 +23,22 @@ if TYPE_CHECKING:
 
 def console(columns: int) -> Console:
     """Return a console on standard output: as wide as the terminal, or `columns` where there is none."""
-    from rich.console import Console
-
     known = sys.stdout.isatty() or "COLUMNS" in os.environ
-    return Console(
-        file=sys.stdout,
-        width=None if known else columns,
-        no_color=not wants_colour(sys.stdout),
-        highlight=False,
-    )
+    return make_console(width=None if known else columns, colour=wants_colour(sys.stdout))
 
 
 def report(diagnostics: Iterable[Diagnostic], *, written: bool = False, as_json: bool = False) -> None:
     """Print diagnostics; `written` says whether the command wrote files all the same."""
     ordered = sorted(diagnostics, key=_order)
     if as_json:
-        sys.stdout.write(format_json(ordered))
+        echo_json(format_json(ordered))
         return
     if not ordered:
         return
     colour = wants_colour(sys.stderr)
-    sys.stderr.write(format_diagnostics(ordered, read_sources(ordered), colour))
-    sys.stderr.write(format_summary(ordered, written) + "\n")
+    # Escaped part by part, and coloured after that.
+    sys.stderr.write(format_diagnostics(ordered, read_sources(ordered), colour))  # noqa: TID251
+    echo(format_summary(ordered, written), err=True)
 
 
 def _order(diagnostic: Diagnostic) -> tuple[str, int, int]:

@@ -18,6 +18,7 @@ from socm.cli.diff import LINE_COLUMNS
 from socm.cli.options import plugins_option, refuse_unchecked
 from socm.cli.printing import console, report
 from socm.diagnostics import DiagnosticError
+from socm.diagnostics.terminal import echo
 
 if TYPE_CHECKING:
     from socm.compile import Compiled
@@ -78,12 +79,12 @@ def run_command(
             raise click.ClickException(f"{names}: what they wait for was made, and they still wait")
         waiting = compiled.waiting
         if waiting:
-            click.echo(f"Made what {', '.join(waiting)} waited for: the next stage.")
+            echo(f"Made what {', '.join(waiting)} waited for: the next stage.")
 
 
 def _show(words: Sequence[str], folder: Path | None = None) -> None:
     place = "" if folder is None or folder.resolve() == Path.cwd() else f"cd {shlex.quote(str(folder))} && "
-    click.secho(f"$ {place}{shlex.join(words)}", bold=True)
+    echo(f"$ {place}{shlex.join(words)}", bold=True)
 
 
 def _compile(file: Path, output: Path | None, *, plugins: bool) -> Compiled:
@@ -134,7 +135,7 @@ def _look_before(compiled: Compiled, profile: str) -> None:
     problems = check_before_run(compiled.plan, compiled.workspace, profile, compiled.diagnostics)
     report(problems, written=True)
     if not is_ready(problems):
-        click.echo("Nothing was run.", err=True)
+        echo("Nothing was run.", err=True)
         raise click.exceptions.Exit(2)
 
 
@@ -152,7 +153,7 @@ def _end_orphans(workspace: Path, cancel: bool) -> None:
     from socm.run.orphans import cancel_orphans, find_orphans
 
     def tell(text: str) -> None:
-        click.echo(text, err=True)
+        echo(text, err=True)
 
     try:
         orphans = find_orphans(workspace)
@@ -183,7 +184,7 @@ def _run_snakemake(command: Sequence[str], workspace: Path, plain: bool) -> int:
             code = _watch(
                 subprocess.Popen(words, cwd=workspace, stdout=file, stderr=subprocess.STDOUT), workspace
             )
-        click.echo(f"What Snakemake said is in {os.path.relpath(log)}.")
+        echo(f"What Snakemake said is in {os.path.relpath(log)}.")
     if code:
         _tell_end(workspace, None if plain else workspace / "logs" / "snakemake.log")
     return code
@@ -197,9 +198,9 @@ def _tell_end(workspace: Path, log: Path | None) -> None:
     if counts["failed"]:
         folder = "" if workspace.resolve() == Path.cwd() else f" {shlex.quote(str(workspace))}"
         done = f"{counts['done']} of {sum(counts.values())} jobs done, {counts['failed']} failed"
-        click.echo(f"{done}: `socm status{folder} --failed` tells why.", err=True)
+        echo(f"{done}: `socm status{folder} --failed` tells why.", err=True)
     elif log is not None:
-        click.echo("\n".join(log.read_text(errors="replace").splitlines()[-LAST_LINES:]), err=True)
+        echo("\n".join(log.read_text(errors="replace").splitlines()[-LAST_LINES:]), err=True)
 
 
 def _wait(process: subprocess.Popen[bytes]) -> int:
@@ -216,7 +217,8 @@ def _watch(process: subprocess.Popen[bytes], workspace: Path) -> int:
     from socm.run.status import read_status
     from socm.run.status_view import status_view
 
-    with Live(status_view(read_status(workspace), most=5), refresh_per_second=4) as live:
+    screen = console(LINE_COLUMNS)
+    with Live(status_view(read_status(workspace), most=5), console=screen, refresh_per_second=4) as live:
         pause_seconds = LOOK_SECONDS
         while process.poll() is None:
             try:

@@ -13,6 +13,7 @@ from socm.cli.options import plugins_option
 from socm.cli.printing import console, report
 from socm.diagnostics import Diagnostic, DiagnosticError, nearest_name
 from socm.diagnostics.edge import naming
+from socm.diagnostics.terminal import echo, echo_json
 
 if TYPE_CHECKING:
     from socm.compile import Compiled
@@ -60,8 +61,10 @@ def splits_command(
         raise click.exceptions.Exit(2) from None
     if form == "text":
         print_splits(views, console(TABLE_COLUMNS))
+    elif form == "json":
+        echo_json(splits_json(views))
     else:
-        click.echo(splits_json(views) if form == "json" else splits_tsv(views), nl=False)
+        echo(splits_tsv(views), nl=False)
     sys.stdout.flush()
     report(compiled.diagnostics, written=True)
     if plot is not None and views:
@@ -69,9 +72,9 @@ def splits_command(
 
         with naming(plot):
             plot_splits(views, plot)
-        click.echo(f"Drew {plot}.", err=form != "text")
+        echo(f"Drew {plot}.", err=form != "text")
     if not views:
-        click.echo(f"{file} holds no null test.", err=True)
+        echo(f"{file} holds no null test.", err=True)
 
 
 def _views(compiled: Compiled) -> list[TestView]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from socm.cli.printing import console
+from socm.diagnostics.terminal import echo, echo_json
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -61,7 +62,7 @@ def status_command(
                 status = read_status(folder)
                 live.update(view())
     elif form == "json":
-        click.echo(status_json(status, only_failed=failed), nl=False)
+        echo_json(status_json(status, only_failed=failed))
     else:
         screen.print(status_view(status, only_failed=failed))
     if status.counts["failed"]:
@@ -74,6 +75,6 @@ def _show_note(workspace: Path, product: Path, form: str) -> None:
 
     path, note = read_note(workspace, product)
     if form == "json":
-        click.echo(json.dumps({"product": str(product), "note": path, **note}, indent=1))
+        echo_json(json.dumps({"product": str(product), "note": path, **note}, indent=1) + "\n")
     else:
-        click.echo(note_text(product, path, note), nl=False)
+        echo(note_text(product, path, note), nl=False)

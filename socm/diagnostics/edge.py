@@ -15,6 +15,7 @@ from typing import Any
 from socm import __version__
 from socm.diagnostics.model import Diagnostic, DiagnosticError, Place
 from socm.diagnostics.printing import format_diagnostics, format_summary, one_line, read_sources, wants_colour
+from socm.diagnostics.terminal import echo
 
 USERS_MISTAKE = 2
 OUR_MISTAKE = 1
@@ -60,7 +61,7 @@ def _status_of(run: Callable[[], int | None], report: Callable[[DiagnosticError]
         status = _returned(run)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        sys.stderr.write("socm: interrupted\n")
+        echo("socm: interrupted", err=True)
         return INTERRUPTED
     except (BrokenPipeError, _ReaderLeftError):
         return CLOSED_PIPE
@@ -82,7 +83,7 @@ def _returned(run: Callable[[], int | None]) -> int:
         return run() or 0
     except SystemExit as stop:
         if isinstance(stop.code, str):
-            sys.stderr.write(f"{stop.code}\n")
+            echo(stop.code, err=True)
             return OUR_MISTAKE
         return stop.code or 0
 
@@ -116,7 +117,9 @@ def report_error(error: DiagnosticError) -> None:
     """Print the problems on standard error, each with its place."""
     found = error.diagnostics
     text = format_diagnostics(found, read_sources(found), wants_colour(sys.stderr))
-    sys.stderr.write(text + format_summary(found, written=True) + "\n")
+    # Escaped part by part, and coloured after that.
+    sys.stderr.write(text)  # noqa: TID251
+    echo(format_summary(found, written=True), err=True)
 
 
 class _ReaderLeftError(BaseException):
@@ -171,12 +174,12 @@ def _report_our_mistake(error: Exception) -> None:
         lines.append(f"Run it again with {DEBUG_VARIABLE}=1, and report what it prints at {ISSUES}.")
     else:
         lines.append(f"Please report the lines above at {ISSUES}.")
-    sys.stderr.write("\n".join(lines) + "\n")
+    echo("\n".join(lines), err=True)
 
 
 def _show_traceback_if_asked() -> None:
     if os.environ.get(DEBUG_VARIABLE):
-        traceback.print_exc()
+        echo(traceback.format_exc(), nl=False, err=True)
 
 
 def _drop_what_cannot_be_written() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from socm.diagnostics.model import Diagnostic, Place, Severity
+from socm.diagnostics.terminal import CONTROLS, printable
 
 EXCERPT_CELLS = 110
 """Longest piece of a source line that is shown; longer lines are cut around the caret."""
@@ -158,17 +159,12 @@ def _last_cells(text: str, limit: int) -> str:
 
 def visible(text: str) -> str:
     """Return text of one line with tabs as spaces and control characters replaced."""
-    return "".join(
-        "    " if c == "\t" else "\ufffd" if unicodedata.category(c) in {"Cc", "Cs"} else c for c in text
-    )
+    return CONTROLS.sub("\ufffd", text.replace("\t", "    "))
 
 
 def one_line(text: str) -> str:
     """Return text without line feeds and control characters, which are written as escapes."""
-    return "".join(
-        c.encode("unicode_escape").decode() if unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} else c
-        for c in text
-    )
+    return printable(text, kept=())
 
 
 def cells(text: str) -> int:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from socm.diagnostics.edge import run_program
+from socm.diagnostics.terminal import echo
 from socm.jobs.coverage import coverage_message, read_coverage
 from socm.jobs.finish import finish, remove_leftovers
 
@@ -54,14 +55,13 @@ def make_context_of_simulation(asked: argparse.Namespace) -> int:
     try:
         number = make_context(asked.specification, asked.folder)
     except ImportError as error:
-        sys.stderr.write(
-            f"socm: {error}: a context needs the mapmaking extra, pip install 'socm[mapmaking]'\n"
-        )
+        needed = "a context needs the mapmaking extra, pip install 'socm[mapmaking]'"
+        echo(f"socm: {error}: {needed}", err=True)
         return NO_DATA
     except ValueError as error:
-        sys.stderr.write(f"socm: {error}\n")
+        echo(f"socm: {error}", err=True)
         return NO_DATA
-    sys.stdout.write(f"{asked.folder / 'context.yaml'}: {number} observations\n")
+    echo(f"{asked.folder / 'context.yaml'}: {number} observations")
     return 0
 
 
@@ -72,9 +72,9 @@ def check_schedule_file(asked: argparse.Namespace) -> int:
     try:
         number = check_schedule(asked.file)
     except ValueError as error:
-        sys.stderr.write(f"socm: {error}\n")
+        echo(f"socm: {error}", err=True)
         return NO_DATA
-    sys.stdout.write(f"{asked.file}: {number} scans\n")
+    echo(f"{asked.file}: {number} scans")
     return 0
 
 
@@ -94,7 +94,7 @@ def check_coverage(asked: argparse.Namespace) -> int:
     with asked.log.open("a", encoding="utf-8") as log:
         log.write(f"\n{message}\n")
     # The map and coverage.json are declared outputs: Snakemake takes them away with the failed job.
-    sys.stderr.write(f"{message}\n")
+    echo(message, err=True)
     return TOO_LITTLE
 
 

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from socm.diagnostics import DiagnosticError
+from socm.diagnostics.terminal import echo, make_console
 from socm.nulls.inputs import read_json, read_test
 
 TABLE_WIDTH = 100
@@ -22,7 +22,7 @@ def run_command(specification: Path, output_dir: Path) -> None:
     from socm.nulls.job import run_test
 
     summary = run_test(read_test(specification), output_dir)
-    click.echo(f"{summary['test']}: {len(summary['differences'])} half differences in {output_dir}")
+    echo(f"{summary['test']}: {len(summary['differences'])} half differences in {output_dir}")
 
 
 @click.command("python -m socm.nulls verdict")
@@ -32,7 +32,7 @@ def verdict_command(verdict: Path, page: Path) -> None:
     """Judge all null tests of the workspace here; write VERDICT (JSON) and PAGE (HTML)."""
     from socm.nulls.report.page import report_workspaces
 
-    click.echo(report_workspaces((Path(),), page, verdict).sentence)
+    echo(report_workspaces((Path(),), page, verdict).sentence)
 
 
 @click.command("python -m socm.nulls table")
@@ -45,18 +45,18 @@ def table_command(verdict: Path | None, output_dirs: tuple[Path, ...]) -> None:
     made = [folder for folder in output_dirs if (folder / "summary.json").exists()]
     for folder in output_dirs:
         if folder not in made:
-            click.echo(f"{folder}: not made yet")
+            echo(f"{folder}: not made yet")
     if not made:
         return
     summaries = read_summaries(made)
     # In a log there is no terminal's width to keep to.
-    console = Console(width=None if sys.stdout.isatty() else TABLE_WIDTH)
+    console = make_console(width=None if sys.stdout.isatty() else TABLE_WIDTH)
     console.print(make_split_table(summaries))
     console.print(make_difference_table(summaries))
     newest = max((folder / "summary.json").stat().st_mtime for folder in made)
     # A verdict that is older than a test speaks of another one.
     if verdict is not None and verdict.is_file() and verdict.stat().st_mtime >= newest:
-        click.echo(read_json(verdict, "verdict")["sentence"])
+        echo(read_json(verdict, "verdict")["sentence"])
 
 
 SUBCOMMANDS = {"table": table_command, "verdict": verdict_command}
@@ -73,11 +73,11 @@ def run(arguments: list[str] | None = None) -> int:
             named(given[1:])
     except DiagnosticError as error:
         for diagnostic in error.diagnostics:
-            click.echo(f"{diagnostic.severity}[{diagnostic.code}]: {diagnostic.message}", err=True)
+            echo(f"{diagnostic.severity}[{diagnostic.code}]: {diagnostic.message}", err=True)
             for note in diagnostic.notes:
-                click.echo(f"  {note}", err=True)
+                echo(f"  {note}", err=True)
             if diagnostic.hint:
-                click.echo(f"  hint: {diagnostic.hint}", err=True)
+                echo(f"  hint: {diagnostic.hint}", err=True)
         return 2
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from socm.diagnostics.terminal import echo, echo_json
+
 if TYPE_CHECKING:
     from socm.nulls.report.verdict import Verdict
 
@@ -55,12 +57,15 @@ def report_command(directories: tuple[Path, ...], output: Path | None, form: str
 
         write_figures(plots, verdict)
     if form != "html":
-        click.echo(_as_json(verdict) if form == "json" else _as_tsv(verdict), nl=False)
+        if form == "json":
+            echo_json(_as_json(verdict))
+        else:
+            echo(_as_tsv(verdict), nl=False)
         return
     page = output or places[0] / "report.html"
     write_reports(verdict, places, page, page.with_name("verdict.json"))
-    click.echo(verdict.sentence)
-    click.echo(f"Wrote {page} and {page.with_name('verdict.json')}.")
+    echo(verdict.sentence)
+    echo(f"Wrote {page} and {page.with_name('verdict.json')}.")
 
 
 @click.command("verdict")
@@ -75,10 +80,10 @@ def verdict_command(directories: tuple[Path, ...], quiet: bool) -> None:
 
     verdict = judge_workspaces(directories or (Path(),))
     if not quiet:
-        click.echo(verdict.sentence)
+        echo(verdict.sentence)
         for record in verdict.records:
             for reason in record.lacks:
-                click.echo(f"  {record.place.name}: {reason}")
+                echo(f"  {record.place.name}: {reason}")
     sys.exit(verdict.status.exit_code)
 
 

@@ -135,5 +135,5 @@ class Watch:
 
 
 def _show(text: str) -> None:
-    sys.stderr.write(f"\r\x1b[K{text}")
+    sys.stderr.write(f"\r\x1b[K{text}")  # noqa: TID251 -- it writes over itself
     sys.stderr.flush()

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from socm.core.shells import is_plain, is_program_path
+from socm.diagnostics.terminal import echo
 from socm.run import lock
 
 RENAME_HINT = (
@@ -110,5 +111,5 @@ def _release_claims() -> None:
 
 
 def _tell(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
+    echo(text, err=True)
     sys.stderr.flush()

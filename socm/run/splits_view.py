@@ -74,14 +74,14 @@ def print_splits(views: Sequence[TestView], console: Console) -> None:
     for view in views:
         console.print(_table(view))
         for note in _notes(view):
-            console.print(note, style="dim", highlight=False)
+            console.print(note, style="dim")
         console.print()
     for one in correlated_labels(views):
         console.print(
-            f"[yellow]{one.first_test} “{one.first_label}” and {one.second_test} “{one.second_label}” "
+            f"{one.first_test} “{one.first_label}” and {one.second_test} “{one.second_label}” "
             f"go together (φ = {one.phi:+.2f} over {one.observations:,} observations): "
-            "neither can be read alone.[/yellow]",
-            highlight=False,
+            "neither can be read alone.",
+            style="yellow",
         )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
+from socm.diagnostics.terminal import make_console
 from socm.simulate.settings import (
     DEFAULT_DAYS_PER_OBSERVATION,
     DEFAULT_OBSERVATIONS,
@@ -102,16 +104,15 @@ def simulate(
     by. In a directory that holds a simulation already, observations are added and the others stay
     as they are.
     """
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from socm.simulate import dataset, survey
 
-    console = Console(stderr=True)
+    console = make_console(file=sys.stderr)
     if obsdb_only is not None:
         refuse_options_beside_obsdb_only()
         path = survey.simulate_obsdb(directory, obsdb_only, seed=seed)
-        console.print(f"{obsdb_only} observations in {path}", highlight=False, soft_wrap=True)
+        console.print(f"{obsdb_only} observations in {path}", soft_wrap=True)
         return
     settings = SimulationSettings(
         observations=observations,
@@ -133,6 +134,5 @@ def simulate(
     console.print(
         f"{len(report.observations)} observations in {report.days:g} days, {len(report.added)} of them new: "
         f"{directory / 'context.yaml'}",
-        highlight=False,
         soft_wrap=True,
     )

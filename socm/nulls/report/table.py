@@ -8,6 +8,7 @@ from typing import Any
 
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from socm.nulls.inputs import read_json
 
@@ -31,7 +32,7 @@ def make_split_table(summaries: Sequence[dict[str, Any]]) -> Table:
                 summary["test"] if row == 0 else "",
                 split["name"],
                 _count(split["asked"]),
-                f"[red]{used} (too few)[/red]" if split["under_covered"] else used,
+                Text(f"{used} (too few)", "red") if split["under_covered"] else used,
                 _count(split["hits"]),
                 end_section=row == len(summary["splits"]) - 1,
             )
@@ -53,7 +54,7 @@ def make_difference_table(summaries: Sequence[dict[str, Any]]) -> Table:
         rows = summary["differences"]
         for number, row in enumerate(rows):
             table.add_row(
-                f"{summary['test']} [{summary['unit']}]".replace("[", "\\[") if number == 0 else "",
+                f"{summary['test']} [{summary['unit']}]" if number == 0 else "",
                 f"{row['comparison']} #{row['number']}",
                 *(_rms(row["rms"].get(component)) for component in "TQU"),
                 end_section=number == len(rows) - 1,
