@@ -173,7 +173,8 @@ def _end_orphans(workspace: Path, cancel: bool) -> None:
 
 def _run_snakemake(command: Sequence[str], workspace: Path, plain: bool) -> int:
     """Run Snakemake to its end and return its exit code; Ctrl-C reaches it, and is its own to handle."""
-    words = [sys.executable, "-m", *command]
+    # Not from the modules that lie in the campaign's folder.
+    words = [sys.executable, "-P", "-m", *command]
     if plain:
         sys.stdout.flush()
         code = _wait(subprocess.Popen(words, cwd=workspace))
