@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import posixpath
+import shlex
 from collections import Counter
 from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -25,6 +26,7 @@ from socm.core.models import Campaign, UncheckedWorkflow, Workflow
 from socm.core.null_tests import SplitOptions
 from socm.core.shells import is_plain
 from socm.diagnostics import Collector, Diagnostic, DiagnosticError, KeyPath, Severity
+from socm.executors import EXECUTORS
 from socm.graph import Plan, Planned, check_deadline, check_plan, group_jobs, make_plan
 from socm.observations import ObservationTable, read_context, select_observations
 from socm.render import Written, render_workspace, write_workspace
@@ -156,7 +158,7 @@ def _as_known(problems: Sequence[Diagnostic], planned: Planned) -> Iterator[Diag
 
 def _check_folder(workspace: Path, cluster: Cluster, problems: Collector) -> None:
     folder = str(workspace.absolute())
-    if cluster.scheduler == "slurm" and not is_plain(folder):
+    if cluster.scheduler != "local" and not is_plain(folder):
         message = f"jobs can't be submitted to Slurm from {folder!r}: a shell would change it"
         hint = "move the campaign to a folder without $, quotes and backslashes in its path"
         problems.add(Diagnostic("bad-path", message, key=("campaign", "resource"), hint=hint))
@@ -424,9 +426,17 @@ def _fit_to_cluster(specs: Sequence[tuple[RuleSpec, KeyPath]], cluster: Cluster,
     fitted: dict[str, JobResources] = {}
     for spec, key in specs:
         with problems.at((*key, "resources")):
+            problems.extend(d.under((*key, "resources", "extra")) for d in _option_problems(spec))
             fitted[spec.name] = fit(spec.resources, cluster, jobs=counts[spec.name])
     problems.raise_if_errors()
     return make_plan(specs, fitted, lambda rules: run_limits(rules, cluster))
+
+
+def _option_problems(spec: RuleSpec) -> Iterator[Diagnostic]:
+    words = shlex.split(spec.resources.extra or "")
+    for executor in EXECUTORS.values():
+        if problem := executor.option_problem(words):
+            yield problem
 
 
 def _places_in(workspace: Path) -> Callable[[str], str]:

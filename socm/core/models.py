@@ -23,7 +23,7 @@ from socm.core.annotations import classes_in
 from socm.core.fields import CampaignPath, ImagePath, ProgramOptions
 from socm.core.invalid import invalid
 from socm.core.references import SELF, Reference, Resolve, map_texts, references_in, substitute, texts_in
-from socm.core.shells import AccountName, CondaName, ModuleName, SbatchOptions, SlurmName
+from socm.core.shells import AccountName, CondaName, ModuleName, SlurmName, SubmitOptions
 from socm.core.units import memory_mb, runtime_minutes
 from socm.diagnostics import Diagnostic, DiagnosticError, KeyPath
 
@@ -85,7 +85,7 @@ class Resources(Section):
     retries: int | None = Field(None, ge=0, description="How often a failed job is tried again.")
     memory_growth: float = Field(1.5, ge=1, description="Factor on the memory at each retry.")
     runtime_growth: float = Field(1.5, ge=1, description="Factor on the run time at each retry.")
-    extra: SbatchOptions | None = Field(
+    extra: SubmitOptions | None = Field(
         None,
         description="Further options of the command that submits a job, and their values.",
         examples=["--exclusive"],

@@ -13,26 +13,6 @@ from socm.core.invalid import invalid
 _READ_BY_SHELLS = frozenset("$`\"'\\")
 _LONGEST_UNDERWAY_BYTES = 200
 
-# Options of sbatch that take no value, or one after `=` only: the word that follows is no value of theirs.
-_FLAG_NAMES = """
-    contiguous exclusive get-user-env hold no-kill no-requeue nice overcommit oversubscribe propagate quiet
-    reboot requeue spread-job use-min-nodes verbose H k O Q s v
-"""
-_FLAGS = frozenset(_FLAG_NAMES.split())
-# Options that have a key of `resources`, and it.
-_OWN_KEYS = {
-    "account": "account", "A": "account", "constraint": "constraint", "C": "constraint",
-    "cpus-per-task": "threads", "c": "threads", "mem": "memory", "mem-per-cpu": "memory", "nodes": "nodes",
-    "N": "nodes", "ntasks": "ranks", "n": "ranks", "partition": "partition", "p": "partition", "qos": "qos",
-    "q": "qos", "time": "runtime", "t": "runtime", "gpus": "gpus", "G": "gpus",
-}  # fmt: skip
-# Options that the executor sets itself, or that would have sbatch do something else than submit the job.
-_REFUSED_NAMES = """
-    array a chdir D clusters M comment cpus-per-gpu error e export export-file gres help h ignore-pbs input i
-    job-name J ntasks-per-gpu output o parsable test-only uid usage version V wait W wrap
-"""
-_REFUSED = frozenset(_REFUSED_NAMES.split())
-_OPTION = re.compile(r"--(?P<long>[a-z][a-z0-9-]*)(?P<value>=.*)?|-(?P<short>[A-Za-z])(?P<attached>.*)")
 _MODULE = re.compile(r"[\w.+:@~=/-]+")
 
 
@@ -43,7 +23,7 @@ def survives_submission(text: str) -> bool:
     literals, and a shell on the login node and one on the compute node read them as if they were shell
     words (snakemake-interface-executor-plugins, `format_cli_value`; the executor's ``--wrap="…"``). So
     ``$(…)`` and backticks run there, quotes and backslashes change, and what Python writes with an escape
-    arrives as that escape. Snakemake then splits the wildcards at commas, and sbatch replaces ``%`` in the
+    arrives as that escape. Snakemake then splits the wildcards at commas, and Slurm replaces ``%`` in the
     name of a log.
     """
     return (
@@ -98,55 +78,25 @@ def conda_name(text: str) -> str:
     return text
 
 
-def sbatch_options(text: str) -> str:
-    """Return further options of sbatch, each word quoted for the shell that the executor gives them to.
+def submit_options(text: str) -> str:
+    """Return options as words, each quoted for the shell that an executor gives them to.
 
-    Raises `bad-sbatch-option` for words that are no options or values of one, for a quote that isn't
-    closed, and for options that socm or the executor set.
+    Raises `bad-submit-option` for a quote that isn't closed and for words that a shell would change. What the
+    words mean, the executors know.
     """
     try:
         words = shlex.split(text)
     except ValueError:
-        raise _bad_option(f"a quote in {text!r} isn't closed") from None
-    takes_value = False
+        raise invalid("bad-submit-option", f"a quote in {text!r} isn't closed") from None
     for word in words:
-        found = _OPTION.fullmatch(word)
         if not is_plain(word):
-            raise _bad_option(f"{word!r} holds what a shell would change", "no $, quotes or backslashes")
-        if found is None:
-            if not takes_value or word.startswith("-"):
-                hint = "options and their values only, as in --exclusive --reservation=cmb; no shell commands"
-                raise _bad_option(f"{word!r} is not an option of sbatch", hint)
-            takes_value = False
-            continue
-        name = _managed(found["long"]) if found["long"] else found["short"]
-        if name in _OWN_KEYS:
-            raise _bad_option(f"{word!r} of sbatch has its own key", f"write `{_OWN_KEYS[name]} = …`")
-        if name in _REFUSED:
-            raise _bad_option(
-                f"the sbatch option {word!r} can't be used: socm or Snakemake sets it", "take it out"
-            )
-        if found["attached"] and name in _FLAGS:
-            raise _bad_option(
-                f"{word!r} is more than one option of sbatch", "write each as a word of its own"
-            )
-        takes_value = name not in _FLAGS and found["value"] is None and not found["attached"]
+            hint = "no $, quotes or backslashes in it"
+            raise invalid("bad-submit-option", f"a shell would change {word!r}", hint)
     return shlex.join(words)
-
-
-def _managed(name: str) -> str:
-    """Return the option of socm's or Snakemake's that sbatch may take a name for: it knows beginnings too."""
-    if name in _FLAGS:
-        return name
-    return next((known for known in sorted({*_OWN_KEYS, *_REFUSED}) if known.startswith(name)), name)
-
-
-def _bad_option(message: str, hint: str | None = None) -> Exception:
-    return invalid("bad-sbatch-option", message, hint)
 
 
 SlurmName = Annotated[str, AfterValidator(slurm_name)]
 AccountName = Annotated[str, AfterValidator(account_name)]
 ModuleName = Annotated[str, AfterValidator(module_name)]
 CondaName = Annotated[str, AfterValidator(conda_name)]
-SbatchOptions = Annotated[str, AfterValidator(sbatch_options)]
+SubmitOptions = Annotated[str, AfterValidator(submit_options)]

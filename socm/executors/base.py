@@ -64,6 +64,9 @@ class Executor(Protocol):
     def profile_values(self, campaign: Campaign, cluster: Cluster, plan: Plan) -> Mapping[str, object]:
         """Return what the template of the profile, profiles/<name>/config.yaml.j2, needs."""
 
+    def option_problem(self, words: Sequence[str]) -> Diagnostic | None:
+        """Return what is wrong with further options of the command that submits a job, given as words."""
+
     def preflight(self, plan: Plan, told: Sequence[Diagnostic]) -> Iterator[Diagnostic]:
         """Yield what would stop or harm a run; `told` is what the compile warned of."""
 

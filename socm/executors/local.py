@@ -62,6 +62,10 @@ class LocalExecutor:
             ],
         }
 
+    def option_problem(self, words: Sequence[str]) -> Diagnostic | None:
+        """Return nothing: no command submits a job here, and options of one are not read."""
+        return None
+
     def preflight(self, plan: Plan, told: Sequence[Diagnostic]) -> Iterator[Diagnostic]:
         """Yield the programs that the compile warned of: here they are known to be missing."""
         for problem in told:

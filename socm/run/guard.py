@@ -15,8 +15,11 @@ from socm.core.shells import is_plain, is_program_path
 from socm.diagnostics.terminal import echo
 from socm.run import lock
 
+_IN_THIS_PROCESS = frozenset({"", "local", "dryrun", "touch"})
+"""Executors that submit nothing."""
+
 RENAME_HINT = (
-    "can't be used with Slurm: its shell would change or run a part of that path. "
+    "can't be used for jobs that are submitted: a shell would change or run a part of that path. "
     "Move it to a path of letters, digits and / . _ - +"
 )
 
@@ -44,7 +47,7 @@ class FolderForShellsError(Exception):
 def check_folder(folder: Path, python: str) -> None:
     """Raise FolderForShellsError where a submission's shell would not read these paths as they are.
 
-    The executor writes both into sbatch's ``--wrap="…"``, the Python of the run without quotes.
+    The executor writes both into a shell's command line, the Python of the run without quotes.
     """
     if not is_plain(str(folder)):
         raise FolderForShellsError(f"{str(folder)!r} {RENAME_HINT}")
@@ -60,7 +63,7 @@ def start(executor: str = "") -> None:
     KeyboardInterrupt.
     """
     here = Path()
-    if executor == "slurm":
+    if executor not in _IN_THIS_PROCESS:
         check_folder(here.absolute(), sys.executable)
     lock.take_turn(here)
     try:

@@ -9,7 +9,7 @@ from socm.clusters import Cluster, Detected, JobResources
 from socm.core.models import Campaign
 from socm.diagnostics import Diagnostic
 from socm.executors.base import FailedTry, QueuedJob
-from socm.executors.slurm import client, failures, queue, resources
+from socm.executors.slurm import client, failures, options, queue, resources
 from socm.graph import Plan
 
 MOST_SHOWN = 20
@@ -28,6 +28,10 @@ class SlurmExecutor:
     def profile_values(self, campaign: Campaign, cluster: Cluster, plan: Plan) -> Mapping[str, object]:
         """Return the name that Slurm shows of the campaign's jobs."""
         return {"job_name_prefix": resources.job_name_prefix(campaign.name)}
+
+    def option_problem(self, words: Sequence[str]) -> Diagnostic | None:
+        """Return what is wrong with further options of sbatch."""
+        return options.option_problem(words)
 
     def preflight(self, plan: Plan, told: Sequence[Diagnostic]) -> Iterator[Diagnostic]:
         """Yield what Slurm's own answers say against a run."""
