@@ -21,6 +21,7 @@ from typing import Any
 
 from socm.clusters import Cluster, JobResources, fit, load_cluster, run_limits
 from socm.config import LoadedCampaign
+from socm.core.fields import names_in
 from socm.core.jobs import RuleSpec
 from socm.core.models import Campaign, UncheckedWorkflow, Workflow
 from socm.core.null_tests import SplitOptions
@@ -29,6 +30,7 @@ from socm.diagnostics import Collector, Diagnostic, DiagnosticError, KeyPath, Se
 from socm.executors import EXECUTORS
 from socm.graph import Plan, Planned, check_deadline, check_plan, group_jobs, make_plan
 from socm.observations import ObservationTable, read_context, select_observations
+from socm.observations.asked import Asked
 from socm.render import Written, render_workspace, write_workspace
 from socm.render.environments import ENVIRONMENTS
 from socm.render.profiles import render_profiles
@@ -44,7 +46,7 @@ from socm.splits import (
 from socm.splits.balance import BALANCE_COLUMNS, split_balance
 from socm.splits.manifest import manifest_tsv, read_manifest
 from socm.workflows import MLMapmaking, MLNullTests, NullTest
-from socm.workflows.detectors import names_in, with_detectors
+from socm.workflows.detectors import check_bands, with_detectors
 from socm.workflows.ml_null_tests import verdict_rules
 from socm.workflows.plugins import load_with_plugins
 from socm.workflows.program import rules_of
@@ -62,6 +64,13 @@ class Selection:
     def lines(self, split: Split | None = None) -> list[str]:
         """Return the lines of the query file of a split, or of the whole selection."""
         return self.observations.lines(None if split is None else split.indices)
+
+    def asked(self, split: Split | None = None) -> Asked:
+        """Return the detector sets that the map of a split, or of the whole selection, is asked for."""
+        wafers = split.wafers if split is not None and split.wafers else names_in(self.workflow.wafer)
+        return self.observations.detector_sets.asked(
+            None if split is None else split.indices, wafers, names_in(self.workflow.bands)
+        )
 
 
 @dataclass(frozen=True)
@@ -293,9 +302,11 @@ class _Reader:
         self._check_files(workflow, made, problems)
         problems.raise_if_errors()
         table = self._table(workflow)
-        wafers, tubes = names_in(workflow.wafer), names_in(workflow.tube)
+        wafers, tubes, bands = map(names_in, (workflow.wafer, workflow.tube, workflow.bands))
+        if absent := tuple(check_bands(table, bands)):
+            raise DiagnosticError(absent)
         if not isinstance(workflow, NullTest):
-            return Selection(workflow, with_detectors(table, wafers, tubes))
+            return Selection(workflow, with_detectors(table, wafers, tubes, bands))
         splits = split_observations(
             table.columns,
             workflow.null_test(),
@@ -304,6 +315,7 @@ class _Reader:
             site=workflow.site,
             wafers=wafers,
             tubes=tubes,
+            without_bands=table.detector_sets.none_of((), bands) if bands else None,
             available=table.available,
             previous=self._previous(workflow),
         )
@@ -371,7 +383,7 @@ class _Reader:
 
 
 def _columns(workflow: MLMapmaking) -> set[str]:
-    needed = {"obs_id", "start_time", "wafer_slots_list", "tube_slot"}
+    needed = {"obs_id", "start_time", "wafer_slots_list", "tube_slot", "tube_flavor"}
     if isinstance(workflow, NullTest):
         needed.update(columns_needed(workflow.null_test(), workflow))
         needed.update(BALANCE_COLUMNS)
@@ -383,8 +395,10 @@ def _rules_of_maps(selection: Selection, min_coverage: float, seed: int) -> tupl
     if isinstance(workflow, NullTest) and selection.splits is not None:
         columns = selection.observations.columns
         balance = split_balance(selection.splits, columns, names_in(workflow.wafer))
-        return workflow.split_rules(selection.splits, selection.lines, min_coverage, seed, balance)
-    return workflow.map_rules(selection.lines(), min_coverage)
+        return workflow.split_rules(
+            selection.splits, selection.lines, selection.asked, min_coverage, seed, balance
+        )
+    return workflow.map_rules(selection.lines(), selection.asked(), min_coverage)
 
 
 def _bring_environments(

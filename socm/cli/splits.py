@@ -79,8 +79,8 @@ def splits_command(
 
 def _views(compiled: Compiled) -> list[TestView]:
     """Return the null tests of a campaign in the order of the file, variants of a matrix by their values."""
+    from socm.core.fields import names_in
     from socm.run.splits_view import TestView
-    from socm.workflows.detectors import names_in
 
     views = []
     for selection in compiled.selections:

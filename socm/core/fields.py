@@ -121,6 +121,23 @@ CommaText = Annotated[
 """A text that a program reads as a comma separated list; a list or a number is understood too."""
 
 
+def names_in(text: str | None) -> tuple[str, ...]:
+    """Return the names in a comma separated text; none for None."""
+    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
+
+
+def name_list(text: str) -> str:
+    """Return a comma separated list of names as programs read it, without spaces; raises `empty-list`."""
+    names = names_in(text)
+    if not names:
+        raise invalid("empty-list", "the list is empty", "name what is meant, or leave the key out for all")
+    return ",".join(names)
+
+
+NameList = Annotated[CommaText, AfterValidator(name_list)]
+"""Names that a program reads as a comma separated list, where it takes a space for part of a name."""
+
+
 def option_value(value: Any) -> Any:
     """Return the value of a program's option, its lists as tuples; raises `wrong-type` for others."""
     if isinstance(value, list | tuple) and all(_is_word(entry) for entry in value):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from socm.core.models import Environment, Resources
 from socm.diagnostics import KeyPath
@@ -16,6 +17,7 @@ class JobSpec:
     Paths are relative to the workspace, or absolute. `name` tells the job from its siblings and
     may hold slashes; it is empty where a workflow has a single job. `observations` are the ids of
     the job's query file, which is its input ``query``; None where a job reads no observations.
+    `asked_for` is what the coverage check reads of them: their detector sets.
 
     Of the outputs, `temporary` are those that go once their last reader is done, `folders` those
     that are folders, and `mark` the one that the job's success makes where its program makes none.
@@ -30,6 +32,7 @@ class JobSpec:
     inputs: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
     outputs: Mapping[str, str] = field(default_factory=dict)
     observations: tuple[str, ...] | None = None
+    asked_for: Mapping[str, Any] = field(default_factory=dict)
     min_coverage: float | None = None
     temporary: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
@@ -38,6 +41,14 @@ class JobSpec:
     carries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     leftovers: tuple[str, ...] = ()
     records: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def observation_count(self) -> int:
+        """How many observations the job's query file names; one may stand in several lines, part by part."""
+        lines = self.observations or ()
+        if ":" not in "\n".join(lines):
+            return len(lines)
+        return len({line.partition(":")[0] for line in lines})
 
     @property
     def awaited(self) -> str:

@@ -9,8 +9,10 @@ from pathlib import Path
 
 from socm.diagnostics.edge import run_program
 from socm.diagnostics.terminal import echo
-from socm.jobs.coverage import coverage_message, read_coverage
+from socm.jobs.coverage import coverage_message, empty_map_message, read_coverage
 from socm.jobs.finish import finish, remove_leftovers
+from socm.jobs.weight import is_empty
+from socm.observations.asked import Asked
 
 TOO_LITTLE = 4
 NO_DATA = 5
@@ -79,18 +81,22 @@ def check_schedule_file(asked: argparse.Namespace) -> int:
 
 
 def check_coverage(asked: argparse.Namespace) -> int:
-    """Write coverage.json; return 4 if the map used less than the job's min_coverage."""
+    """Write coverage.json; return 4 if the map used less than the job's min_coverage or has no weight."""
     row = json.loads(asked.table.read_text(encoding="utf-8"))[asked.job]
     query = Path(row["inputs"]["query"]).read_text(encoding="utf-8")
-    observations = list(dict.fromkeys(line.split(":")[0] for line in query.split()))
+    known = Asked.from_json(row.get("asked_for", {})).of_query(query.split())
     with asked.log.open(encoding="utf-8", errors="replace") as log:
-        result = read_coverage(observations, log)
+        result = read_coverage(known, log)
     minimum = row["min_coverage"]
     asked.output.write_text(json.dumps(result.as_json(minimum), indent=1) + "\n", encoding="utf-8")
-    if result.fraction >= minimum:
+    title = f"{asked.table.stem} {asked.job}".strip()
+    if result.fraction < minimum:
+        message = coverage_message(title, result, minimum)
+    elif any(is_empty(Path(row["outputs"][name])) for name in ("hits", "ivar") if name in row["outputs"]):
+        message = empty_map_message(title, row["inputs"].get("area", ""))
+    else:
         remove_leftovers(row)
         return 0
-    message = coverage_message(f"{asked.table.stem} {asked.job}".strip(), result, minimum)
     with asked.log.open("a", encoding="utf-8") as log:
         log.write(f"\n{message}\n")
     # The map and coverage.json are declared outputs: Snakemake takes them away with the failed job.

@@ -24,7 +24,8 @@ class Coverage:
     """What a map holds of what it was asked to hold.
 
     `asked` and `used` count observations, used ones having at least one detector set in the map;
-    `fraction` is the mean over the observations of the part of their detector sets that was used.
+    `fraction` is the mean over the observations of the part of their detector sets that was used, where
+    what they have is counted from the database: the log doesn't name what was never tried.
     `skipped` maps an observation or a detector set to the reason why it was left out.
     """
 
@@ -50,10 +51,12 @@ class Coverage:
         }
 
 
-def read_coverage(observations: Sequence[str], log: Iterable[str]) -> Coverage:
-    """Return the coverage of a map of `observations` from the lines of the mapmaker's log.
+def read_coverage(asked: Mapping[str, Sequence[str] | None], log: Iterable[str]) -> Coverage:
+    """Return the coverage of a map from what it was asked for and the lines of the mapmaker's log.
 
-    Of several passes the last one counts: a detector set that it left out isn't in the result.
+    `asked` are the detector sets (wafer:band) of each observation; where they aren't known (None), those
+    that the mapmaker tried stand for them. Of several passes the last one counts: a detector set that it
+    left out isn't in the result.
     """
     tried: dict[str, None] = {}
     added: dict[str, int] = {}
@@ -69,24 +72,31 @@ def read_coverage(observations: Sequence[str], log: Iterable[str]) -> Coverage:
             tried[match[1]] = None
             if match[2] != "Cut in previous pass" or match[1] not in reasons:
                 reasons[match[1]] = match[2]
-    sets_of: dict[str, list[str]] = {observation: [] for observation in observations}
+    tried_of: dict[str, list[str]] = {}
     for name in tried:
-        sets_of.setdefault(name.split(":")[0], []).append(name)
+        tried_of.setdefault(name.split(":")[0], []).append(name)
     parts = []
     skipped: dict[str, str] = {}
-    for observation in sorted(observations):
-        sets = sets_of[observation]
-        parts.append(sum(name in added for name in sets) / len(sets) if sets else 0.0)
-        if not sets:
+    number_asked = number_used = 0
+    for observation, known in sorted(asked.items()):
+        tried_sets = tried_of.get(observation, [])
+        sets = tried_sets if known is None else [f"{observation}:{name}" for name in known]
+        used = sum(name in added for name in sets)
+        number_asked += len(sets)
+        number_used += used
+        parts.append(used / len(sets) if sets else 0.0)
+        if not tried_sets:
             skipped[observation] = NEVER_TRIED
-        skipped |= {
-            name: reasons.get(name, "no reason in the log") for name in sorted(sets) if name not in added
-        }
+            continue
+        for name in sorted(sets):
+            if name not in added:
+                unsaid = "no reason in the log" if name in tried else NEVER_TRIED
+                skipped[name] = reasons.get(name, unsaid)
     return Coverage(
-        asked=len(observations),
+        asked=len(asked),
         used=sum(part > 0 for part in parts),
-        detector_sets_asked=sum(len(sets_of[observation]) for observation in observations),
-        detector_sets_used=len(added),
+        detector_sets_asked=number_asked,
+        detector_sets_used=number_used,
         samples=sum(added.values()),
         fraction=sum(parts) / len(parts) if parts else 0.0,
         skipped=skipped,
@@ -106,3 +116,11 @@ def coverage_message(title: str, coverage: Coverage, minimum: float, most_lines:
         lines.append(f"  and {len(coverage.skipped) - most_lines} more, in coverage.json")
     lines.append("  Mend the data, take the observations out of the query, or lower min_coverage.")
     return "\n".join(lines)
+
+
+def empty_map_message(title: str, area: str) -> str:
+    """Return what is said of a map that no sample fell into."""
+    return (
+        f"socm: {title}: the map has no weight: not one sample of its observations falls into the area\n"
+        f"  Take an area ({area}) that the telescope looked at, or other observations."
+    )

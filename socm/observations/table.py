@@ -5,10 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from socm.observations.detector_sets import DetectorSets
 
 Column = NDArray[Any]
 
@@ -39,6 +43,13 @@ class ObservationTable:
     def has(self, column: str) -> bool:
         """Whether the table holds this column."""
         return column in self.columns
+
+    @cached_property
+    def detector_sets(self) -> DetectorSets:
+        """The detector sets of each observation, as far as ``wafer_slots_list`` and ``tube_flavor`` say."""
+        from socm.observations.detector_sets import DetectorSets
+
+        return DetectorSets(self)
 
     def take(self, indices: NDArray[np.integer[Any]]) -> ObservationTable:
         """Return the table of the rows at `indices`, in that order."""

@@ -380,7 +380,9 @@ def _row(rule: Rule, job: JobSpec) -> dict[str, Any]:
         if value := getattr(job, name):
             row[name] = value
     if job.observations is not None:
-        row |= {"observations": observations_digest(job.observations), "asked": len(job.observations)}
+        row |= {"observations": observations_digest(job.observations), "asked": job.observation_count}
+    if job.asked_for:
+        row["asked_for"] = job.asked_for
     if job.min_coverage is not None:
         row["min_coverage"] = job.min_coverage
     return row

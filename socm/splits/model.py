@@ -15,7 +15,7 @@ from socm.splits.values import Column
 
 Integers = NDArray[np.int64]
 
-REASONS = ("", "missing", "crossing", "group-skipped", "no-group", "other-wafer", "other-tube")
+REASONS = ("", "missing", "crossing", "group-skipped", "no-group", "other-wafer", "other-tube", "other-band")
 """Why an observation is in no split of a test; "" where it is in one."""
 REASON_TEXTS: Mapping[str, str] = {
     "missing": "the deciding value is missing",
@@ -24,6 +24,7 @@ REASON_TEXTS: Mapping[str, str] = {
     "no-group": "it belongs to none of the groups",
     "other-wafer": "it has none of the wafers asked for",
     "other-tube": "it is of none of the tubes asked for",
+    "other-band": "it has none of the bands asked for",
 }
 
 

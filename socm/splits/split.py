@@ -30,6 +30,7 @@ def split_observations(
     site: Site | str | None = None,
     wafers: Sequence[str] = (),
     tubes: Sequence[str] = (),
+    without_bands: Mask | None = None,
     available: Collection[str] = (),
     previous: Previous | None = None,
 ) -> TestSplits:
@@ -37,8 +38,8 @@ def split_observations(
 
     Which split an observation goes to depends on it, on the test and on `seed` alone, except where
     chunks count observations, thresholds are medians, or splits balance the sky: there `previous`
-    holds those already placed. `site`, `wafers` and `tubes` are the mapmaker's; `available` names the
-    columns the database has, for messages.
+    holds those already placed. `site`, `wafers` and `tubes` are the mapmaker's, and `without_bands` says
+    which observations have none of its bands; `available` names the columns the database has, for messages.
 
     Raises DiagnosticError with every problem, keys counted from the test's table: missing-column,
     column-not-numeric, missing-values, unknown-wafer, absent-wafer, unknown-tube, absent-tube,
@@ -55,7 +56,7 @@ def split_observations(
     decision = RULES[test.rule](selection)
     problems = Collector()
     warnings = list(decision.warnings)
-    reason = _reasons(selection, decision, problems, warnings)
+    reason = _reasons(selection, decision, without_bands, problems, warnings)
     groups = _used_groups(selection, decision.groups, reason, problems)
     problems.raise_if_errors()
     rows, splits = _place(selection, decision, groups, reason, seed, previous, warnings)
@@ -82,7 +83,11 @@ def _of_as_many(previous: Previous, nsplits: int) -> Previous:
 
 
 def _reasons(
-    selection: Selection, decision: Decision, problems: Collector, warnings: list[Diagnostic]
+    selection: Selection,
+    decision: Decision,
+    without_bands: Mask | None,
+    problems: Collector,
+    warnings: list[Diagnostic],
 ) -> NDArray[np.int8]:
     """Return why each observation is left out, 0 where it isn't; the first reason of REASONS' order wins."""
     options, test, count = selection.options, selection.test, len(selection)
@@ -115,6 +120,8 @@ def _reasons(
         )
     if selection.tubes and selection.has("tube_slot"):
         masks["other-tube"] = _none_of(tube_masks(selection.text("tube_slot")), selection.tubes, count)
+    if without_bands is not None:
+        masks["other-band"] = without_bands
     reason = np.zeros(count, dtype=np.int8)
     for name, mask in reversed(masks.items()):
         reason[mask] = REASONS.index(name)

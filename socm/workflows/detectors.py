@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
-from socm.diagnostics import DiagnosticError
+from socm.diagnostics import Diagnostic, DiagnosticError, nearest_name
 from socm.observations import ObservationTable
+from socm.observations.detector_sets import BANDS
 from socm.splits import check_detectors
 from socm.splits.detectors import tube_masks, wafer_masks
 from socm.splits.values import as_text
 
 
-def names_in(text: str | None) -> tuple[str, ...]:
-    """Return the names in a comma separated text; none for None."""
-    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
+def check_bands(table: ObservationTable, bands: tuple[str, ...]) -> Iterator[Diagnostic]:
+    """Yield the bands that no selected observation has, as far as the database says which they have."""
+    there = table.detector_sets.bands() if bands else ()
+    for name in bands:
+        if there and name not in there:
+            nearest = nearest_name(name.lower(), there) if name not in BANDS else None
+            yield Diagnostic(
+                "absent-band" if name in BANDS else "unknown-band",
+                f"no selected observation has the band {name}",
+                key=("bands",),
+                hint=f"did you mean {nearest}?" if nearest else None,
+                notes=(f"bands there are: {', '.join(there)}",),
+            )
 
 
 def with_detectors(
-    table: ObservationTable, wafers: tuple[str, ...], tubes: tuple[str, ...]
+    table: ObservationTable, wafers: tuple[str, ...], tubes: tuple[str, ...], bands: tuple[str, ...] = ()
 ) -> ObservationTable:
-    """Return the observations that have at least one of these wafers and tubes; () asks for all.
+    """Return the observations that have at least one of these wafers, tubes and bands; () asks for all.
 
     An observation whose database row doesn't say what it has is kept: the coverage of its job tells
     in the end. Raises DiagnosticError for a wafer or tube that no observation has.
@@ -36,4 +49,6 @@ def with_detectors(
         values = as_text(table.columns[column])
         masks = masks_of(values)
         kept &= np.logical_or.reduce([masks.get(name, values == "") for name in asked]) | (values == "")
+    if bands:
+        kept &= ~table.detector_sets.none_of(wafers, bands)
     return table if kept.all() else table.take(np.flatnonzero(kept))

@@ -6,17 +6,20 @@ import posixpath
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, field_validator
 
-from socm.core.fields import CampaignPath, CommaText, OptionValue, ProgramOptions
+from socm.core.fields import CampaignPath, CommaText, NameList, OptionValue, ProgramOptions, names_in
 from socm.core.invalid import invalid
 from socm.core.jobs import JobSpec, RuleSpec
 from socm.core.models import Workflow
 from socm.core.references import references_in
 from socm.workflows.program import temporary_of
 from socm.workflows.words import option_words
+
+if TYPE_CHECKING:
+    from socm.observations.asked import Asked
 
 MAKE_ML_MAP_OPTIONS: Mapping[str, bool] = {
     "comps": True,
@@ -100,9 +103,9 @@ class MLMapmaking(Workflow):
     preprocess_config: CampaignPath | None = Field(
         None, description="Preprocessing configuration; by default one with an empty process_pipe."
     )
-    bands: CommaText | None = Field(None, description="Bands to map, comma separated.")
-    wafer: CommaText | None = Field(None, description="Wafers to map, comma separated.")
-    tube: CommaText | None = Field(None, description="Optics tubes to map, comma separated.")
+    bands: NameList | None = Field(None, description="Bands to map, comma separated.")
+    wafer: NameList | None = Field(None, description="Wafers to map, comma separated.")
+    tube: NameList | None = Field(None, description="Optics tubes to map, comma separated.")
     comps: str = Field("TQU", description="Components of the map.")
     maxiter: CommaText = Field(
         "500", description="Most conjugate gradient steps, one number a pass, comma separated."
@@ -179,12 +182,22 @@ class MLMapmaking(Workflow):
         folder: str,
         query_file: str,
         observations: Sequence[str],
+        asked: Asked,
         min_coverage: float,
         wafers: str | None = None,
-        tubes: str | None = None,
+        tubes: Sequence[str] = (),
     ) -> JobSpec:
-        """Return the job that maps `observations` into `folder`."""
-        arguments = self.get_arguments(query=query_file, output_dir=folder, wafer=wafers, tube=tubes)
+        """Return the job that maps `observations` into `folder`.
+
+        `asked` is what the coverage check reads of them; `wafers` and `tubes` stand for the fields of the
+        same names where they are given.
+        """
+        arguments = self.get_arguments(
+            query=query_file,
+            output_dir=folder,
+            wafer=wafers,
+            tube=_tube_option(tubes or names_in(self.tube), observations),
+        )
         command = f"{self.get_command()} {arguments}"
         outputs = self.map_outputs(folder)
         temporary, leftovers = temporary_of(self.temporary, outputs)
@@ -201,17 +214,20 @@ class MLMapmaking(Workflow):
             temporary=temporary,
             leftovers=leftovers,
             observations=tuple(observations),
+            asked_for=asked.as_json(),
             min_coverage=min_coverage if self.min_coverage is None else self.min_coverage,
         )
 
-    def map_rules(self, observations: Sequence[str], min_coverage: float) -> tuple[RuleSpec, ...]:
+    def map_rules(
+        self, observations: Sequence[str], asked: Asked, min_coverage: float
+    ) -> tuple[RuleSpec, ...]:
         """Return the one rule of this workflow: a map of all selected observations."""
         job_name = self.variant_folder
         folder = posixpath.join(self.output_dir, job_name) if job_name else self.output_dir
         names = " and ".join(name for name, _ in self.variant)
-        description = f"A map for each {names}." if names else f"Map of {len(observations)} observations."
         query_file = posixpath.join("workflow/queries", self.name, f"{job_name or 'all'}.txt")
-        job = self.map_job(job_name, folder, query_file, observations, min_coverage)
+        job = self.map_job(job_name, folder, query_file, observations, asked, min_coverage)
+        description = f"A map for each {names}." if names else _description(job)
         return (
             RuleSpec(
                 name=self.name,
@@ -230,7 +246,8 @@ class MLMapmaking(Workflow):
         """Return the mapmaker's arguments as shell text.
 
         Takes ``query`` (a file of ids or query text), ``output_dir``, and the detector selection
-        ``wafer`` and ``tube``, which stand for the fields of the same name where they are given.
+        ``wafer`` and ``tube``, which stand for the fields of the same name where they are given; an empty
+        ``tube`` asks for all.
         """
         positional = [
             kwargs.get("query") or self.query,
@@ -242,7 +259,7 @@ class MLMapmaking(Workflow):
             "context": self.context,
             "bands": self.bands,
             "wafers": kwargs.get("wafer") or self.wafer,
-            "ots": kwargs.get("tube") or self.tube,
+            "ots": (self.tube if kwargs.get("tube") is None else kwargs["tube"]) or None,
             "comps": self.comps,
             "maxiter": self.maxiter,
             "downsample": self.downsample if self.downsample != "1" else None,
@@ -260,3 +277,20 @@ class MLMapmaking(Workflow):
         words += ["--hits", "-v"]
         words += option_words(self.options)
         return " ".join(words)
+
+
+def _tube_option(tubes: Sequence[str], observations: Sequence[str]) -> str:
+    """Return the value of ``--ots``; empty where the query file alone says which observations are meant.
+
+    The mapmaker looks for a tube's name in ids: those of SATs hold none, and of several tubes it takes
+    the observations of none.
+    """
+    if len(tubes) != 1:
+        return ""
+    return tubes[0] if all(tubes[0] in line.partition(":")[0] for line in observations) else ""
+
+
+def _description(job: JobSpec) -> str:
+    lines, count = len(job.observations or ()), job.observation_count
+    parts = f"{lines} wafers and bands of " if lines != count else ""
+    return f"Map of {parts}{count} observations."

@@ -21,6 +21,7 @@ from socm.splits.null_tests import NullTest as NullTestRow
 from socm.workflows.ml_mapmaking import MLMapmaking
 
 if TYPE_CHECKING:
+    from socm.observations.asked import Asked
     from socm.splits import Split, TestSplits
     from socm.splits.balance import SplitBalance
 
@@ -67,13 +68,15 @@ class NullTest(MLMapmaking, SplitOptions):
         self,
         splits: TestSplits,
         lines: Callable[[Split], Sequence[str]],
+        asked: Callable[[Split], Asked],
         min_coverage: float,
         seed: int,
         balance: Sequence[SplitBalance] = (),
     ) -> tuple[RuleSpec, ...]:
         """Return the rule that maps each split and the rule that judges their differences.
 
-        `lines` gives the lines of a split's query file; `balance` is what the report says of each split.
+        `lines` gives the lines of a split's query file and `asked` what the coverage check reads of them;
+        `balance` is what the report says of each split.
         """
         base = posixpath.join(self.output_dir, self.variant_folder)
         maps = tuple(
@@ -84,9 +87,10 @@ class NullTest(MLMapmaking, SplitOptions):
                     "workflow/splits", self.name, self.variant_folder, f"{split.name}.txt"
                 ),
                 observations=lines(split),
+                asked=asked(split),
                 min_coverage=min_coverage,
                 wafers=",".join(split.wafers) or None,
-                tubes=",".join(split.tubes) or None,
+                tubes=split.tubes,
             )
             for split in splits.splits
         )
@@ -123,7 +127,7 @@ class NullTest(MLMapmaking, SplitOptions):
                 {
                     "name": split.name,
                     **job.outputs,
-                    "asked": len(job.observations or ()),
+                    "asked": job.observation_count,
                     "observations": job.inputs["query"],
                     "means": means.get(split.name, {}),
                 }

@@ -1,0 +1,116 @@
+"""Which detector sets are asked for: observation × wafer × band, counted from the database.
+
+The mapmaker (sotodlib 0.6.24, mapmaking.expand_ids) tries the bands of an observation's tube flavor for each
+of its wafers, and drops those that its options leave out without a word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from socm.observations.asked import Asked, id_end, is_asked
+from socm.observations.table import Column, ObservationTable
+
+BANDS_OF_FLAVOR: Mapping[str, tuple[str, ...]] = {
+    "lf": ("f030", "f040"),
+    "mf": ("f090", "f150"),
+    "hf": ("f150", "f220"),
+    "uhf": ("f220", "f280"),
+}
+BANDS = tuple(sorted(frozenset().union(*BANDS_OF_FLAVOR.values())))
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Observations that have the same detectors: the end of their ids, their wafers and their bands.
+
+    `bands` is empty where the database doesn't say which there are.
+    """
+
+    id_end: str
+    wafers: tuple[str, ...]
+    bands: tuple[str, ...]
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the database says which detector sets there are."""
+        return bool(self.wafers and self.bands)
+
+    def sets(self, wafers: Collection[str], bands: Collection[str]) -> str:
+        """Return those of these wafers and bands (() is all) as "ws0,ws1:f090"; empty if there are none."""
+        kept_wafers = [wafer for wafer in self.wafers if not wafers or wafer in wafers]
+        kept_bands = [band for band in self.bands if not bands or band in bands]
+        return f"{','.join(kept_wafers)}:{','.join(kept_bands)}" if kept_wafers and kept_bands else ""
+
+
+class DetectorSets:
+    """The detector sets of every observation of a table."""
+
+    def __init__(self, table: ObservationTable) -> None:
+        self.ids = table.obs_id
+        self.parts = table.parts
+        self.flavors = table.columns.get("tube_flavor")
+        self.kinds, self.kind_of = _kinds_of(self.ids, table.columns.get("wafer_slots_list"), self.flavors)
+
+    def bands(self) -> tuple[str, ...]:
+        """Return the bands that there are, sorted; none if the database doesn't say."""
+        known = {band for kind in self.kinds for band in kind.bands}
+        return tuple(sorted(known | {line.split(":")[2] for lines in self.parts.values() for line in lines}))
+
+    def without_bands(self) -> int:
+        """Return of how many observations it isn't known which bands they have."""
+        unknown = np.array([not kind.bands for kind in self.kinds], dtype=bool)
+        return int(unknown[self.kind_of].sum())
+
+    def none_of(self, wafers: Collection[str], bands: Collection[str]) -> NDArray[np.bool_]:
+        """Return which observations are known to have no detector set of these wafers and bands."""
+        empty = np.array([kind.is_known and not kind.sets(wafers, bands) for kind in self.kinds], dtype=bool)
+        none = empty[self.kind_of]
+        if self.parts:
+            for index, obs_id in enumerate(self.ids.tolist()):
+                if lines := self.parts.get(obs_id):
+                    none[index] = not any(is_asked(line, wafers, bands) for line in lines)
+        return none
+
+    def asked(
+        self, indices: NDArray[np.integer] | None, wafers: Sequence[str], bands: Sequence[str]
+    ) -> Asked:
+        """Return what a job is asked for that maps the observations at `indices` with these detectors."""
+        codes = self.kind_of if indices is None else self.kind_of[indices]
+        numbers, counts = np.unique(codes, return_counts=True)
+        sets: dict[str, str] = {}
+        for number in numbers[np.argsort(-counts, kind="stable")].tolist():
+            kind = self.kinds[number]
+            found = kind.sets(wafers, bands) if kind.is_known else ""
+            if sets.setdefault(kind.id_end, found) == found:
+                continue
+            # Same end, other detectors: the fewer ones are named in full.
+            ids = self.ids if indices is None else self.ids[indices]
+            sets |= dict.fromkeys(ids[codes == number].tolist(), found)
+        sets = {name: found for name, found in sorted(sets.items()) if found}
+        in_parts = bool(self.parts) and any(
+            obs_id in self.parts for obs_id in (self.ids if indices is None else self.ids[indices]).tolist()
+        )
+        return Asked(sets, tuple(wafers), tuple(bands)) if in_parts else Asked(sets)
+
+
+def _kinds_of(
+    ids: Column, wafers: Column | None, flavors: Column | None
+) -> tuple[tuple[Kind, ...], NDArray[np.intp]]:
+    nothing = [""] * len(ids)
+    texts = [
+        column.tolist() if column is not None and column.dtype == object else nothing
+        for column in (wafers, flavors)
+    ]
+    known: dict[tuple[str, str, str], int] = {}
+    ends = map(id_end, ids.tolist())
+    codes = [known.setdefault(key, len(known)) for key in zip(ends, *texts, strict=True)]
+    kinds = tuple(
+        Kind(end, tuple(names.replace(",", " ").split()), BANDS_OF_FLAVOR.get(flavor.lower(), ()))
+        for end, names, flavor in known
+    )
+    return kinds, np.array(codes, dtype=np.intp)
