@@ -53,12 +53,17 @@ class DetectorSets:
     def __init__(self, table: ObservationTable) -> None:
         self.ids = table.obs_id
         self.parts = table.parts
-        self.flavors = table.columns.get("tube_flavor")
-        self.kinds, self.kind_of = _kinds_of(self.ids, table.columns.get("wafer_slots_list"), self.flavors)
+        self.kinds, self.kind_of = _kinds_of(
+            self.ids, table.columns.get("wafer_slots_list"), table.columns.get("tube_flavor")
+        )
+        self.in_parts = np.zeros(len(self.ids), dtype=bool)
+        if self.parts:
+            self.in_parts[:] = [name in self.parts for name in self.ids.tolist()]
 
     def bands(self) -> tuple[str, ...]:
         """Return the bands that there are, sorted; none if the database doesn't say."""
-        known = {band for kind in self.kinds for band in kind.bands}
+        whole = set(self.kind_of[~self.in_parts].tolist())
+        known = {band for number in whole for band in self.kinds[number].bands}
         return tuple(sorted(known | {line.split(":")[2] for lines in self.parts.values() for line in lines}))
 
     def without_bands(self) -> int:
@@ -70,32 +75,27 @@ class DetectorSets:
         """Return which observations are known to have no detector set of these wafers and bands."""
         empty = np.array([kind.is_known and not kind.sets(wafers, bands) for kind in self.kinds], dtype=bool)
         none = empty[self.kind_of]
-        if self.parts:
-            for index, obs_id in enumerate(self.ids.tolist()):
-                if lines := self.parts.get(obs_id):
-                    none[index] = not any(is_asked(line, wafers, bands) for line in lines)
+        for index in np.flatnonzero(self.in_parts).tolist():
+            none[index] = not any(is_asked(line, wafers, bands) for line in self.parts[self.ids[index]])
         return none
 
     def asked(
         self, indices: NDArray[np.integer] | None, wafers: Sequence[str], bands: Sequence[str]
     ) -> Asked:
         """Return what a job is asked for that maps the observations at `indices` with these detectors."""
-        codes = self.kind_of if indices is None else self.kind_of[indices]
-        numbers, counts = np.unique(codes, return_counts=True)
+        rows = np.arange(len(self.ids)) if indices is None else indices
+        in_parts = self.in_parts[rows]
+        whole = rows[~in_parts]
+        numbers, counts = np.unique(self.kind_of[whole], return_counts=True)
         sets: dict[str, str] = {}
         for number in numbers[np.argsort(-counts, kind="stable")].tolist():
             kind = self.kinds[number]
             found = kind.sets(wafers, bands) if kind.is_known else ""
-            if sets.setdefault(kind.id_end, found) == found:
-                continue
-            # Same end, other detectors: the fewer ones are named in full.
-            ids = self.ids if indices is None else self.ids[indices]
-            sets |= dict.fromkeys(ids[codes == number].tolist(), found)
+            if sets.setdefault(kind.id_end, found) != found:
+                # Same end, other detectors: the fewer ones are named in full.
+                sets |= dict.fromkeys(self.ids[whole[self.kind_of[whole] == number]].tolist(), found)
         sets = {name: found for name, found in sorted(sets.items()) if found}
-        in_parts = bool(self.parts) and any(
-            obs_id in self.parts for obs_id in (self.ids if indices is None else self.ids[indices]).tolist()
-        )
-        return Asked(sets, tuple(wafers), tuple(bands)) if in_parts else Asked(sets)
+        return Asked(sets, tuple(wafers), tuple(bands)) if in_parts.any() else Asked(sets)
 
 
 def _kinds_of(

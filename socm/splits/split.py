@@ -57,6 +57,12 @@ def split_observations(
     problems = Collector()
     warnings = list(decision.warnings)
     reason = _reasons(selection, decision, without_bands, problems, warnings)
+    if without_bands is not None:
+        # A tube without the bands is no group of the test.
+        kept = [
+            one for one in decision.groups if not (one.members.any() and without_bands[one.members].all())
+        ]
+        decision = replace(decision, groups=tuple(kept))
     groups = _used_groups(selection, decision.groups, reason, problems)
     problems.raise_if_errors()
     rows, splits = _place(selection, decision, groups, reason, seed, previous, warnings)

@@ -24,7 +24,9 @@ def check_bands(table: ObservationTable, bands: tuple[str, ...]) -> Iterator[Dia
                 "absent-band" if name in BANDS else "unknown-band",
                 f"no selected observation has the band {name}",
                 key=("bands",),
-                hint=f"did you mean {nearest}?" if nearest else None,
+                hint="names in a list are separated by commas"
+                if " " in name
+                else (f"did you mean {nearest}?" if nearest else None),
                 notes=(f"bands there are: {', '.join(there)}",),
             )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from observation_rows import OBSERVATIONS
 
 from socm.observations import read_context, select_observations
+from socm.observations.asked import Asked
 
 pytestmark = pytest.mark.mapmaker
 
@@ -41,6 +43,7 @@ def library() -> Any:
         Context = core.Context
         ObsDb = core.metadata.ObsDb
         get_subids = staticmethod(mapmaking.get_subids)
+        filter_subids = staticmethod(mapmaking.filter_subids)
 
     return Library
 
@@ -133,3 +136,26 @@ def test_what_each_map_job_reads_is_what_the_library_reads(
     (tmp_path / "query.txt").write_text("\n".join(table.lines()))
     written = list(library.get_subids(str(tmp_path / "query.txt"), context=theirs))
     assert written == list(library.get_subids(query, context=theirs))
+
+
+@pytest.mark.parametrize("bands", [(), ("f090",), ("f150", "f090"), ("f220",)])
+@pytest.mark.parametrize("wafers", [(), ("ws0",), ("ws1", "ws2")])
+def test_what_is_asked_for_is_what_the_library_would_try(
+    contexts: tuple[Any, Any],
+    library: Any,
+    tmp_path: Path,
+    make_lines: Callable[[Path], None],
+    wafers: tuple[str, ...],
+    bands: tuple[str, ...],
+) -> None:
+    theirs, ours = contexts
+    make_lines(tmp_path / "asked.txt")
+    tried = library.get_subids(str(tmp_path / "asked.txt"), context=theirs)
+    tried = library.filter_subids(tried, wafers=list(wafers) or None, bands=list(bands) or None)
+    table = select_observations(ours, "asked.txt", base=tmp_path, columns=None)
+    row = json.loads(json.dumps(table.detector_sets.asked(None, wafers, bands).as_json()))
+    asked = Asked.from_json(row).of_query(table.lines())
+    found = {f"{obs_id}:{name}" for obs_id, names in asked.items() for name in names or ()}
+    assert found == set(tried.tolist())
+    none = table.detector_sets.none_of(wafers, bands)
+    assert set(table.obs_id[~none]) == {name.split(":")[0] for name in tried.tolist()}
