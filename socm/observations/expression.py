@@ -26,11 +26,21 @@ _ALLOWED = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ})
 
 
 def normalise_query(query: str) -> str:
-    """Return the expression of a query as it is run: double quotes become single ones, nothing is all.
+    """Return the expression of a query as it is run: double quotes become single ones.
 
-    Raises DiagnosticError (query-syntax) where the text is more than one expression.
+    Raises DiagnosticError: query-syntax where the text is more than one expression, empty-query where it
+    is none.
     """
-    text = query.strip().replace('"', "'") or "1"
+    text = query.strip().replace('"', "'")
+    if not text:
+        raise DiagnosticError(
+            Diagnostic(
+                "empty-query",
+                "the query is empty",
+                key=(),
+                hint='leave the key out for all observations, or write query = "1"',
+            )
+        )
     depth = 0
     for token in _TOKEN.finditer(text):
         mark = token["mark"]

@@ -13,6 +13,7 @@ import numpy as np
 
 from socm.diagnostics import Diagnostic, DiagnosticError, nearest_name
 from socm.observations.bounds import Limits, QueryTooLongError, Watch
+from socm.observations.comparisons import ColumnTypes, check_comparisons
 from socm.observations.context import Context
 from socm.observations.derive import SOURCES, derive_columns, with_sources
 from socm.observations.expression import (
@@ -40,6 +41,8 @@ _DATABASE_AT_FAULT = (
 _NO_ID = re.compile(r"(?:^|\0)(?:#|\0|$)|[\s:]")
 """What no obs_id may hold, in ids between zeros: the mapmaker would read the line as something else."""
 _NO_COLUMN = re.compile(r"no such column: (.+)")
+_NO_TAG = re.compile(r"no such function: \w*tags?|sub-select returns 2 columns.*", re.IGNORECASE)
+_TEXT = re.compile(r"""['"](\w+)['"]""")
 
 
 def select_observations(
@@ -120,6 +123,7 @@ class _Database:
             raise unreadable(path, str(error)) from error
         allow_reading_only(connection)
         self.columns = tuple(str(row[1]) for row in info)
+        self.types = ColumnTypes(connection, [(str(row[1]), str(row[2])) for row in info])
         self.keys = tuple(name for _, name in sorted((row[5], str(row[1])) for row in info if row[5]))
         if "obs_id" not in self.columns:
             raise unreadable(path, "its table `obs` has no column `obs_id`")
@@ -147,6 +151,8 @@ class _Database:
         rows = self._rows(names, query, text) if asked is None else self._rows_of_ids(names, list(asked))
         found = _columns_of(names, rows)
         parts = dict(asked) if asked else {}
+        if asked is None and (problems := tuple(check_comparisons(text, self.types))):
+            raise DiagnosticError(problems)
         if asked is not None:
             self._check_all_found(found["obs_id"], asked, query)
         found = _sorted_by_id(found)
@@ -197,13 +203,14 @@ class _Database:
             return unreadable(self.path, text)
         missing = _NO_COLUMN.fullmatch(text)
         if not missing:
-            return query_error(query, text)
+            return query_error(query, text, hint=_tags_hint(query) if _NO_TAG.fullmatch(text) else None)
         name = missing[1].strip("`[]'\"")
         nearest = nearest_name(name, self.columns)
         hint = f"did you mean `{nearest}`?" if nearest else None
         if self._is_tag(name):
-            condition = f"obs_id in (select obs_id from tags where tag = '{name}')"  # noqa: S608 -- a hint
-            hint = f"`{name}` is a tag; write {condition}"
+            hint = f"`{name}` is a tag; write {_condition_on(name)}"
+        elif name.lower() in {"tag", "tags"}:
+            hint = _tags_hint(query)
         return DiagnosticError(
             Diagnostic(
                 "unknown-column",
@@ -296,7 +303,7 @@ def _read_id_file(file: Path) -> dict[str, tuple[str, ...]]:
 
 def _columns_of(names: Sequence[str], fetched: Iterable[list[tuple[Any, ...]]]) -> dict[str, Column]:
     batches: list[list[Column]] = [[] for _ in names]
-    for rows in fetched:
+    for rows in filter(None, fetched):
         for column, values in zip(batches, zip(*rows, strict=True), strict=True):
             column.append(float_or_text(values))
     return {name: _joined(column, name == "obs_id") for name, column in zip(names, batches, strict=True)}
@@ -368,3 +375,13 @@ def _wafers_of_parts(ids: Column, wafers: Column, parts: dict[str, tuple[str, ..
 
 def _quoted(names: Iterable[str]) -> str:
     return ", ".join('"' + name.replace('"', '""') + '"' for name in names)
+
+
+def _condition_on(tag: str) -> str:
+    return f"obs_id in (select obs_id from tags where tag = '{tag}')"  # noqa: S608 -- a hint
+
+
+def _tags_hint(query: str) -> str:
+    """Return how to ask for a tag: the one that the query names, if it does."""
+    named = re.search(r"""\btags?\b\W*?['"](\w+)['"]""", query, re.IGNORECASE) or _TEXT.search(query)
+    return f"tags are in a table of their own; write {_condition_on(named[1] if named else 'name')}"

@@ -33,11 +33,14 @@ def problem(context: Context, query: str) -> Diagnostic:
     return diagnostic
 
 
-@pytest.mark.parametrize(
-    "query", ["1", "", "  ", "type = 'obs' OR 1", "(1)", "1 -- all of them", "1 /* ; ) */"]
-)
+@pytest.mark.parametrize("query", ["1", "type = 'obs' OR 1", "(1)", "1 -- all of them", "1 /* ; ) */"])
 def test_everything_is_sorted_by_id(make_context: MakeContext, query: str) -> None:
     assert select(make_context(OBSERVATIONS[::-1]), query).obs_id.tolist() == IDS
+
+
+@pytest.mark.parametrize("query", ["", "   ", "\n\t"])
+def test_an_empty_query_is_told(make_context: MakeContext, query: str) -> None:
+    assert problem(make_context(), query).code == "empty-query"
 
 
 def test_double_quotes_stand_for_single_ones(make_context: MakeContext) -> None:
@@ -162,6 +165,12 @@ class TestQueryFiles:
         assert told.code == "unknown-observation"
         assert "1 of the 2 observations" in told.message
         assert "obs_1_lati1_111" in told.message
+
+    def test_a_list_none_of_whose_ids_exists_is_told(self, make_context: MakeContext, tmp_path: Path) -> None:
+        (tmp_path / "ids.txt").write_text("obs_1_lati1_111\nobs_2_lati1_111:ws0:f090\n")
+        told = problem(make_context(), "ids.txt")
+        assert told.code == "unknown-observation"
+        assert "2 of the 2 observations" in told.message
 
     def test_a_line_that_is_no_id_is_told(self, make_context: MakeContext, tmp_path: Path) -> None:
         (tmp_path / "ids.txt").write_text(f"{IDS[0]}:ws0\n")

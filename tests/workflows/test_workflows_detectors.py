@@ -147,7 +147,7 @@ def test_a_null_test_leaves_out_what_has_none_of_the_bands(survey: Workspace) ->
 
 def test_a_tube_without_the_bands_is_no_group_of_wafer_tests(survey: Workspace) -> None:
     (survey.folder / "campaign.toml").write_text(
-        CAMPAIGN.split("[campaign.ml-map")[0]
+        CAMPAIGN.split("[campaign.ml-map", maxsplit=1)[0]
         + '[campaign.ml-null-tests]\noutput_dir = "n"\nbands = "f090"\nnsplits = 2\nchunk_unit = "observations"\n'
         "chunk_nobs = 1\n[campaign.ml-null-tests.wafer-tests]\n"
     )

@@ -1,0 +1,334 @@
+"""Comparisons in a query that SQLite answers, but not as they are meant: by type, by letters, or never.
+
+SQLite compares any two values: every number comes before every text, nothing equals NULL, and a < b < c
+compares the truth of the first comparison with c. A query with such a comparison selects wrong data
+without a word.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from socm.diagnostics import Diagnostic
+
+_TOKEN = re.compile(
+    r"""
+    \s+ | --[^\n]* | /\*.*?\*/
+    | (?P<text>'(?:[^']|'')*')
+    | (?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
+    | (?P<quoted>`(?:[^`]|``)*` | \[[^\]]*\])
+    | (?P<name>[^\W\d]\w*(?:\.\w+)*)
+    | (?P<mark>\|\||<<|>>|<=|>=|<>|!=|==|.)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_ORDERS = frozenset({"<", "<=", ">", ">="})
+_EQUALS = frozenset({"=", "==", "!=", "<>"})
+_PATTERNS = frozenset({"LIKE", "GLOB", "REGEXP", "MATCH"})
+_OPERATORS = _ORDERS | _EQUALS | _PATTERNS | {"IS", "IN", "BETWEEN", "ISNULL", "NOTNULL", "ESCAPE"}
+_BREAKS = frozenset(
+    {"AND", "OR", "NOT", "CASE", "WHEN", "THEN", "ELSE", "END", ",", "SELECT", "DISTINCT", "FROM", "WHERE"}
+    | {"JOIN", "ON", "USING", "AS", "GROUP", "ORDER", "BY", "HAVING", "LIMIT", "UNION"}
+)
+_ARITHMETIC = frozenset("+-*/%&|") | {"<<", ">>"}
+_NUMBERS = frozenset({"abs", "round", "length", "julianday", "unixepoch", "instr", "floor", "ceil"})
+_A_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
+_A_DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?)?")
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    kind: Literal["text", "number", "name", "word", "mark"]
+    text: str
+
+
+_Node = _Token | list["_Node"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Operand:
+    """One side of a comparison; `text` is how it is written, of a column its name in the database."""
+
+    kind: Literal["text", "number", "column", "null", "unknown"]
+    text: str = ""
+
+
+class ColumnTypes:
+    """What the columns of ``obs`` hold: asked of the database when a comparison makes it matter."""
+
+    def __init__(self, connection: sqlite3.Connection, declared: Sequence[tuple[str, str]]) -> None:
+        self.connection = connection
+        self.names = {name.lower(): name for name, _ in declared}
+        self.affinities = {name: _affinity(kind) for name, kind in declared}
+        self.found: dict[tuple[str, str], bool] = {}
+
+    def holds(self, name: str, kind: Literal["numbers", "text"]) -> bool:
+        """Return whether any observation has a number, or a text, in the column."""
+        if (name, kind) not in self.found:
+            types = "('integer', 'real')" if kind == "numbers" else "('text')"
+            column = '"' + name.replace('"', '""') + '"'
+            statement = f"SELECT 1 FROM obs WHERE typeof({column}) IN {types} LIMIT 1"  # noqa: S608
+            self.found[name, kind] = self.connection.execute(statement).fetchone() is not None
+        return self.found[name, kind]
+
+    def only(self, name: str, kind: Literal["numbers", "text"]) -> bool:
+        """Return whether the column holds values of this kind and none of the other."""
+        return self.holds(name, kind) and not self.holds(name, "text" if kind == "numbers" else "numbers")
+
+
+def check_comparisons(query: str, types: ColumnTypes) -> Iterator[Diagnostic]:
+    """Yield each comparison of a query (normalised, and read by SQLite) that can't be meant as it is."""
+    nodes = _nested(query)
+    told: set[str] = set()
+    for message, hint in _check(nodes, types, is_condition=True):
+        if message not in told:
+            told.add(message)
+            yield Diagnostic("query-compares-types", message, key=(), hint=hint)
+
+
+_Problem = tuple[str, str | None]
+
+
+def _nested(query: str) -> list[_Node]:
+    """Return the tokens of a query, what stands in parentheses as a list of its own."""
+    stack: list[list[_Node]] = [[]]
+    for match in _TOKEN.finditer(query):
+        kind, text = match.lastgroup, match[0]
+        if kind == "mark" and text == "(":
+            stack.append([])
+        elif kind == "mark" and text == ")" and len(stack) > 1:
+            group = stack.pop()
+            stack[-1].append(group)
+        elif kind == "text":
+            stack[-1].append(_Token("text", text[1:-1].replace("''", "'")))
+        elif kind == "number":
+            stack[-1].append(_Token("number", text))
+        elif kind == "quoted":
+            stack[-1].append(_Token("name", text[1:-1].replace("``", "`")))
+        elif kind == "name":
+            stack[-1].append(_Token("word", text))
+        elif kind == "mark":
+            stack[-1].append(_Token("mark", text))
+    return stack[0]
+
+
+def _word(node: _Node | None) -> str:
+    """Return a keyword or a mark in capitals; empty for all else."""
+    return node.text.upper() if isinstance(node, _Token) and node.kind in {"word", "mark"} else ""
+
+
+def _check(nodes: Sequence[_Node], types: ColumnTypes, is_condition: bool) -> Iterator[_Problem]:
+    before: _Node | None = None
+    for node in nodes:
+        if isinstance(node, list):
+            word = _word(before)
+            inside = not before or word in _BREAKS - {","} or (not word.isidentifier() and word != "")
+            yield from _check(node, types, is_condition and inside)
+        before = node
+    if nodes and _word(nodes[0]) == "SELECT":
+        is_condition = False
+    for opener, segment in _segments(nodes):
+        alone = is_condition and opener in {"", "AND", "OR", "NOT", "WHERE"} and not _has_comma(nodes)
+        yield from _check_segment(segment, types, alone)
+
+
+def _has_comma(nodes: Sequence[_Node]) -> bool:
+    return any(_word(node) == "," for node in nodes)
+
+
+def _segments(nodes: Sequence[_Node]) -> Iterator[tuple[str, list[_Node]]]:
+    """Yield the parts between AND, OR and the like, each with the one before it; a BETWEEN keeps its AND."""
+    opener = ""
+    segment: list[_Node] = []
+    open_betweens = 0
+    for index, node in enumerate(nodes):
+        word = _word(node)
+        after = _word(nodes[index + 1]) if index + 1 < len(nodes) else ""
+        if word == "NOT" and (after in _OPERATORS | {"NULL"} or (segment and _word(segment[-1]) == "IS")):
+            continue
+        if word == "BETWEEN":
+            open_betweens += 1
+        if word == "AND" and open_betweens:
+            open_betweens -= 1
+        elif word in _BREAKS:
+            yield opener, segment
+            opener, segment = word, []
+            continue
+        segment.append(node)
+    yield opener, segment
+
+
+def _check_segment(segment: list[_Node], types: ColumnTypes, may_be_alone: bool) -> Iterator[_Problem]:
+    operators = [_word(node) for node in segment if _word(node) in _OPERATORS]
+    if not operators:
+        if may_be_alone and segment:
+            yield from _check_alone(_operand(segment, types))
+        return
+    if sum(operator in _ORDERS | _EQUALS for operator in operators) > 1:
+        yield (
+            f"`{_written(segment)}` compares the truth of its first comparison, 0 or 1, with the rest",
+            "write two comparisons with AND between them, or x BETWEEN a AND b",
+        )
+        return
+    left, operator, right = _parted(segment)
+    first = _operand(left, types)
+    if operator == "IN":
+        inside = right[0] if right and isinstance(right[0], list) else []
+        entries = [] if inside and _word(inside[0]) == "SELECT" else list(_segments(inside))
+        others = [_operand(entry, types) for _, entry in entries]
+    elif operator == "BETWEEN":
+        others = [_operand(part, types) for part in _split_at(right, "AND")]
+    else:
+        others = [_operand(right, types)]
+    for other in others:
+        yield from _check_pair(first, operator, other, types)
+
+
+def _parted(segment: list[_Node]) -> tuple[list[_Node], str, list[_Node]]:
+    at = next(index for index, node in enumerate(segment) if _word(node) in _OPERATORS)
+    return segment[:at], _word(segment[at]), segment[at + 1 :]
+
+
+def _split_at(nodes: list[_Node], word: str) -> list[list[_Node]]:
+    at = next((index for index, node in enumerate(nodes) if _word(node) == word), len(nodes))
+    return [nodes[:at], nodes[at + 1 :]]
+
+
+def _operand(nodes: Sequence[_Node], types: ColumnTypes) -> _Operand:
+    nodes = list(nodes)
+    if len(nodes) >= 3 and _word(nodes[-2]) == "COLLATE":
+        nodes = nodes[:-2]
+    while len(nodes) == 1 and isinstance(nodes[0], list):
+        nodes = nodes[0]
+    last = nodes[-1] if nodes else None
+    if (
+        len(nodes) == 2
+        and _word(nodes[0]) in {"+", "-"}
+        and isinstance(last, _Token)
+        and last.kind == "number"
+    ):
+        return _Operand("number", _word(nodes[0]).replace("+", "") + last.text)
+    if len(nodes) == 1 and isinstance(nodes[0], _Token):
+        token = nodes[0]
+        if token.kind in {"text", "number"}:
+            return _Operand("text" if token.kind == "text" else "number", token.text)
+        if token.kind == "word" and token.text.upper() in {"NULL", "TRUE", "FALSE"}:
+            return _Operand("null" if token.text.upper() == "NULL" else "number", token.text)
+        name = token.text.lower()
+        column = types.names.get(name) or types.names.get(name.removeprefix("obs."))
+        return _Operand("column", column) if column else _Operand("unknown")
+    if len(nodes) == 2 and _word(nodes[0]).lower() in _NUMBERS and isinstance(nodes[1], list):
+        return _Operand("number", _written(nodes))
+    if len(nodes) > 2 and any(_word(node) in _ARITHMETIC for node in nodes[1:-1]):
+        return _Operand("number", _written(nodes))
+    return _Operand("unknown")
+
+
+def _check_alone(operand: _Operand) -> Iterator[_Problem]:
+    if operand.kind == "text":
+        yield (
+            f"the text '{operand.text}' alone is no condition: it is never true",
+            "write the column before each text: type = 'a' OR type = 'b', or type IN ('a', 'b')",
+        )
+
+
+def _check_pair(a: _Operand, operator: str, b: _Operand, types: ColumnTypes) -> Iterator[_Problem]:
+    if "null" in {a.kind, b.kind}:
+        if operator in _ORDERS | _EQUALS:
+            column = a.text if b.kind == "null" else b.text
+            yield "a comparison with NULL is never true", f"write {column or 'it'} IS NULL, or IS NOT NULL"
+        return
+    for one, other in ((a, b), (b, a)):
+        if one.kind == "text" and other.kind in {"text", "number"} and one.text.lower() in types.names:
+            name = types.names[one.text.lower()]
+            yield (
+                f"'{one.text}' is a text here, not the column of that name",
+                f"quotes of either kind make a text; write {name} without",
+            )
+            return
+    for one, other in ((a, b), (b, a)):
+        if one.kind == "column":
+            yield from _check_column(one.text, operator, other, types, is_left=one is a)
+    if {a.kind, b.kind} == {"text", "number"}:
+        text, number = (a, b) if a.kind == "text" else (b, a)
+        yield f"`{number.text}` is a number and {_shown(text)}: {_BY_TYPE}", _hint(text.text)
+
+
+_BY_TYPE = "to SQLite every number is less than every text"
+
+
+def _check_column(
+    name: str, operator: str, other: _Operand, types: ColumnTypes, is_left: bool
+) -> Iterator[_Problem]:
+    affinity = types.affinities[name]
+    if operator in _PATTERNS:
+        if is_left and other.kind == "text" and affinity != "text" and types.only(name, "numbers"):
+            yield (
+                f"`{name}` holds numbers, and {operator} compares letters",
+                f"write {name} BETWEEN a AND b",
+            )
+    elif other.kind in {"text", "number"}:
+        yield from _check_literal(name, operator, other, types)
+    elif other.kind == "column" and is_left:
+        kinds = {types.only(name, "numbers"), types.only(other.text, "numbers")}
+        texts = types.only(name, "text") or types.only(other.text, "text")
+        if kinds == {True, False} and texts:
+            numbers, text = (name, other.text) if types.only(name, "numbers") else (other.text, name)
+            yield f"`{numbers}` holds numbers, and `{text}` holds text: {_BY_TYPE}", None
+
+
+def _check_literal(name: str, operator: str, other: _Operand, types: ColumnTypes) -> Iterator[_Problem]:
+    """Yield the problem of a column and a literal: what SQLite makes of the literal is of another type."""
+    affinity = types.affinities[name]
+    is_number = other.kind == "number" or _A_NUMBER.fullmatch(other.text)
+    becomes_number = affinity != "text" and (other.kind == "number" or (affinity == "number" and is_number))
+    if not becomes_number and other.kind == "text":
+        if types.only(name, "numbers"):
+            yield f"`{name}` holds numbers, and {_shown(other)}: {_BY_TYPE}", _hint(other.text)
+        return
+    by_letters = not becomes_number and operator in _ORDERS | {"BETWEEN"}
+    if (by_letters and types.holds(name, "text")) or (becomes_number and types.only(name, "text")):
+        how = "SQLite compares them letter by letter" if by_letters else _BY_TYPE
+        hint = f"write '{other.text}' where the text is meant, CAST({name} AS REAL) where its number is"
+        yield f"`{name}` holds text, and {other.text} is a number: {how}", hint
+
+
+def _shown(operand: _Operand) -> str:
+    return f"'{operand.text}' is a text"
+
+
+def _hint(text: str) -> str:
+    if _A_DATE.fullmatch(text):
+        try:
+            time = datetime.datetime.fromisoformat(text).replace(tzinfo=datetime.UTC)
+        except ValueError:
+            pass
+        else:
+            return f"times are in unix s: {time:%Y-%m-%d %H:%M:%S} UTC is {time.timestamp():.0f}"
+    number = _A_NUMBER.fullmatch(text)
+    return f"write {text.strip()}, without quotes" if number else "write a number, without quotes"
+
+
+def _written(nodes: Sequence[_Node]) -> str:
+    words = []
+    for node in nodes:
+        if isinstance(node, list):
+            words.append(f"({_written(node)})")
+        else:
+            words.append(f"'{node.text}'" if node.kind == "text" else node.text)
+    return " ".join(words)
+
+
+def _affinity(declared: str) -> Literal["number", "text", "none"]:
+    """Return the affinity of a column by its declared type, by the rules of SQLite."""
+    kind = declared.upper()
+    if "INT" in kind:
+        return "number"
+    if any(word in kind for word in ("CHAR", "CLOB", "TEXT")):
+        return "text"
+    return "none" if not kind or "BLOB" in kind else "number"

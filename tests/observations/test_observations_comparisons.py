@@ -1,0 +1,165 @@
+"""Comparisons that SQLite answers but not as they are meant: every one is told, and no other."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+
+import pytest
+from observation_rows import OBSERVATIONS
+
+from socm.diagnostics import Diagnostic, DiagnosticError
+from socm.observations import Context, select_observations
+
+MakeContext = Callable[..., Context]
+
+
+def problems(context: Context, query: str) -> tuple[Diagnostic, ...]:
+    try:
+        select_observations(context, query, base=context.path.parent, columns=[])
+    except DiagnosticError as error:
+        return tuple(d for d in error.diagnostics if d.code != "query-selects-nothing")
+    return ()
+
+
+WRONG = {
+    "timestamp < '2025-01-10'": "`timestamp` holds numbers, and '2025-01-10' is a text",
+    "'2025-01-10' > timestamp": "`timestamp` holds numbers, and '2025-01-10' is a text",
+    'timestamp <= "2025-01-10 12:00:00"': "'2025-01-10 12:00:00' is a text",
+    "obs.timestamp >= '2025-01-10'": "`timestamp` holds numbers",
+    "`timestamp` > 'x'": "`timestamp` holds numbers",
+    "[timestamp] > 'x'": "`timestamp` holds numbers",
+    "TIMESTAMP = 'x'": "`timestamp` holds numbers",
+    "timestamp == 'x'": "`timestamp` holds numbers",
+    "timestamp != 'x'": "`timestamp` holds numbers",
+    "timestamp <> 'x'": "`timestamp` holds numbers",
+    "timestamp IS 'x'": "`timestamp` holds numbers",
+    "timestamp IS NOT 'x'": "`timestamp` holds numbers",
+    "timestamp IN (1, 'x')": "`timestamp` holds numbers",
+    "timestamp NOT IN ('x')": "`timestamp` holds numbers",
+    "timestamp BETWEEN '2025-01-01' AND '2025-02-01'": "'2025-01-01' is a text",
+    "timestamp BETWEEN 1 AND 'x'": "'x' is a text",
+    "timestamp NOT BETWEEN '2025-01-01' AND 5": "'2025-01-01' is a text",
+    "timestamp LIKE '17%'": "`timestamp` holds numbers, and LIKE compares letters",
+    "timestamp NOT LIKE '17%'": "LIKE compares letters",
+    "timestamp GLOB '17*'": "GLOB compares letters",
+    "type = 'obs' AND (NOT (timestamp < 'x') OR az_center > 5)": "`timestamp` holds numbers",
+    "type = 'obs' AND az_center BETWEEN 1 AND 300 AND timestamp < 'x'": "`timestamp` holds numbers",
+    "CASE WHEN timestamp < 'x' THEN 1 ELSE 0 END": "`timestamp` holds numbers",
+    "obs_id IN (SELECT obs_id FROM obs WHERE timestamp < 'x')": "`timestamp` holds numbers",
+    "(timestamp) < ('x')": "`timestamp` holds numbers",
+    "timestamp + 60 < 'x'": "`timestamp + 60` is a number and 'x' is a text",
+    "abs(az_center) > '90 deg'": "`abs (az_center)` is a number",
+    "pwv_mean < 'good'": "`pwv_mean` holds numbers",
+    "pwv_mean != 'nan'": "`pwv_mean` holds numbers",
+    "duration > '10 min' COLLATE NOCASE": "`duration` holds numbers",
+    "obs_id > 1700000000": "`obs_id` holds text, and 1700000000 is a number",
+    "tube_slot BETWEEN 1 AND 3": "`tube_slot` holds text, and 1 is a number",
+    "timestamp > obs_id": "`timestamp` holds numbers, and `obs_id` holds text",
+    '"timestamp" < 5': "'timestamp' is a text here, not the column of that name",
+    '"type" = "obs"': "'type' is a text here, not the column of that name",
+    "5 < 'x'": "`5` is a number and 'x' is a text",
+    "pwv_mean = NULL": "a comparison with NULL is never true",
+    "NULL <> pwv_mean OR 1": "a comparison with NULL is never true",
+    "1.7e9 < timestamp < 1.8e9": "`1.7e9 < timestamp < 1.8e9` compares the truth of its first comparison",
+    "1 <= az_center <= 'x'": "compares the truth",
+    "type = 'obs' OR 'oper'": "the text 'oper' alone is no condition",
+    "(type = 'obs' or 'oper') and 1": "the text 'oper' alone is no condition",
+    "'obs'": "the text 'obs' alone is no condition",
+}
+RIGHT = (
+    "timestamp < '1700000000'",
+    "timestamp < ' 1.7e9 '",
+    "timestamp > -5 AND az_center < +400",
+    "datetime(timestamp, 'unixepoch') < '2025-01-10'",
+    "timestamp < unixepoch('2025-01-10')",
+    "timestamp < strftime('%s', '2025-01-10')",
+    "timestamp < CAST(strftime('%s', '2025-01-10') AS REAL)",
+    "type = 'obs' AND subtype <> 'cal'",
+    "type IN ('obs', 'oper')",
+    "type LIKE 'o%' ESCAPE '!'",
+    "obs_id LIKE '%lati2%' AND substr(obs_id, 5, 10) > '17'",
+    "pwv_mean IS NULL OR pwv_mean IS NOT NULL OR pwv_mean NOTNULL",
+    "az_center BETWEEN 90 AND 180 AND el_center = 50",
+    "(az_center < 180) = (el_center < 60)",
+    "obs_id IN (SELECT obs_id FROM tags WHERE tag = 'venus')",
+    "EXISTS (SELECT 'x' FROM tags WHERE tags.obs_id = obs.obs_id) OR 1",
+    "CASE type WHEN 'obs' THEN 1 WHEN 'oper' THEN 0 END",
+    "coalesce(pwv_mean, 0) < 2",
+    "coalesce(type, 'x') = 'x'",
+    "type || subtype = 'obscmb'",
+    "instr(obs_id, 'lati1') > 0",
+    "-- timestamp < 'x'\n1",
+    "tube_slot = 'i1' COLLATE NOCASE",
+    "obs_id > 'obs_17'",
+    "length(obs_id) > 5",
+    "type = 'it''s 5 < ''x'''",
+    "timestamp",
+    "1",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("query", WRONG)
+def test_what_cannot_be_meant_is_told(make_context: MakeContext, query: str) -> None:
+    found = problems(make_context(), query)
+    assert found, "SQLite answers it, and nobody is told"
+    assert {problem.code for problem in found} == {"query-compares-types"}
+    assert any(WRONG[query] in problem.message for problem in found), [one.message for one in found]
+
+
+@pytest.mark.parametrize("query", RIGHT)
+def test_what_can_be_meant_is_not(make_context: MakeContext, query: str) -> None:
+    assert problems(make_context(), query) == ()
+
+
+def test_all_of_a_query_are_told_at_once(make_context: MakeContext) -> None:
+    found = problems(make_context(), "timestamp > 'a' AND pwv_mean = NULL AND duration LIKE '3%'")
+    assert len(found) == 3
+
+
+def test_a_date_gets_its_unix_time_as_a_hint(make_context: MakeContext) -> None:
+    (found,) = problems(make_context(), "timestamp < '2025-01-10'")
+    assert found.hint == "times are in unix s: 2025-01-10 00:00:00 UTC is 1736467200"
+
+
+FORMS = ("{c} < {l}", "{l} >= {c}", "{c} BETWEEN {l} AND {l}", "{c} > {l}", "NOT {c} <= {l}")
+DECLARED = ("float", "int", "text", "varchar(256)", "", "blob", "numeric", "datetime")
+LITERALS = ("'2025-01-10'", "'17'", "' 1.5 '", "'x'", "'-2e3'", "17", "1.5", "''")
+
+
+@pytest.mark.parametrize("stored", [1.7e9, "words"])
+@pytest.mark.parametrize("declared", DECLARED)
+def test_what_sqlite_answers_by_type_or_letters_is_told_and_nothing_else(
+    make_context: MakeContext, declared: str, stored: float | str
+) -> None:
+    context = make_context()
+    with closing(sqlite3.connect(context.obsdb)) as connection, connection:
+        connection.execute(f"ALTER TABLE obs ADD COLUMN odd {declared}")
+        connection.execute("UPDATE obs SET odd = ?", (stored,))
+    ((of_column,),) = connection_to(context).execute("SELECT DISTINCT typeof(odd) = 'text' FROM obs")
+    for literal in LITERALS:
+        # SQLite itself says what the literal is once the column's affinity has been applied to it.
+        other = sqlite3.connect(":memory:")
+        other.execute(f"CREATE TABLE one (value {declared})")
+        other.execute(f"INSERT INTO one VALUES ({literal})")  # noqa: S608
+        ((of_literal,),) = other.execute("SELECT typeof(value) = 'text' FROM one")
+        by_letters = of_literal and of_column and not literal.startswith("'")
+        for form in FORMS:
+            query = form.format(c="odd", l=literal)
+            found = problems(context, query)
+            expected = of_literal != of_column or by_letters
+            assert bool(found) == expected, (query, [one.message for one in found])
+
+
+def connection_to(context: Context) -> sqlite3.Connection:
+    return sqlite3.connect(context.obsdb)
+
+
+@pytest.mark.parametrize(
+    "query", ['tag("venus")', "tag('venus')", "has_tag('venus')", "tags = 'venus'", "tag = 'venus'", "venus", "venus = 1"]
+)  # fmt: skip
+def test_a_tag_as_people_write_it_gets_the_hint(make_context: MakeContext, query: str) -> None:
+    context = make_context(tags={OBSERVATIONS[0]["obs_id"]: "venus"})
+    (found,) = problems(context, query)
+    assert "obs_id in (select obs_id from tags where tag = 'venus')" in (found.hint or "")
