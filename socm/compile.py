@@ -11,8 +11,7 @@ import os
 import posixpath
 import shlex
 from collections import Counter
-from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from graphlib import TopologicalSorter
@@ -29,48 +28,20 @@ from socm.core.shells import is_plain
 from socm.diagnostics import Collector, Diagnostic, DiagnosticError, KeyPath, Severity
 from socm.executors import EXECUTORS
 from socm.graph import Plan, Planned, check_deadline, check_plan, group_jobs, make_plan
-from socm.observations import ObservationTable, read_context, select_observations
-from socm.observations.asked import Asked
 from socm.render import Written, render_workspace, write_workspace
 from socm.render.environments import ENVIRONMENTS
 from socm.render.profiles import render_profiles
 from socm.splits import (
-    Previous,
-    Split,
-    TestSplits,
-    columns_needed,
-    has_memory,
     options_of,
-    split_observations,
 )
-from socm.splits.balance import BALANCE_COLUMNS, split_balance
-from socm.splits.manifest import manifest_tsv, read_manifest
+from socm.splits.balance import split_balance
+from socm.splits.manifest import manifest_tsv
 from socm.workflows import MLMapmaking, MLNullTests, NullTest
-from socm.workflows.detectors import check_bands, with_detectors
 from socm.workflows.ml_null_tests import verdict_rules
 from socm.workflows.plugins import load_with_plugins
 from socm.workflows.program import rules_of
 from socm.workflows.requirements import ReadsFiles, check_programs
-
-
-@dataclass(frozen=True)
-class Selection:
-    """The observations of one workflow, and for a null test how they are split."""
-
-    workflow: MLMapmaking
-    observations: ObservationTable
-    splits: TestSplits | None = None
-
-    def lines(self, split: Split | None = None) -> list[str]:
-        """Return the lines of the query file of a split, or of the whole selection."""
-        return self.observations.lines(None if split is None else split.indices)
-
-    def asked(self, split: Split | None = None) -> Asked:
-        """Return the detector sets that the map of a split, or of the whole selection, is asked for."""
-        wafers = split.wafers if split is not None and split.wafers else names_in(self.workflow.wafer)
-        return self.observations.detector_sets.asked(
-            None if split is None else split.indices, wafers, names_in(self.workflow.bands)
-        )
+from socm.workflows.selecting import Reader, Selection, doubts_about_run, manifest_path
 
 
 @dataclass(frozen=True)
@@ -124,7 +95,7 @@ def compile_campaign(
     try:
         workspace = output if output is not None else file.parent
         cluster = _load_cluster(loaded, file.parent, problems)
-        reader = _Reader(file.parent, loaded.campaign.workflows, columns, workspace)
+        reader = Reader(file.parent, loaded.campaign.workflows, columns, workspace)
         selections, planned = _plan_workflows(loaded, reader, problems)
         problems.raise_if_errors()
         assert cluster is not None  # noqa: S101 -- its loading would have raised
@@ -138,6 +109,7 @@ def compile_campaign(
         problems.raise_if_errors()
         if loaded.campaign.deadline is not None:
             problems.extend(check_deadline(plan, loaded.campaign.deadline, cluster.cores))
+        problems.extend(doubts_about_run(loaded.campaign.workflows, selections))
     except DiagnosticError as error:
         raise DiagnosticError(loaded.document.locate_all(error.diagnostics)) from None
     sources = {file.name: hashlib.sha256(file.read_bytes()).hexdigest()}
@@ -174,7 +146,7 @@ def _check_folder(workspace: Path, cluster: Cluster, problems: Collector) -> Non
 
 
 def _plan_workflows(
-    loaded: LoadedCampaign, reader: _Reader, problems: Collector
+    loaded: LoadedCampaign, reader: Reader, problems: Collector
 ) -> tuple[tuple[Selection, ...], Planned]:
     """Select, split and plan each workflow after those it refers to; a failed one stops its readers."""
     campaign = loaded.campaign
@@ -210,11 +182,15 @@ def _plan_workflows(
                 planned.add(workflow, rules_of(ready))
                 continue
             problems.extend(d.under(workflow.path) for d in _notes(ready))
+            problems.extend(d.under(workflow.path) for d in ready.absent_files(reader.base, planned.made))
             problems.extend(d.under(workflow.path) for d in _idle_options(ready, loaded.document.data))
             if maker := planned.maker_of_observations(ready.context, ready.query, reader.base):
                 planned.waiting[workflow.name] = maker
                 continue
             selection = reader.select(ready, campaign.seed, planned.made)
+            problems.extend(
+                d.under(workflow.path) for d in reader.absent_files(selection, campaign.min_coverage)
+            )
             selections[id(workflow)] = selection
             planned.add(workflow, _rules_of_maps(selection, campaign.min_coverage, campaign.seed))
             problems.extend(
@@ -271,123 +247,6 @@ def _in_order(campaign: Campaign) -> Iterator[Workflow]:
         order.add(workflow.name, *needed)
     for name in order.static_order():
         yield from (one for one in campaign.workflows if one.name == name)
-
-
-class _Reader:
-    """Reads the observations of workflows, each context and query once."""
-
-    def __init__(
-        self, base: Path, workflows: Sequence[Workflow], more_columns: Collection[str], workspace: Path
-    ) -> None:
-        self.base = base
-        self.workspace = workspace
-        self.more_columns = frozenset(more_columns)
-        self.columns: dict[tuple[str, str], set[str]] = {}
-        self.read: dict[tuple[str, str], frozenset[str]] = {}
-        self.tables: dict[tuple[str, str], ObservationTable] = {}
-        for workflow in workflows:
-            # An unknown null test is told when its turn comes.
-            with suppress(DiagnosticError):
-                if isinstance(workflow, MLMapmaking):
-                    self.columns.setdefault((workflow.context, workflow.query), set()).update(
-                        _columns(workflow)
-                    )
-
-    def select(self, workflow: MLMapmaking, seed: int, made: Container[str]) -> Selection:
-        """Return the workflow's observations, split if it is a null test.
-
-        `made` are the files that jobs make, which need not be there yet.
-        """
-        problems = Collector()
-        self._check_files(workflow, made, problems)
-        problems.raise_if_errors()
-        table = self._table(workflow)
-        wafers, tubes, bands = map(names_in, (workflow.wafer, workflow.tube, workflow.bands))
-        if absent := tuple(check_bands(table, bands)):
-            raise DiagnosticError(absent)
-        if not isinstance(workflow, NullTest):
-            return Selection(workflow, with_detectors(table, wafers, tubes, bands))
-        splits = split_observations(
-            table.columns,
-            workflow.null_test(),
-            workflow,
-            seed=seed,
-            site=workflow.site,
-            wafers=wafers,
-            tubes=tubes,
-            without_bands=table.detector_sets.none_of((), bands) if bands else None,
-            available=table.available,
-            previous=self._previous(workflow),
-        )
-        return Selection(workflow, table, splits)
-
-    def _previous(self, workflow: NullTest) -> Previous | None:
-        """Return where the last compile placed observations, for a test whose splits need to know it."""
-        if not has_memory(workflow.null_test(), workflow):
-            return None
-        try:
-            text = (self.workspace / _manifest_path(workflow)).read_text(encoding="utf-8")
-            return read_manifest(text)
-        except (OSError, ValueError):
-            return None
-
-    def _check_files(self, workflow: MLMapmaking, made: Container[str], problems: Collector) -> None:
-        for name in workflow.input_fields:
-            path = getattr(workflow, name)
-            if path is None or posixpath.normpath(path) in made:
-                continue
-            found = self.base / path
-            if not found.exists():
-                message = f"the {name} file {path} does not exist"
-            elif found.is_dir():
-                message = f"the {name} file {path} is a folder"
-            elif not os.access(found, os.R_OK):
-                message = f"the {name} file {path} can't be read: permission denied"
-            elif found.stat().st_size == 0:
-                message = f"the {name} file {path} is empty"
-            else:
-                continue
-            problems.add(
-                Diagnostic(
-                    code="missing-file",
-                    message=message,
-                    key=(name,),
-                    hint=None
-                    if posixpath.isabs(path)
-                    else f"paths are relative to the campaign file, in {self.base}/",
-                )
-            )
-
-    def _table(self, workflow: MLMapmaking) -> ObservationTable:
-        key = (workflow.context, workflow.query)
-        known = self.read.get(key, frozenset())
-        wanted = known.union(self.more_columns, self.columns.get(key, ()), _columns(workflow))
-        # A context that was a reference until now is first read for one workflow, then for another.
-        if key not in self.tables or wanted != known:
-            problems = Collector()
-            with problems.at(("context",)):
-                context = read_context(self.base / workflow.context)
-            problems.raise_if_errors()
-            try:
-                self.tables[key] = select_observations(
-                    context, workflow.query, base=self.base, columns=sorted(wanted)
-                )
-            except DiagnosticError as error:
-                # The context names the database; whatever else is wrong lies with the query.
-                raise DiagnosticError(
-                    d.under(("context",) if d.code == "obsdb-unreadable" else ("query",))
-                    for d in error.diagnostics
-                ) from None
-            self.read[key] = wanted
-        return self.tables[key]
-
-
-def _columns(workflow: MLMapmaking) -> set[str]:
-    needed = {"obs_id", "start_time", "wafer_slots_list", "tube_slot", "tube_flavor"}
-    if isinstance(workflow, NullTest):
-        needed.update(columns_needed(workflow.null_test(), workflow))
-        needed.update(BALANCE_COLUMNS)
-    return needed
 
 
 def _rules_of_maps(selection: Selection, min_coverage: float, seed: int) -> tuple[RuleSpec, ...]:
@@ -462,7 +321,7 @@ def _places_in(workspace: Path) -> Callable[[str], str]:
 def _manifests(selections: Sequence[Selection]) -> dict[str, bytes]:
     """Return for each null test the table that says where each observation went, and why."""
     return {
-        _manifest_path(one.workflow): manifest_tsv(one.splits, one.observations.obs_id)
+        manifest_path(one.workflow): manifest_tsv(one.splits, one.observations.obs_id)
         for one in selections
         if one.splits is not None
     }
@@ -475,10 +334,6 @@ def _digests(selections: Sequence[Selection]) -> list[dict[str, str | int]]:
         {"context": context, "query": query, "observations": len(table), "digest": table.digest()}
         for (context, query), table in sorted(tables.items())
     ]
-
-
-def _manifest_path(workflow: MLMapmaking) -> str:
-    return posixpath.join("workflow/splits", workflow.name, workflow.variant_folder, "manifest.tsv")
 
 
 __all__ = ["Compiled", "MLNullTests", "Selection", "compile_campaign", "write"]

@@ -16,6 +16,9 @@ _WORKFLOW = {
     "name": "a workflow is called as its table",
     "id": "a workflow is called as its table",
     "datasize": "each job asks for its own `resources`",
+    "script_args": "write args = […] in the table of a stage: [campaign.power-spectra.<stage>]",
+    "script_kwargs": "write kwargs = {…} in the table of a stage: [campaign.power-spectra.<stage>]",
+    "script_flags": "write flags = […] in the table of a stage: [campaign.power-spectra.<stage>]",
     "depends": "it is called `depends_on` now, and understood",
 }
 
@@ -26,10 +29,11 @@ def obsolete_key(path: KeyPath, where: Literal["campaign", "workflow"]) -> Diagn
     if advice is None:
         return None
     understood = path[-1] == "depends"
+    lost = str(path[-1]).replace("-", "_").startswith("script_")
     return Diagnostic(
         "obsolete-key",
-        f"`{path[-1]}` is the older tool's key" if understood else f"`{path[-1]}` has no effect",
-        severity=Severity.NOTE,
+        f"`{path[-1]}` is the older tool's key" if understood or lost else f"`{path[-1]}` has no effect",
+        severity=Severity.ERROR if lost else Severity.NOTE,
         key=path,
         point_at="key",
         hint=advice,

@@ -79,6 +79,12 @@ def find_tables(
         message = f"`defaults` is a table, not {describe(defaults)}"
         problems.add(Diagnostic("wrong-type", message, key=DEFAULTS))
         defaults = {}
+    if "workflow" in defaults:
+        message = "`workflow` can't be inherited: each table says which kind it is"
+        hint = "move it into the tables that are meant"
+        problems.add(
+            Diagnostic("unknown-key", message, key=(*DEFAULTS, "workflow"), point_at="key", hint=hint)
+        )
     above = _Above((Layer(defaults, DEFAULTS),))
     for key, value in _sort_campaign_keys(campaign, kinds, finder.found.settings, problems).items():
         finder.add((*CAMPAIGN, key), value, above)
@@ -270,6 +276,10 @@ class _Finder:
             example = table_name((*path, (kind.child_names or ("name",))[0]))
             message = f"{table_name(path)} makes nothing by itself"
             hint = f"add a table below it, such as {example}"
+            own = {key: obsolete_key((*path, key), "workflow") for key in table if key != "workflow"}
+            self.problems.extend(filter(None, own.values()))
+            if kept := [key for key, note in own.items() if note is None]:
+                hint += f", and move into it {', '.join(kept)}"
             self.problems.add(Diagnostic("no-workflow", message, key=path, hint=hint))
 
     def children_of(
@@ -323,6 +333,8 @@ def _check_inherited_keys(tables: list[Table], problems: Collector) -> None:
     for path, layer in layers.items():
         fields = dict.fromkeys((*(name for kind in heirs[path] for name in known_keys(kind)), "matrix"))
         for key, value in layer.table.items():
+            if (path, key) == (DEFAULTS, "workflow"):
+                continue  # told where the defaults are read
             if plain(key) in fields or any(option_name(kind, key) for kind in heirs[path]):
                 continue
             if note := obsolete_key((*path, key), "workflow"):

@@ -214,6 +214,11 @@ class Workflow(Section):
         return cls.child_kind.__func__ is not Workflow.child_kind.__func__  # type: ignore[attr-defined]
 
     @property
+    def program(self) -> str:
+        """The program that a job runs, by name or path."""
+        return self.executable
+
+    @property
     def variant_folder(self) -> str:
         """The folder of this variant below output_dir: its values of the matrix; empty without one."""
         return "/".join(value for _, value in self.variant)

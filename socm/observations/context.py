@@ -38,9 +38,10 @@ class Context:
     """Every file that was read, in the order of merging."""
 
 
-def read_context(path: Path) -> Context:
+def read_context(path: Path, environ: Mapping[str, str] | None = None, base: Path | None = None) -> Context:
     """Return the context in `path`, merged and substituted as sotodlib.core.Context does it.
 
+    `environ` are variables that the job gets besides those of the compile, their paths counted from `base`.
     The site file ($SOTODLIB_SITECONFIG, else site.yaml in the current folder) comes first, then the
     user's ($SOTODLIB_USERCONFIG, else ~/.sotodlib.yaml), then the context: later values win, ``tags``
     are merged, ``metadata`` is appended. Raises DiagnosticError: context-not-found,
@@ -53,8 +54,8 @@ def read_context(path: Path) -> Context:
             else Diagnostic("context-not-found", f"the context {path} is no file")
         )
     optional = (
-        Path(os.environ.get(SITE_FILE_VARIABLE) or "site.yaml"),
-        Path(os.environ.get(USER_FILE_VARIABLE) or Path.home() / ".sotodlib.yaml"),
+        _named_in(environ, SITE_FILE_VARIABLE, base) or Path("site.yaml"),
+        _named_in(environ, USER_FILE_VARIABLE, base) or Path.home() / ".sotodlib.yaml",
     )
     files = (*(file for file in optional if file.is_file()), path)
     values: dict[str, Any] = {}
@@ -74,6 +75,12 @@ def read_context(path: Path) -> Context:
             )
         )
     return Context(path=path, obsdb=path.parent / obsdb, values=values, files=files)
+
+
+def _named_in(environ: Mapping[str, str] | None, variable: str, base: Path | None) -> Path | None:
+    if text := (environ or {}).get(variable):
+        return (base or Path()) / os.path.expandvars(text)
+    return Path(text) if (text := os.environ.get(variable)) else None
 
 
 def _read_yaml(file: Path) -> dict[str, Any]:

@@ -13,8 +13,9 @@ from socm.observations.table import Column
 SOURCES: Mapping[str, tuple[str, ...]] = {
     "timestamp": ("start_time",),
     "start_time": ("timestamp",),
-    "stop_time": ("start_time", "timestamp", "duration"),
-    "duration": ("start_time", "timestamp", "stop_time"),
+    "stop_time": ("end_time", "start_time", "timestamp", "duration"),
+    "end_time": ("stop_time", "start_time", "timestamp", "duration"),
+    "duration": ("start_time", "timestamp", "stop_time", "end_time"),
     "wafer_slots_list": ("obs_id",),
     "tube_slot": ("obs_id",),
     "telescope": ("obs_id",),
@@ -35,22 +36,28 @@ def with_sources(columns: Collection[str]) -> set[str]:
 def derive_columns(columns: dict[str, Column], wanted: Collection[str]) -> dict[str, str]:
     """Fill the wanted columns in place, where they are missing or NULL; return name to how.
 
-    start_time and timestamp stand for each other; stop_time is start + duration and duration
-    stop − start; wafer_slots_list is read from the wafer mask at the end of an obs_id (as the
-    mapmaker does), tube_slot and telescope from the part before it, telescope_flavor from telescope.
+    start_time and timestamp stand for each other, and so do stop_time and end_time, which else are
+    start + duration; duration is stop − start; wafer_slots_list is read from the wafer mask at the end
+    of an obs_id (as the mapmaker does), tube_slot and telescope from the part before it,
+    telescope_flavor from telescope.
     """
     raw = dict(columns)
-    start = _first(raw, "start_time", "timestamp")
-    rules: dict[str, tuple[str, Column | None]] = {
-        "timestamp": ("start_time", raw.get("start_time")),
-        "start_time": ("timestamp", raw.get("timestamp")),
-        "stop_time": ("start_time + duration", _combined(np.add, start, raw.get("duration"))),
-        "duration": ("stop_time − start_time", _combined(np.subtract, raw.get("stop_time"), start)),
+    start, stop = _first(raw, "start_time", "timestamp"), _first(raw, "stop_time", "end_time")
+    by_length = ("start_time + duration", _combined(np.add, start, raw.get("duration")))
+    rules: tuple[tuple[str, str, Column | None], ...] = (
+        ("timestamp", "start_time", raw.get("start_time")),
+        ("start_time", "timestamp", raw.get("timestamp")),
+        ("stop_time", "end_time", raw.get("end_time")),
+        ("stop_time", *by_length),
+        ("end_time", "stop_time", raw.get("stop_time")),
+        ("end_time", *by_length),
+        ("duration", "stop_time − start_time", _combined(np.subtract, stop, start)),
+    )
+    how = {
+        name: text
+        for name, text, values in rules
+        if name in wanted and values is not None and _fill_numbers(columns, name, values)
     }
-    how: dict[str, str] = {}
-    for name, (text, values) in rules.items():
-        if name in wanted and values is not None and _fill_numbers(columns, name, values):
-            how[name] = text
     for name in ("wafer_slots_list", "tube_slot", "telescope"):
         if name in wanted and _fill_text(columns, name, columns["obs_id"], _from_obs_id(name)):
             how[name] = "obs_id"

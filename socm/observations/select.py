@@ -209,6 +209,9 @@ class _Database:
         hint = f"did you mean `{nearest}`?" if nearest else None
         if self._is_tag(name):
             hint = f"`{name}` is a tag; write {_condition_on(name)}"
+        elif name.lower() in {"stop_time", "end_time"} and {"start_time", "duration"} <= {*self.columns}:
+            other = "end_time" if name.lower() == "stop_time" else "stop_time"
+            hint = f"write {other if other in self.columns else 'start_time + duration'}"
         elif name.lower() in {"tag", "tags"}:
             hint = _tags_hint(query)
         return DiagnosticError(

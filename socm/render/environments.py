@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Mapping
 
 from socm.core.jobs import JobSpec
+from socm.core.variables import is_expanded, shell_value
 from socm.graph import Rule
 from socm.graph.checks import paths_in
 
@@ -57,7 +58,10 @@ def command_text(rule: Rule, job: JobSpec) -> str:
 
 
 def _env_words(variables: Mapping[str, str]) -> str:
-    words = [shlex.quote(f"{name}={value}") for name, value in variables.items()]
+    words = [
+        f"{name}={shell_value(value)}" if is_expanded(value) else shlex.quote(f"{name}={value}")
+        for name, value in variables.items()
+    ]
     return f"{' '.join(['env', *words])} " if words else ""
 
 

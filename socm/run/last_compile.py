@@ -26,10 +26,12 @@ from socm.clusters import Cluster, shipped_folder
 from socm.config import LoadedCampaign
 from socm.core.models import Workflow
 from socm.diagnostics import Diagnostic, DiagnosticError, Place, Severity
-from socm.observations.context import read_context
+from socm.observations.context import SITE_FILE_VARIABLE, USER_FILE_VARIABLE, read_context
+from socm.observations.files import file_database
 from socm.observations.query_file import query_file
 from socm.run.jobs import MANIFEST
 from socm.workflows import MLMapmaking
+from socm.workflows.make_ml_map import FILES, SIDELOBE_MASKS
 from socm.workflows.requirements import ReadsFiles
 
 LIBRARIES = ("jinja2", "numpy", "pydantic", "pyerfa", "pyyaml")
@@ -138,9 +140,9 @@ def _reads_what_it_names(workflow: Workflow) -> bool:
 
 def _files_of_workflows(workflows: tuple[Workflow, ...], base: Path) -> Iterator[str]:
     """Yield name and digest of each file that decides what the workflows' jobs are."""
-    seen: set[tuple[str, str]] = set()
+    seen: set[tuple[str | None, ...]] = set()
     for workflow in workflows:
-        yield _program(workflow.executable)
+        yield _program(workflow.program)
         conda = workflow.environment.conda
         if conda and conda.endswith((".yaml", ".yml")):
             yield f"{conda} {_digest(base / conda.removeprefix('file://'))}"
@@ -149,12 +151,28 @@ def _files_of_workflows(workflows: tuple[Workflow, ...], base: Path) -> Iterator
         for name in workflow.input_fields:
             if path := getattr(workflow, name):
                 yield f"{path} {_state(base / path)}"
-        if (workflow.context, workflow.query) not in seen:
-            seen.add((workflow.context, workflow.query))
-            context = read_context(base / workflow.context)
+        variables = workflow.environment.all_variables()
+        yield from (
+            f"{path} {_state(base / path)}" for path in (*SIDELOBE_MASKS.values(), *_files_in(workflow))
+        )
+        named = (
+            workflow.context,
+            workflow.query,
+            *map(variables.get, (SITE_FILE_VARIABLE, USER_FILE_VARIABLE)),
+        )
+        if named not in seen:
+            seen.add(named)
+            context = read_context(base / workflow.context, variables, base)
+            if files := file_database(context):
+                # It may be large, and only which observations it has counts.
+                yield f"{files} {files.stat().st_mtime_ns} {files.stat().st_size}"
             ids = query_file(workflow.query, base)
             for path in (*context.files, *_database(context.obsdb), *((ids,) if ids else ())):
                 yield f"{path} {_digest(path)}"
+
+
+def _files_in(workflow: MLMapmaking) -> Iterator[str]:
+    return (str(workflow.options[option]) for option in FILES if workflow.options.get(option))
 
 
 def _database(path: Path) -> Iterator[Path]:
@@ -173,7 +191,8 @@ def _program(name: str) -> str:
 
 def _state(path: Path) -> str:
     """Return of a file that jobs read what a compile looks at."""
-    return f"{path.is_file()} {os.access(path, os.R_OK)} {path.stat().st_size > 0}"
+    there = path.is_file()
+    return f"{there} {os.access(path, os.R_OK)} {there and path.stat().st_size > 0}"
 
 
 def _files_of_socm() -> Iterator[str]:

@@ -98,11 +98,7 @@ class Program(Workflow):
 
     def program_files(self) -> dict[str, str]:
         """Return the program's own files, which are inputs as well: a change in them runs jobs again."""
-        return (
-            {}
-            if "/" not in self.executable or self.executable.startswith("/")
-            else {"executable": self.executable}
-        )
+        return {} if "/" not in self.program or self.program.startswith("/") else {"executable": self.program}
 
     def problems(self) -> Iterator[Diagnostic]:
         """Yield names that an input shares with an output, and a folder and files in different places."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import numpy as np
 
-from socm.diagnostics import Diagnostic, DiagnosticError, nearest_name
+from socm.diagnostics import Diagnostic, DiagnosticError, Severity, nearest_name
 from socm.observations import ObservationTable
 from socm.observations.detector_sets import BANDS
 from socm.splits import check_detectors
@@ -29,6 +29,39 @@ def check_bands(table: ObservationTable, bands: tuple[str, ...]) -> Iterator[Dia
                 else (f"did you mean {nearest}?" if nearest else None),
                 notes=(f"bands there are: {', '.join(there)}",),
             )
+
+
+def absence_problems(
+    absent: Collection[str], table: ObservationTable, min_coverage: float
+) -> Iterator[Diagnostic]:
+    """Yield that the file database lacks observations: an error if that fails every map."""
+    lost = [name for name in table.obs_id.tolist() if name in absent] if absent else []
+    if not lost:
+        return
+    too_many = len(lost) > (1 - min_coverage) * len(table)
+    shown = ", ".join(lost[:5]) + (", …" if len(lost) > 5 else "")
+    yield Diagnostic(
+        "observations-without-files",
+        f"{len(lost):,} of the {len(table):,} observations have no files in the context's obsfiledb: {shown}",
+        severity=Severity.ERROR if too_many else Severity.WARNING,
+        key=("query",),
+        hint=f"the mapmaker leaves them out, and min_coverage = {min_coverage:g} would fail the map"
+        if too_many
+        else "the mapmaker leaves them out",
+    )
+
+
+def unknown_bands(table: ObservationTable) -> Iterator[Diagnostic]:
+    """Yield that the database doesn't say which bands observations have: make-ml-map stops at the first."""
+    if count := table.detector_sets.without_bands():
+        there = "an unknown or no" if table.has("tube_flavor") else "no"
+        yield Diagnostic(
+            "bands-unknown",
+            f"{count:,} of the {len(table):,} observations have {there} `tube_flavor`, by which make-ml-map "
+            "knows their bands: it stops where that is missing",
+            severity=Severity.WARNING,
+            key=("query",),
+        )
 
 
 def with_detectors(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, field_validator
@@ -15,72 +16,23 @@ from socm.core.invalid import invalid
 from socm.core.jobs import JobSpec, RuleSpec
 from socm.core.models import Workflow
 from socm.core.references import references_in
+from socm.diagnostics import Diagnostic, KeyPath, Severity
+from socm.workflows.make_ml_map import (
+    FILES,
+    KNOWN_VALUES,
+    MAKE_ML_MAP_OPTIONS,
+    OPTIONS_WITH_KEYS,
+    REFUSED_OPTIONS,
+    SIDELOBE_MASKS,
+    value_problems,
+)
 from socm.workflows.program import temporary_of
 from socm.workflows.words import option_words
 
 if TYPE_CHECKING:
     from socm.observations.asked import Asked
 
-MAKE_ML_MAP_OPTIONS: Mapping[str, bool] = {
-    "comps": True,
-    "wafers": True,
-    "ots": True,
-    "bands": True,
-    "context": True,
-    "tods": True,
-    "ntod": True,
-    "nmat": True,
-    "max-dets": True,
-    "site": True,
-    "verbose": False,
-    "quiet": False,
-    "center-at": True,
-    "window": True,
-    "inject": True,
-    "nocal": False,
-    "nmat-dir": True,
-    "nmat-mode": True,
-    "downsample": True,
-    "downgrade": True,
-    "maxiter": True,
-    "interpol": True,
-    "tiled": True,
-    "srcsamp": True,
-    "unit": True,
-    "iunit": True,
-    "maxcut": True,
-    "no-sidelobe": False,
-    "sun-mask": True,
-    "moon-mask": True,
-    "hits": False,
-    "cut-type": True,
-}
-"""Options of make-ml-map (sotodlib 0.6.24) and whether each takes a value."""
-
-OPTIONS_WITH_KEYS: Mapping[str, str] = {
-    "comps": "comps",
-    "wafers": "wafer",
-    "ots": "tube",
-    "bands": "bands",
-    "context": "context",
-    "nmat": "nmat",
-    "site": "site",
-    "nocal": "nocal",
-    "no-sidelobe": "no_sidelobe",
-    "downsample": "downsample",
-    "maxiter": "maxiter",
-    "interpol": "interpol",
-    "tiled": "tiled",
-    "unit": "unit",
-}
-"""Options that have a key of their own in the campaign file."""
-
-REFUSED_OPTIONS: Mapping[str, str] = {
-    "quiet": "the log would not say which observations are in the map, and no map would count as covered"
-}
-"""Options that make-ml-map knows and no job can have, and why."""
-
-_NUMBERS = re.compile(r"\s*\d+\s*(,\s*\d+\s*)*")
+_NUMBERS = re.compile(r"\s*0*[1-9]\d*\s*(,\s*0*[1-9]\d*\s*)*")
 
 EMPTY_PREPROCESS_CONFIG = "workflow/configs/preprocess.yaml"
 
@@ -113,12 +65,12 @@ class MLMapmaking(Workflow):
     downsample: CommaText = Field(
         "1", description="Factor to downsample by, one number a pass, comma separated."
     )
-    interpol: CommaText | None = Field(
-        None, description="Pointing interpolation, one a pass, comma separated."
+    interpol: NameList | None = Field(
+        None, description="Pointing interpolation of all passes: nearest or bilinear."
     )
     tiled: int = Field(1, ge=0, le=1, description="1 for tiled maps, 0 for untiled ones.")
     site: str = Field("so_lat", description="Site of the telescope, as the mapmaker names it.")
-    nmat: str | None = Field(None, description="Noise model: corr or uncorr.")
+    nmat: str | None = Field(None, description="Noise model: corr, uncorr or corr_dct.")
     unit: str | None = Field(None, description="Unit of the map.")
     nocal: bool = Field(False, description="Leave out the calibration cuts; useful for simulations.")
     no_sidelobe: bool = Field(False, description="Leave out the sun and moon sidelobe cuts.")
@@ -153,10 +105,51 @@ class MLMapmaking(Workflow):
         return text
 
     @property
+    def runs_make_ml_map(self) -> bool:
+        """Whether the program is the one whose options are known, and no other in its place."""
+        return posixpath.basename(self.executable) == "so-site-pipeline" and self.subcommand == "make-ml-map"
+
+    def problems(self) -> Iterator[Diagnostic]:
+        """Yield the values that make-ml-map would refuse, most of them after it has read all data."""
+        if self.runs_make_ml_map:
+            fields = {option: key for option, key in OPTIONS_WITH_KEYS.items() if option in KNOWN_VALUES}
+            values: dict[str, tuple[KeyPath, Any]] = {
+                option: ((key,), getattr(self, key)) for option, key in fields.items()
+            }
+            values |= {option: (("options", option), value) for option, value in self.options.items()}
+            yield from value_problems(values)
+
+    def absent_files(self, base: Path, made: Container[str]) -> Iterator[Diagnostic]:
+        """Yield the files that make-ml-map reads besides its inputs, that aren't there and no job makes."""
+        if not self.runs_make_ml_map:
+            return
+        for option in FILES:
+            path = self.options.get(option)
+            if isinstance(path, str) and path and path not in made and not (base / path).exists():
+                message = f"the {option} file {path} does not exist"
+                yield Diagnostic("missing-file", message, key=("options", option))
+
+    def absent_masks(self) -> Iterator[Diagnostic]:
+        """Yield that the masks which make-ml-map needs by default aren't where it looks for them."""
+        absent = [
+            option
+            for option, default in SIDELOBE_MASKS.items()
+            if not self.options.get(option) and not Path(default).exists()
+        ]
+        if absent and not self.no_sidelobe:
+            yield Diagnostic(
+                "sidelobe-masks-missing",
+                f"make-ml-map cuts the sidelobes of sun and moon by masks, and its {' and '.join(absent)} "
+                "are not on this machine: without them it stops at the first observation",
+                severity=Severity.WARNING,
+                hint="no_sidelobe = true leaves the cuts out; "
+                'options = { sun-mask = "…", moon-mask = "…" } names your own',
+            )
+
+    @property
     def passes(self) -> int:
-        """How many passes the mapmaker makes: the longest of its lists, one value a pass."""
-        lists = (self.maxiter, self.downsample, self.interpol or "")
-        return max(len(values.split(",")) for values in lists)
+        """How many passes the mapmaker makes: the longer of its lists, one value a pass."""
+        return max(len(values.split(",")) for values in (self.maxiter, self.downsample))
 
     @property
     def preprocess_path(self) -> str:

@@ -6,7 +6,7 @@ import json
 import math
 import posixpath
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
@@ -15,7 +15,7 @@ from socm.core.jobs import JobSpec, RuleSpec
 from socm.core.models import Environment, Resources, Workflow
 from socm.core.null_analysis import NullAnalysis
 from socm.core.null_tests import EXCLUSIVE_OPTIONS, SplitOptions
-from socm.diagnostics import Diagnostic, DiagnosticError, nearest_name
+from socm.diagnostics import Diagnostic, DiagnosticError, Severity, nearest_name
 from socm.splits.null_tests import NULL_TESTS, find_test
 from socm.splits.null_tests import NullTest as NullTestRow
 from socm.workflows.ml_mapmaking import MLMapmaking
@@ -46,6 +46,13 @@ class NullTest(MLMapmaking, SplitOptions):
         """The null test's own name: the last key of its table."""
         return str(self.path[-1]) if self.path else self.name
 
+    def problems(self) -> Iterator[Diagnostic]:
+        """Yield what make-ml-map would refuse, and components that can't be judged."""
+        yield from super().problems()
+        if self.comps == "QU":
+            message = "null tests judge maps of T or of T, Q and U; a map of QU has no T"
+            yield Diagnostic("refused-value", message, key=("comps",), hint='write "TQU"')
+
     def null_test(self) -> NullTestRow:
         """Return what the test asks; raises DiagnosticError if its name is none that is known."""
         found = find_test(self.test, self)
@@ -63,6 +70,20 @@ class NullTest(MLMapmaking, SplitOptions):
                 )
             )
         return found
+
+    def judgement_problems(self, splits: TestSplits) -> Iterator[Diagnostic]:
+        """Yield that a test has a single half difference, which has nothing to be crossed with."""
+        least = 4 if len(splits.groups) == 1 else 2
+        if splits.nsplits < least:
+            groups = "one group" if len(splits.groups) == 1 else f"{len(splits.groups)} groups"
+            yield Diagnostic(
+                "never-judged",
+                f"{self.test} can never be judged: {splits.nsplits} splits of {groups} make one half "
+                "difference, and a spectrum without noise bias crosses two",
+                severity=Severity.WARNING,
+                key=("nsplits",) if self.nsplits is not None else (),
+                hint=f"write nsplits = {least}, or more",
+            )
 
     def split_rules(
         self,

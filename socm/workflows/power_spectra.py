@@ -6,9 +6,10 @@ import shlex
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from socm.core.fields import CampaignPath
+from socm.core.invalid import invalid
 from socm.core.models import Workflow
 from socm.workflows.command import Program
 
@@ -19,12 +20,33 @@ class SpectraStage(Program):
     kind: ClassVar[str] = "spectra-stage"
     free_matrix: ClassVar[bool] = True
 
-    executable: str = Field("python", min_length=1, description="Program that reads the script.")
+    executable: str = Field(
+        "python",
+        min_length=1,
+        description="Program that reads the script, with options of its own.",
+        examples=["python -u"],
+    )
     script: CampaignPath = Field(description="Script that the stage runs.")
+
+    @field_validator("executable")
+    @classmethod
+    def _check_words(cls, text: str) -> str:
+        try:
+            words = shlex.split(text)
+        except ValueError as error:
+            raise invalid("wrong-value", f"no shell can read {text!r}: {str(error).lower()}") from None
+        if not words:
+            raise invalid("wrong-value", "the program is empty", 'write "python", or leave the key out')
+        return text
+
+    @property
+    def program(self) -> str:
+        """The first word of the executable."""
+        return shlex.split(self.executable)[0]
 
     def get_command(self, **kwargs: Any) -> str:  # noqa: ARG002 -- part of the documented signature
         """Return the program, its subcommand and the script as shell text."""
-        words = (self.executable, self.subcommand, self.script)
+        words = (*shlex.split(self.executable), self.subcommand, self.script)
         return " ".join(shlex.quote(part) for part in words if part)
 
     def program_files(self) -> dict[str, str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from socm.core.models import Workflow
+from socm.core.variables import is_expanded, names_variables
 from socm.diagnostics import Diagnostic, Severity
 from socm.workflows.command import Program
 
@@ -25,29 +26,45 @@ def check_programs(workflow: Workflow, base: Path) -> Iterator[Diagnostic]:
     environment = workflow.environment
     if environment.conda or environment.modules or environment.container or environment.setup:
         return
-    if not workflow.executable:
+    if not workflow.program:
         return
-    if "/" in workflow.executable and not workflow.executable.startswith("/"):
+    if "/" in workflow.program and not workflow.program.startswith("/"):
         # Where it is an input as well, its not being there is an error.
-        if not isinstance(workflow, Program) and not (base / workflow.executable).exists():
-            message = f"the program {workflow.executable} isn't there"
+        if not isinstance(workflow, Program) and not (base / workflow.program).exists():
+            message = f"the program {workflow.program} isn't there"
             yield Diagnostic("program-not-found", message, Severity.WARNING, key=("executable",))
         return
-    program = shutil.which(workflow.executable)
+    program = shutil.which(workflow.program)
     if program is None:
         yield Diagnostic(
             code="program-not-found",
-            message=f"`{workflow.executable}` is not on the PATH of this machine",
+            message=f"`{workflow.program}` is not on the PATH of this machine",
             severity=Severity.WARNING,
-            hint="its jobs will need it where they run: pip install 'socm[mapmaking]', or name a conda "
+            hint="arguments of the program go into `args`"
+            if " " in workflow.program
+            else "its jobs will need it where they run: pip install 'socm[mapmaking]', or name a conda "
             "environment or modules in .environment",
         )
-    elif workflow.executable == "so-site-pipeline" and (why := _mpi_missing(program)):
+    elif workflow.program == "so-site-pipeline" and (why := _mpi_missing(program)):
         yield Diagnostic(
             code="mpi-missing",
             message=f"the mapmaker reads all data and then dies without MPI: {why}",
             hint="pip install mpi4py mpich beside it",
         )
+
+
+def literal_variables(workflow: Workflow) -> Iterator[Diagnostic]:
+    """Yield the environment variables whose values look as if a shell should read them, and no shell does."""
+    for name, text in workflow.environment.all_variables().items():
+        if names_variables(text) and not is_expanded(text):
+            yield Diagnostic(
+                "variable-not-expanded",
+                f"{name} gets the text `{text}` as it is, with its dollar",
+                severity=Severity.WARNING,
+                key=("environment", name),
+                hint="paths and lists of paths are expanded where the job runs, such as /scratch/$USER; "
+                "for anything else, export it in a file that `setup` names",
+            )
 
 
 @runtime_checkable

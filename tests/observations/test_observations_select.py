@@ -110,6 +110,20 @@ class TestDerivedColumns:
         stop = length.columns["stop_time"] - length.columns["timestamp"]
         assert stop.tolist() == [60.0, 60.0, 3600.0, *[60.0] * 7]
 
+    def test_an_end_is_a_stop(self, make_context: MakeContext) -> None:
+        rows = [
+            {**row, "start_time": row["timestamp"], "end_time": row["timestamp"] + 60} for row in OBSERVATIONS
+        ]
+        context = make_context(rows)
+        table = select(context, "1", ["start_time", "stop_time"])
+        assert set(table.columns["stop_time"] - table.columns["start_time"]) == {60.0}
+        assert table.derived["stop_time"] == "end_time"
+        assert problem(context, "stop_time < 5").hint == "write end_time"
+
+    def test_a_query_for_an_end_that_is_not_there_says_what_to_write(self, make_context: MakeContext) -> None:
+        rows = [{**row, "start_time": row["timestamp"]} for row in OBSERVATIONS]
+        assert problem(make_context(rows), "end_time < 5").hint == "write start_time + duration"
+
     def test_wafers_and_telescope_are_read_from_the_id(self, make_context: MakeContext) -> None:
         table = select(make_context(), "1", ["wafer_slots_list", "telescope_flavor"])
         assert table.columns["wafer_slots_list"].tolist()[:2] == ["ws0,ws1,ws2", "ws0,ws1"]

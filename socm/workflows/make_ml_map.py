@@ -1,0 +1,135 @@
+"""Options of make-ml-map (sotodlib 0.6.24): which there are, and which values they take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from socm.core.references import references_in
+from socm.diagnostics import Diagnostic, KeyPath, nearest_name
+
+MAKE_ML_MAP_OPTIONS: Mapping[str, bool] = {
+    "comps": True,
+    "wafers": True,
+    "ots": True,
+    "bands": True,
+    "context": True,
+    "tods": True,
+    "ntod": True,
+    "nmat": True,
+    "max-dets": True,
+    "site": True,
+    "verbose": False,
+    "quiet": False,
+    "center-at": True,
+    "window": True,
+    "inject": True,
+    "nocal": False,
+    "nmat-dir": True,
+    "nmat-mode": True,
+    "downsample": True,
+    "downgrade": True,
+    "maxiter": True,
+    "interpol": True,
+    "tiled": True,
+    "srcsamp": True,
+    "unit": True,
+    "iunit": True,
+    "maxcut": True,
+    "no-sidelobe": False,
+    "sun-mask": True,
+    "moon-mask": True,
+    "hits": False,
+    "cut-type": True,
+}
+"""Options of make-ml-map (sotodlib 0.6.24) and whether each takes a value."""
+
+OPTIONS_WITH_KEYS: Mapping[str, str] = {
+    "comps": "comps",
+    "wafers": "wafer",
+    "ots": "tube",
+    "bands": "bands",
+    "context": "context",
+    "nmat": "nmat",
+    "site": "site",
+    "nocal": "nocal",
+    "no-sidelobe": "no_sidelobe",
+    "downsample": "downsample",
+    "maxiter": "maxiter",
+    "interpol": "interpol",
+    "tiled": "tiled",
+    "unit": "unit",
+}
+"""Options that have a key of their own in the campaign file."""
+
+REFUSED_OPTIONS: Mapping[str, str] = {
+    "quiet": "the log would not say which observations are in the map, and no map would count as covered"
+}
+"""Options that make-ml-map knows and no job can have, and why."""
+
+KNOWN_VALUES: Mapping[str, tuple[str, ...]] = {
+    "comps": ("T", "QU", "TQU"),
+    "interpol": ("nearest", "nn", "bilinear", "lin"),
+    "iunit": ("nK", "uK", "mK", "K", "kK", "MK", "GK"),
+    "nmat": ("corr", "uncorr", "corr_dct", "debug"),
+    "nmat-mode": ("build", "cache", "load", "save"),
+    "site": ("so_lat", "so_sat1", "so_sat2", "so_sat3", "so", "act"),
+    "unit": ("nK", "uK", "mK", "K", "kK", "MK", "GK"),
+    "cut-type": ("full", "poly"),
+}
+"""Options that take one of a few words. Most are read only when the first observation is in memory."""
+
+SIDELOBE_MASKS: Mapping[str, str] = {
+    "sun-mask": "/global/cfs/cdirs/sobs/users/sigurdkn/masks/sidelobe/sun.fits",
+    "moon-mask": "/global/cfs/cdirs/sobs/users/sigurdkn/masks/sidelobe/moon.fits",
+}
+"""Options that name the masks without which no_sidelobe must be set, and where the program looks itself."""
+
+FILES = ("sun-mask", "moon-mask", "srcsamp", "inject")
+"""Options that name files."""
+
+WHOLE_NUMBERS = frozenset({"downgrade", "max-dets", "ntod"})
+NUMBERS = frozenset({"maxcut", "window"})
+
+
+def value_problems(values: Mapping[str, tuple[KeyPath, Any]]) -> Iterator[Diagnostic]:
+    """Yield what is wrong with the values of options: option to key and value, None where none is given."""
+    for option, (key, value) in values.items():
+        text = str(value)
+        if value is None or isinstance(value, bool | tuple) or references_in(text):
+            continue
+        name = key[-1]
+        if option == "interpol" and "," in text:
+            yield Diagnostic(
+                "refused-value",
+                f"make-ml-map takes one `{name}` for all passes, not {text}",
+                key=key,
+                hint="it hands the whole text to each pass, which knows no such interpolation",
+            )
+        elif option in KNOWN_VALUES and _as_read(option, text) not in KNOWN_VALUES[option]:
+            known = KNOWN_VALUES[option]
+            lowered = {one.lower(): one for one in known}
+            nearest = nearest_name(text, known) or lowered.get(
+                nearest_name(text.lower(), list(lowered)) or ""
+            )
+            yield Diagnostic(
+                "refused-value",
+                f"make-ml-map knows no `{name}` {text!r}",
+                key=key,
+                hint=f'did you mean "{nearest}"?' if nearest else None,
+                notes=(f"it knows: {', '.join(known)}",),
+            )
+        elif option in WHOLE_NUMBERS | NUMBERS and not _is_number(text, whole=option in WHOLE_NUMBERS):
+            kind = "a whole number" if option in WHOLE_NUMBERS else "a number"
+            yield Diagnostic("refused-value", f"make-ml-map takes {kind} for `{name}`, not {text!r}", key=key)
+
+
+def _as_read(option: str, text: str) -> str:
+    return text.lower() if option == "site" else text
+
+
+def _is_number(text: str, whole: bool) -> bool:
+    try:
+        return (int(text) if whole else float(text)) >= 0
+    except ValueError:
+        return False
