@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from campaigns import Workspace
 from cluster import ACCOUNT, SlurmCluster
-from socm.run.slurm import job_label
 
+from socm.executors.slurm.queue import job_label
 from socm.graph.grouping import identifier
 from socm.run.status import read_status
 
