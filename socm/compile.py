@@ -118,9 +118,13 @@ def compile_campaign(
     return Compiled(loaded, workspace, selections, cluster, plan, sources, waiting, unchecked, located)
 
 
-def write(compiled: Compiled) -> Written:
-    """Write what was compiled; files that already are as they should be stay untouched."""
-    return write_workspace(compiled.workspace, compiled.contents)
+def write(compiled: Compiled, *, force: bool = False) -> Written:
+    """Write what was compiled; files that already are as they should be stay untouched.
+
+    Raises DiagnosticError where files would be lost that are not as the last compile left them; `force`
+    writes over them.
+    """
+    return write_workspace(compiled.workspace, compiled.contents, force=force)
 
 
 def _load_cluster(loaded: LoadedCampaign, base: Path, problems: Collector) -> Cluster | None:

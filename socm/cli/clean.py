@@ -12,13 +12,13 @@ import click
 
 from socm.cli.options import note_unchecked, plugins_option, refuse_unchecked
 from socm.cli.printing import report
-from socm.diagnostics import Diagnostic, DiagnosticError, Place
+from socm.diagnostics import DiagnosticError
 from socm.diagnostics.terminal import echo, echo_json
 
 if TYPE_CHECKING:
     from socm.compile import Compiled
     from socm.core.models import Workflow
-    from socm.run.clean import Gone, Kept
+    from socm.run.clean import Gone, Kept, Proof
 
 MOST_SHOWN = 8
 """How many paths of a job are listed; the rest is counted."""
@@ -42,40 +42,57 @@ def clean_command(
     """List and remove what jobs made that are no longer in the campaign, after asking.
 
     What the campaign still names stays, also where it belongs to workflows that are disabled or
-    whose jobs aren't known yet. Files that no job of this workspace made are never touched.
+    whose jobs aren't known yet. So does every file that isn't proven to be a job's of this workspace,
+    left as the job left it: it is listed as not mine. docs/safety.md says what counts as proof.
     """
     from socm.compile import compile_campaign
-    from socm.run.clean import find_gone, remove
+    from socm.render.tree import MANIFEST
+    from socm.run.clean import find_gone
+    from socm.run.clean_checks import check_workspace, readable_records
 
     try:
         compiled = compile_campaign(file, output, plugins=not no_plugins)
         if not only_list:
             refuse_unchecked(compiled.loaded)
-        _check_workspace(compiled, file)
+        check_workspace(compiled.workspace, file, compiled.contents[MANIFEST])
+        with readable_records(compiled.workspace):
+            found = find_gone(compiled.workspace, kept_by(compiled, file))
+        leftovers = _leftovers(compiled)
     except DiagnosticError as error:
         report(error.diagnostics)
         raise click.exceptions.Exit(2) from None
     note_unchecked(compiled)
-    found = find_gone(compiled.workspace, kept_by(compiled, file))
-    leftovers = _leftovers(compiled)
     if form == "json":
         echo_json(_as_json(found, leftovers))
     else:
         echo(_as_text(found, leftovers), nl=False)
-    paths = [*(path for gone in found for path in gone.paths), *leftovers]
-    if only_list or not paths:
+    proofs = [*(proof for gone in found for proof in gone.proofs), *leftovers]
+    if only_list or not proofs:
         return
     if not yes:
         if form == "json" or not sys.stdin.isatty():
             raise click.UsageError("nobody is there to ask: say --yes to remove, or --list to look")
-        if not click.confirm(f"Remove these {len(paths)} files and folders?"):
+        if not click.confirm(f"Remove these {len(proofs)} files and folders?"):
             echo("Nothing removed.")
             return
-    failed = list(remove(compiled.workspace, paths))
+    _remove(compiled.workspace, proofs, form)
+
+
+def _remove(workspace: Path, proofs: Sequence[Proof], form: str) -> None:
+    """Remove what was listed while nobody runs the workspace; say what stays."""
+    from socm.run.clean import remove
+    from socm.run.clean_checks import not_running
+
+    try:
+        with not_running(workspace):
+            failed = list(remove(workspace, proofs))
+    except DiagnosticError as error:
+        report(error.diagnostics)
+        raise click.exceptions.Exit(2) from None
     for path, why in failed:
         echo(f"{path}: {why}", err=True)
     if form == "text":
-        echo(f"Removed {len(paths) - len(failed)} of {len(paths)}.")
+        echo(f"Removed {len(proofs) - len(failed)} of {len(proofs)}.")
     if failed:
         raise click.exceptions.Exit(2)
 
@@ -84,8 +101,8 @@ def kept_by(compiled: Compiled, file: Path) -> Kept:
     """Return what a compiled campaign still names."""
     from socm.core.references import texts_in
     from socm.executors import EXECUTORS
-    from socm.graph.checks import paths_in
     from socm.graph.grouping import identifier
+    from socm.graph.plan import paths_in
     from socm.run.clean import Kept
 
     campaign = compiled.loaded.campaign
@@ -120,73 +137,57 @@ def _shared_folders(compiled: Compiled) -> set[str]:
     return {folder for workflow in workflows for folder in _folders(workflow)}
 
 
-def _leftovers(compiled: Compiled) -> list[str]:
-    """Return the files that patterns in `temporary` name, of jobs that are done."""
-    from socm.jobs.finish import leftovers_of
+def _leftovers(compiled: Compiled) -> list[Proof]:
+    """Return the files that patterns in `temporary` fit, of jobs that are done."""
+    from socm.graph.plan import paths_in
+    from socm.run.clean import find_leftovers
 
-    found: list[str] = []
+    named: list[str] = []
     for _, job in compiled.plan.jobs():
+        named += job.outputs.values()
+        named += (path for value in job.inputs.values() for path in paths_in(value))
+    found: dict[str, Proof] = {}
+    for rule, job in compiled.plan.jobs():
         if job.leftovers and all((compiled.workspace / path).exists() for path in job.outputs.values()):
-            place = compiled.workspace
-            row = {
-                "outputs": {name: str(place / path) for name, path in job.outputs.items()},
-                "leftovers": [str(place / pattern) for pattern in job.leftovers],
-            }
-            found += [str(path.relative_to(place)) for path in leftovers_of(row)]
-    return sorted(set(found))
+            log = f"logs/{f'{rule.name}/{job.name}' if rule.has_wildcard else rule.name}.log"
+            proofs = find_leftovers(compiled.workspace, log, job.leftovers, named)
+            found |= {proof.path: proof for proof in proofs}
+    return [found[path] for path in sorted(found)]
 
 
-def _check_workspace(compiled: Compiled, file: Path) -> None:
-    """Raise if the workspace is another campaign's, or is running."""
-    from socm.run.lock import is_locked, read_holder
-
-    try:
-        text = (compiled.workspace / "workflow/manifest.json").read_text(encoding="utf-8")
-        manifest = json.loads(text)
-    except (OSError, ValueError):
-        return
-    sources = manifest.get("sources", {})
-    if file.name not in sources:
-        message = f"this workspace was last compiled from {', '.join(sources)}, not from {file.name}"
-        hint = f"`socm compile {file}` first, if what it doesn't name may go"
-        raise DiagnosticError(Diagnostic("other-campaign", message, place=Place(str(file)), hint=hint))
-    holder = read_holder(compiled.workspace)
-    if is_locked(compiled.workspace):
-        who = f"by {holder}" if holder else "by Snakemake"
-        message = f"the workspace is locked {who}"
-        hint = "wait for the end of the run; a dead run's lock goes with the next one"
-        raise DiagnosticError(Diagnostic("workspace-locked", message, place=Place(str(file)), hint=hint))
-
-
-def _as_text(found: Sequence[Gone], leftovers: Sequence[str]) -> str:
+def _as_text(found: Sequence[Gone], leftovers: Sequence[Proof]) -> str:
     if not found and not leftovers:
         return "Nothing to clean: every result here belongs to a job of the campaign.\n"
     lines: list[str] = []
     for gone in found:
         lines.append(f"{gone.title}: no longer in the campaign, {_size(gone.size_bytes)}")
-        lines += _some(gone.paths)
+        lines += _some([proof.path for proof in gone.proofs])
+        if gone.not_mine:
+            lines.append("  not mine, stays:")
+            lines += [f"  {line}" for line in _some([f"{path}: {why}" for path, why in gone.not_mine])]
     if leftovers:
-        lines += ["temporary files of jobs that are done", *_some(leftovers)]
+        lines += ["temporary files of jobs that are done", *_some([proof.path for proof in leftovers])]
     return "\n".join(lines) + "\n"
 
 
-def _some(paths: Sequence[str]) -> list[str]:
-    more = [f"  … and {len(paths) - MOST_SHOWN} more"] if len(paths) > MOST_SHOWN else []
-    return [*(f"  {path}" for path in paths[:MOST_SHOWN]), *more]
+def _some(texts: Sequence[str]) -> list[str]:
+    more = [f"  … and {len(texts) - MOST_SHOWN} more"] if len(texts) > MOST_SHOWN else []
+    return [*(f"  {text}" for text in texts[:MOST_SHOWN]), *more]
 
 
-def _as_json(found: Sequence[Gone], leftovers: Sequence[str]) -> str:
+def _as_json(found: Sequence[Gone], leftovers: Sequence[Proof]) -> str:
     jobs = [
         {
             "job": gone.title,
-            "outputs": list(gone.outputs),
-            "beside": list(gone.beside),
-            "reports": list(gone.reports),
+            "outputs": [proof.path for proof in gone.outputs],
+            "beside": [proof.path for proof in gone.beside],
+            "reports": [proof.path for proof in gone.reports],
+            "not_mine": [{"path": path, "why": why} for path, why in gone.not_mine],
             "size_bytes": gone.size_bytes,
         }
         for gone in found
     ]
-    return json.dumps({"gone": jobs, "temporary": list(leftovers)}, indent=1) + "\n"
+    return json.dumps({"gone": jobs, "temporary": [proof.path for proof in leftovers]}, indent=1) + "\n"
 
 
 def _size(size_bytes: float) -> str:

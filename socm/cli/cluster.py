@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from socm.diagnostics.edge import naming
 from socm.diagnostics.terminal import echo, printable_json
 
 
@@ -44,6 +43,7 @@ def detect(partition: str | None, output: Path | None, force: bool) -> None:
     """Write a cluster file from what Slurm says of itself."""
     from socm.clusters import cluster_toml
     from socm.executors import EXECUTORS
+    from socm.formats.new_file import write_new
 
     (detected,) = filter(None, (executor.detect(partition) for executor in EXECUTORS.values()))
     text = cluster_toml(detected)
@@ -51,9 +51,6 @@ def detect(partition: str | None, output: Path | None, force: bool) -> None:
         echo(printable_json(text), nl=False)
         return
     file = output or Path(f"{detected.cluster.name}.toml")
-    if file.exists() and not force:
-        raise click.UsageError(f"{file} is there already; --force writes over it, -o names another")
     file.parent.mkdir(parents=True, exist_ok=True)
-    with naming(file):
-        file.write_text(text)
+    write_new(file, text.encode(), force=force)
     echo(f'Wrote {file}. In the campaign: resource = "{file if file.is_absolute() else f"./{file}"}"')

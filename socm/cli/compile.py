@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from socm.run.last_compile import Remembered
 
 
+FORCE = click.option(
+    "--force", is_flag=True, help="Write over generated files that were changed since the last compile, too."
+)
+
+
 @click.command(name="compile")
 @click.argument("file", type=click.Path(path_type=Path), metavar="CAMPAIGN")
 @click.option(
@@ -33,7 +38,8 @@ if TYPE_CHECKING:
     "--format", "form", type=click.Choice(["text", "json"]), default="text", help="How problems are told."
 )
 @plugins_option
-def compile_command(file: Path, output: Path | None, form: str, no_plugins: bool) -> None:
+@FORCE
+def compile_command(file: Path, output: Path | None, form: str, no_plugins: bool, force: bool) -> None:
     """Write the workflow of a campaign file: workflow/Snakefile and what it needs.
 
     Files that already are as they should be stay untouched; after a mistake nothing is written.
@@ -62,7 +68,11 @@ def compile_command(file: Path, output: Path | None, form: str, no_plugins: bool
         report(error.diagnostics, as_json=form == "json")
         raise click.exceptions.Exit(2) from None
     running = (*_who_runs(workspace), *_whose_it_was(workspace, file))
-    written = write_workflow(compiled, known)
+    try:
+        written = write_workflow(compiled, known, force=force)
+    except DiagnosticError as error:
+        report(error.diagnostics, as_json=form == "json")
+        raise click.exceptions.Exit(2) from None
     is_new = bool(written.created or written.changed or written.removed)
     notes = (*compiled.diagnostics, *_inputs_elsewhere(workspace, _to_remember(compiled)))
     report((*notes, *(running if is_new else ())), written=True, as_json=form == "json")
@@ -114,9 +124,14 @@ def _whose_it_was(workspace: Path, file: Path) -> tuple[Diagnostic, ...]:
     try:
         sources = json.loads((workspace / MANIFEST).read_bytes())["sources"]
         others = [name for name in sources if name != file.name and (file.parent / name).is_file()]
+        beside = workspace / file.name
+        if file.name in sources and beside.is_file() and not beside.samefile(file):
+            others = [str(beside)]
+        elif file.name in sources:
+            return ()
     except (OSError, ValueError, KeyError, TypeError):
         return ()
-    if file.name in sources or not others:
+    if not others:
         return ()
     return (
         Diagnostic(
@@ -128,12 +143,12 @@ def _whose_it_was(workspace: Path, file: Path) -> tuple[Diagnostic, ...]:
     )
 
 
-def write_workflow(compiled: Compiled, known: str | None) -> Written:
+def write_workflow(compiled: Compiled, known: str | None, *, force: bool = False) -> Written:
     """Write what was compiled, and remember it for the next compile; `known` is its fingerprint."""
     from socm.compile import write
     from socm.run.last_compile import remember
 
-    written = write(compiled)
+    written = write(compiled, force=force)
     if not compiled.waiting:
         remember(compiled.workspace, known, _to_remember(compiled))
     return written

@@ -9,7 +9,6 @@ import click
 
 from socm.cli.options import note_unchecked, plugins_option
 from socm.cli.printing import report
-from socm.diagnostics.edge import naming
 from socm.diagnostics.terminal import echo
 
 if TYPE_CHECKING:
@@ -37,11 +36,15 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, dir_okay=False),
     help="File to write, instead of printing.",
 )
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
 @plugins_option
-def graph_command(file: Path, form: str, by: Level, output: Path | None, no_plugins: bool) -> None:
+def graph_command(
+    file: Path, form: str, by: Level, output: Path | None, force: bool, no_plugins: bool
+) -> None:
     """Show which workflows wait for which, and how many jobs they have. Nothing else is written."""
     from socm.compile import compile_campaign
     from socm.diagnostics import DiagnosticError
+    from socm.formats.new_file import write_new
     from socm.graph.network import make_network
     from socm.graph.picture import FORMATS
 
@@ -65,6 +68,5 @@ def graph_command(file: Path, form: str, by: Level, output: Path | None, no_plug
     if output is None:
         echo(text, nl=False)
         return
-    with naming(output):
-        output.write_text(text, encoding="utf-8")
+    write_new(output, text.encode(), force=force)
     echo(f"Wrote {output}.")

@@ -9,9 +9,10 @@ import click
 
 from socm.cli.options import plugins_option
 from socm.cli.printing import report
-from socm.diagnostics import Diagnostic, DiagnosticError, Place, explain, explained_codes, nearest_name
+from socm.diagnostics import Diagnostic, DiagnosticError, explain, explained_codes, nearest_name
 from socm.diagnostics.edge import naming
 from socm.diagnostics.terminal import echo, echo_json, printable_json
+from socm.formats.new_file import check_free, write_new
 
 _FORMAT = click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", help="How problems are told."
@@ -30,13 +31,12 @@ def init(folder: Path) -> None:
     from socm.workflows import registered_workflows
 
     campaign, schema = folder / FILE, folder / SCHEMA_FILE
-    _refuse_existing(campaign)
-    _refuse_existing(schema)
-    folder.mkdir(parents=True, exist_ok=True)
-    with naming(campaign):
-        campaign.write_text(starter_text(folder.resolve().name or "campaign"), encoding="utf-8")
-    with naming(schema):
-        schema.write_text(_json(campaign_schema(registered_workflows)), encoding="utf-8")
+    check_free(campaign)
+    check_free(schema)
+    with naming(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    write_new(campaign, starter_text(folder.resolve().name or "campaign").encode())
+    write_new(schema, _json(campaign_schema(registered_workflows)).encode())
     echo(f"Wrote {campaign} and {schema}.")
     echo("Next: put in your paths and say `socm check campaign.toml`; or try it with `socm simulate data`.")
 
@@ -132,15 +132,14 @@ def import_command(file: Path, output: Path | None, form: str) -> None:
     try:
         imported = import_stages(file)
         if output is not None:
-            _refuse_existing(output)
+            check_free(output)
     except DiagnosticError as error:
         report(error.diagnostics, as_json=form == "json")
         raise click.exceptions.Exit(2) from None
     if output is None:
         echo(printable_json(imported.text), nl=False)
     else:
-        with naming(output):
-            output.write_text(imported.text, encoding="utf-8")
+        write_new(output, imported.text.encode())
     report(imported.diagnostics, written=True, as_json=form == "json" and output is not None)
     if output is not None and form == "text":
         echo(f"Wrote {output}.")
@@ -172,10 +171,3 @@ def _json(value: object) -> str:
 
 def _number(count: int, word: str) -> str:
     return f"{count} {word}{'' if count == 1 else 's'}"
-
-
-def _refuse_existing(path: Path) -> None:
-    if path.exists():
-        hint = "take another name, or remove it first"
-        problem = Diagnostic("file-exists", "this file is there already", place=Place(str(path)), hint=hint)
-        raise DiagnosticError(problem)

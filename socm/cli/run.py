@@ -181,6 +181,8 @@ def _run_snakemake(command: Sequence[str], workspace: Path, plain: bool) -> int:
     else:
         log = workspace / "logs" / "snakemake.log"
         log.parent.mkdir(exist_ok=True)
+        if log.is_symlink():
+            log.unlink()
         with log.open("wb") as file:
             code = _watch(
                 subprocess.Popen(words, cwd=workspace, stdout=file, stderr=subprocess.STDOUT), workspace

@@ -23,7 +23,7 @@ class JobSpec:
     that are folders, and `mark` the one that the job's success makes where its program makes none.
     `shown` are those that Snakemake's own report holds, with the heading they stand under.
     `carries` says for an output what its readers read with it (the data behind a context file).
-    `leftovers` are patterns of files that are no outputs and go when the job is done. `records` are
+    `leftovers` are patterns of files beside the outputs that go when the job is done. `records` are
     files that hold these texts once the job has run as it is planned now.
     """
 

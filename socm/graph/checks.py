@@ -7,19 +7,16 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 
-from socm.clusters import SCHEDULERS
 from socm.core.jobs import JobSpec
 from socm.core.shells import is_plain
 from socm.diagnostics import Collector, Diagnostic, KeyPath, Severity, nearest_name
-from socm.graph.plan import Plan, Rule
+from socm.graph.own_folders import WORKSPACE_FOLDERS, check_patterns
+from socm.graph.plan import Plan, Rule, paths_in, title_of
 
 Job = tuple[Rule, JobSpec]
 
 _LIKE_A_WILDCARD = re.compile(r"\{\s*[.\w]+\s*(,[^{}]*(\{\d+(,\d+)?\}[^{}]*)*)?\}")
 """What Snakemake takes for a wildcard wherever it stands in a path; there is no way to escape it."""
-
-WORKSPACE_FOLDERS = ("workflow", *SCHEDULERS, "logs", "benchmarks", ".snakemake")
-"""Folders of the workspace that are not for results."""
 
 
 def check_plan(
@@ -29,8 +26,8 @@ def check_plan(
 
     `place` says where a path leads, because one file may have several: absolute, relative, through a link.
     Problems are outputs that two jobs claim or that lie in each other, inputs that nothing makes, paths
-    that Snakemake can't name, jobs that wait for themselves, and temporary outputs that would never be
-    made.
+    that Snakemake can't name, jobs that wait for themselves, temporary outputs that would never be
+    made, and patterns of temporary files that reach too far.
     """
     problems = Collector()
     makers = _check_outputs(plan, place, problems)
@@ -38,17 +35,8 @@ def check_plan(
     _check_inputs(plan, makers, cache(exists), problems)
     _check_circles(plan, makers, problems)
     _check_temporary(plan, problems)
+    check_patterns(plan, place, problems)
     return tuple(problems.diagnostics)
-
-
-def paths_in(value: str | tuple[str, ...]) -> tuple[str, ...]:
-    """Return the paths of an input, which may be one or several."""
-    return (value,) if isinstance(value, str) else value
-
-
-def title_of(rule: Rule, job: JobSpec) -> str:
-    """Return what messages call a job: ``mission-tests/mission_split_1``."""
-    return f"{rule.name}/{job.name}" if job.name else rule.name
 
 
 def makers_of(plan: Plan) -> dict[str, Job]:

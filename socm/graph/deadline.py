@@ -9,8 +9,8 @@ from graphlib import TopologicalSorter
 
 from socm.core.jobs import JobSpec
 from socm.diagnostics import Diagnostic, Severity
-from socm.graph.checks import makers_of, paths_in, title_of
-from socm.graph.plan import Plan, Rule
+from socm.graph.checks import makers_of
+from socm.graph.plan import Plan, Rule, paths_in, title_of
 
 Job = tuple[Rule, JobSpec]
 

@@ -10,8 +10,8 @@ from graphlib import TopologicalSorter
 from typing import Literal
 
 from socm.core.jobs import JobSpec
-from socm.graph.checks import makers_of, paths_in, title_of
-from socm.graph.plan import Plan, Rule
+from socm.graph.checks import makers_of
+from socm.graph.plan import Plan, Rule, paths_in, title_of
 
 MOST_REDUCED = 2000
 Level = Literal["workflow", "rule", "job"]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
 from socm.diagnostics.edge import run_program
 from socm.diagnostics.terminal import echo
 from socm.jobs.coverage import coverage_message, empty_map_message, read_coverage
-from socm.jobs.finish import finish, remove_leftovers
+from socm.jobs.finish import NOTE, finish, remove_leftovers
 from socm.jobs.weight import is_empty
 from socm.observations.asked import Asked
 
@@ -46,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def finish_job(asked: argparse.Namespace) -> int:
     """Finish a job that succeeded."""
-    finish(asked.table, asked.job)
+    finish(asked.table, asked.job, _note())
     return 0
 
 
@@ -95,13 +96,19 @@ def check_coverage(asked: argparse.Namespace) -> int:
     elif any(is_empty(Path(row["outputs"][name])) for name in ("hits", "ivar") if name in row["outputs"]):
         message = empty_map_message(title, row["inputs"].get("area", ""))
     else:
-        remove_leftovers(row)
+        remove_leftovers(row, _note())
         return 0
     with asked.log.open("a", encoding="utf-8") as log:
         log.write(f"\n{message}\n")
     # The map and coverage.json are declared outputs: Snakemake takes them away with the failed job.
     echo(message, err=True)
     return TOO_LITTLE
+
+
+def _note() -> Path | None:
+    """Return the note on the job's files, which its shell names."""
+    name = os.environ.get(NOTE)
+    return Path(name) if name else None
 
 
 if __name__ == "__main__":

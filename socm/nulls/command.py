@@ -42,12 +42,16 @@ directories_argument = click.argument(
     metavar="FOLDER",
     help="Write every plot there too, as PNG and PDF.",
 )
-def report_command(directories: tuple[Path, ...], output: Path | None, form: str, plots: Path | None) -> None:
+@click.option("--force", is_flag=True, help="Write over files that aren't socm's, too.")
+def report_command(
+    directories: tuple[Path, ...], output: Path | None, form: str, plots: Path | None, force: bool
+) -> None:
     """Report on the null tests of a compiled campaign, those that have run and those that haven't.
 
     DIR is the campaign's folder (here), or the output folders of single tests.
     """
-    from socm.nulls.report.page import write_reports
+    from socm.formats.new_file import check_free
+    from socm.nulls.report.page import is_page, is_verdict, write_reports
     from socm.nulls.report.verdict import judge_workspaces
 
     places = directories or (Path(),)
@@ -55,7 +59,7 @@ def report_command(directories: tuple[Path, ...], output: Path | None, form: str
     if plots is not None:
         from socm.nulls.report.figures import write_figures
 
-        write_figures(plots, verdict)
+        write_figures(plots, verdict, force=force)
     if form != "html":
         if form == "json":
             echo_json(_as_json(verdict))
@@ -63,6 +67,8 @@ def report_command(directories: tuple[Path, ...], output: Path | None, form: str
             echo(_as_tsv(verdict), nl=False)
         return
     page = output or places[0] / "report.html"
+    check_free(page, force=force, is_ours=is_page)
+    check_free(page.with_name("verdict.json"), force=force, is_ours=is_verdict)
     write_reports(verdict, places, page, page.with_name("verdict.json"))
     echo(verdict.sentence)
     echo(f"Wrote {page} and {page.with_name('verdict.json')}.")

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from socm.core.jobs import JobSpec
 from socm.core.variables import is_expanded, shell_value
 from socm.graph import Rule
-from socm.graph.checks import paths_in
+from socm.graph.plan import paths_in
 
 ENVIRONMENTS = "workflow/envs/"
 """Where the compile puts the conda environments that campaigns name by file."""
@@ -24,10 +24,12 @@ def environment_file(rule: str) -> str:
     return f"workflow/environments/{rule}.json"
 
 
-def render_environment(rule: Rule, files: Mapping[str, str]) -> str:
+def render_environment(rule: Rule, files: Mapping[str, str], is_own: bool) -> str:
     """Return what a rule's jobs run in, as one line: each job notes it as it is when the job starts.
 
-    `files` are the texts of the workspace, among them the conda environments that are files.
+    `files` are the texts of the workspace, among them the conda environments that are files. `is_own`
+    says that nobody else writes into the folders of a job's outputs: a second line says it to the job,
+    which then notes all that it makes there.
     """
     environment = rule.spec.environment
     values = {
@@ -39,7 +41,8 @@ def render_environment(rule: Rule, files: Mapping[str, str]) -> str:
         "setup": environment.setup,
         "variables": environment.all_variables(),
     }
-    return json.dumps({name: value for name, value in values.items() if value}) + "\n"
+    line = json.dumps({name: value for name, value in values.items() if value}) + "\n"
+    return f"{line}own\n" if is_own else line
 
 
 def command_text(rule: Rule, job: JobSpec) -> str:

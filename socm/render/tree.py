@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from socm import __version__
 from socm.graph import Plan, Rule
+from socm.graph.own_folders import rules_with_own_folders
 from socm.render.environments import environment_file, render_environment
 from socm.render.snakefile import (
     name_constraints,
@@ -68,7 +69,10 @@ def render_workspace(
         if job.observations is not None:
             texts[str(job.inputs["query"])] = query_file_text(job.observations)
     texts |= plan.files()
-    texts |= {environment_file(rule.name): render_environment(rule, texts) for rule in plan.rules}
+    own = rules_with_own_folders(plan)
+    texts |= {
+        environment_file(rule.name): render_environment(rule, texts, rule.name in own) for rule in plan.rules
+    }
     files: dict[str, str | bytes] = {**texts, **extra_files}
     contents = {path: _as_bytes(files[path]) for path in sorted(files)}
     manifest = {

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
+import glob
+import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -15,15 +18,17 @@ from pathlib import Path
 
 from socm.diagnostics import Diagnostic, DiagnosticError
 from socm.diagnostics.edge import naming
+from socm.formats.document import replace_file
 
 FOLDER = "workflow"
 """The folder that is replaced as one."""
 
-_MARK = b"ritten by socm"
-"""What stands at the head of the files that people write by hand, too: the Snakefile and the profiles."""
+_MANIFEST = f"{FOLDER}/manifest.json"
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
+_NEW, _OLD = ".new", ".old"
+"""How the names end of the folder that is being made, and of the one that is moved aside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,51 +41,80 @@ class Written:
     unchanged: int
 
 
-def write_workspace(workspace: Path, contents: Mapping[str, bytes]) -> Written:
+def write_workspace(workspace: Path, contents: Mapping[str, bytes], *, force: bool = False) -> Written:
     """Write `contents` into `workspace`; touch nothing that already is as it should be.
 
     The new ``workflow`` folder is made beside the old one, with links to the files that stay, and
     the two change places in one step: a kill leaves the one or the other. Files outside it (the
     profiles) are replaced by rename before that. Files that an earlier compile wrote and this one
-    doesn't are removed; any other file is kept. Raises DiagnosticError (not-written-by-socm) where
-    somebody else's Snakefile or profile stands in the way, before anything is written.
+    doesn't are removed; any other file is kept. Raises DiagnosticError (not-written-by-socm), before
+    anything is written, where a file would be lost that somebody else wrote or has changed since the
+    last compile; `force` writes over it.
     """
-    _check_own(workspace, contents)
+    _check_own(workspace, contents, force)
     workspace.mkdir(parents=True, exist_ok=True)
     with _locked(workspace):
         return _write(workspace, contents)
 
 
-def _check_own(workspace: Path, contents: Mapping[str, bytes]) -> None:
-    """Raise for files that would be lost: those that neither an earlier compile nor this one wrote."""
-    heads = {path: _MARK in content[:400] for path, content in contents.items()}
-    foreign = [
-        path
-        for path in (FOLDER, *(path for path, is_marked in heads.items() if is_marked))
-        if (workspace / path).is_file() and _MARK not in (_read(workspace / path) or b"")[:400]
-    ]
-    if foreign:
+def _check_own(workspace: Path, contents: Mapping[str, bytes], force: bool) -> None:
+    """Raise for files that would be lost: those that are not as the last compile left them."""
+    known = _files_of_last_compile(workspace)
+    folder = workspace / FOLDER
+    in_the_way = [FOLDER] if folder.exists() and not folder.is_dir() else []
+    changed = (
+        [] if force else [path for path in contents if not _is_own(workspace, path, contents[path], known)]
+    )
+    if in_the_way or changed:
         raise DiagnosticError(
             Diagnostic(
                 "not-written-by-socm",
-                f"{workspace / path} is in the way, and socm did not write it",
-                hint="move it, or write the workflow elsewhere: -o <folder>",
+                f"{workspace / path} is in the way: socm did not write it"
+                + (", or it was changed since" if path in changed else ""),
+                hint="move it, or write the workflow elsewhere: -o <folder>"
+                + ("; `socm compile --force` writes over it" if path in changed else ""),
             )
-            for path in foreign
+            for path in (*in_the_way, *changed)
         )
 
 
+def _is_own(workspace: Path, path: str, content: bytes, known: Mapping[str, str]) -> bool:
+    """Return whether nothing is lost if a file is replaced: it isn't there, or as it was or will be."""
+    place = workspace / path
+    if not os.path.lexists(place):
+        return True
+    current = _read(place)
+    if current == content:
+        return True
+    if current is None or place.is_symlink():
+        return False
+    if path == _MANIFEST:
+        return bool(known)
+    return hashlib.sha256(current).hexdigest() == known.get(path)
+
+
 def _write(workspace: Path, contents: Mapping[str, bytes]) -> Written:
+    _restore(workspace)
     before = _files_of_last_compile(workspace)
     current = {path: _read(workspace / path) for path in contents}
     created = tuple(path for path in contents if current[path] is None)
     changed = tuple(path for path in contents if current[path] not in (None, contents[path]))
-    removed = tuple(path for path in before if path not in contents and (workspace / path).is_file())
+    removed = tuple(
+        path
+        for path in before
+        if path not in contents
+        and path.startswith(f"{FOLDER}/")
+        and (text := _read(workspace / path)) is not None
+        and hashlib.sha256(text).hexdigest() == before[path]
+    )
     outside = [path for path in (*created, *changed) if not path.startswith(f"{FOLDER}/")]
     for path in outside:
-        _replace_file(workspace / path, contents[path])
+        (workspace / path).parent.mkdir(parents=True, exist_ok=True)
+        with naming(workspace / path):
+            replace_file(workspace / path, contents[path])
     if len(outside) < len(created) + len(changed) or removed:
-        _replace_folder(workspace, contents, set(created) | set(changed), set(removed))
+        generated = {*contents, *before, _MANIFEST}
+        _replace_folder(workspace, contents, set(created) | set(changed), set(removed), generated)
     return Written(
         tuple(sorted(created)),
         tuple(sorted(changed)),
@@ -101,48 +135,31 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _files_of_last_compile(workspace: Path) -> list[str]:
-    """Return the paths that the last manifest lists; none where it can't be read."""
-    text = _read(workspace / FOLDER / "manifest.json")
+def _files_of_last_compile(workspace: Path) -> dict[str, str]:
+    """Return the paths that the last manifest lists, with their digests; none where it can't be read."""
+    text = _read(workspace / _MANIFEST)
     try:
         files = json.loads(text)["files"] if text else {}
-    except (ValueError, KeyError, TypeError):
-        return []
-    return [path for path in files if path.startswith(f"{FOLDER}/") and ".." not in path.split("/")]
+        return {path: str(digest) for path, digest in files.items() if ".." not in path.split("/")}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}
 
 
 def _read(path: Path) -> bytes | None:
     try:
         return path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return None
 
 
-def _replace_file(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with naming(path), os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(temporary).chmod(0o644 & ~_umask())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def _replace_folder(workspace: Path, contents: Mapping[str, bytes], fresh: set[str], gone: set[str]) -> None:
+def _replace_folder(
+    workspace: Path, contents: Mapping[str, bytes], fresh: set[str], gone: set[str], generated: set[str]
+) -> None:
     # Where the folder is a link, to a larger disk for instance, it stays one.
     old = (workspace / FOLDER).resolve()
-    for leftover in old.parent.glob(f".{old.name}.*.new"):
-        shutil.rmtree(leftover, ignore_errors=True)
-    new = Path(tempfile.mkdtemp(dir=old.parent, prefix=f".{old.name}.", suffix=".new"))
+    for leftover in _leftover_folders(old):
+        _discard(leftover, old, generated)
+    new = Path(tempfile.mkdtemp(dir=old.parent, prefix=f".{old.name}.", suffix=_NEW))
     try:
         new.chmod(0o777 & ~_umask())
         if old.is_dir():
@@ -167,7 +184,61 @@ def _replace_folder(workspace: Path, contents: Mapping[str, bytes], fresh: set[s
         _remove_empty_folders(new)
         _swap(new, old)
     finally:
-        shutil.rmtree(new, ignore_errors=True)
+        _discard(new, old, generated)
+
+
+def _leftover_folders(old: Path) -> list[Path]:
+    """Return the folders that killed compiles have left beside a workflow folder."""
+    name = re.compile(rf"\.{re.escape(old.name)}\.[a-z0-9_]{{8}}({re.escape(_NEW)}|{re.escape(_OLD)})")
+    folders = (path for path in old.parent.glob(f".{glob.escape(old.name)}.*") if name.fullmatch(path.name))
+    return sorted(path for path in folders if path.is_dir() and not path.is_symlink())
+
+
+def _restore(workspace: Path) -> None:
+    """Put the folder back that a compile had moved aside when it was killed."""
+    old = (workspace / FOLDER).resolve()
+    aside = [path for path in _leftover_folders(old) if path.name.endswith(_OLD)]
+    if aside and not old.exists():
+        aside[0].rename(old)
+
+
+def _discard(folder: Path, current: Path, generated: set[str]) -> None:
+    """Remove a folder that was replaced or not finished, but for what would be lost with it.
+
+    What somebody put into it is moved to the folder that stands now, or stays where that has another one.
+    """
+    for root, _, names in os.walk(folder, topdown=False):
+        for name in names:
+            path = Path(root, name)
+            below = path.relative_to(folder)
+            if (FOLDER / below).as_posix() in generated or _is_twin(path, current / below):
+                path.unlink()
+            elif not os.path.lexists(current / below):
+                (current / below).parent.mkdir(parents=True, exist_ok=True)
+                path.rename(current / below)
+        for link in (
+            path
+            for path in Path(root).iterdir()
+            if path.is_symlink() and _is_twin(path, current / path.relative_to(folder))
+        ):
+            link.unlink()
+        with suppress(OSError):
+            Path(root).rmdir()
+
+
+def _is_twin(path: Path, other: Path) -> bool:
+    try:
+        if path.is_symlink() or other.is_symlink():
+            return path.readlink() == other.readlink()
+        return path.samefile(other) or path.read_bytes() == other.read_bytes()
+    except OSError:
+        return False
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def _link(source: str, target: str) -> None:
@@ -193,8 +264,8 @@ def _swap(new: Path, old: Path) -> None:
         renameat2(_AT_FDCWD, os.fsencode(new), _AT_FDCWD, os.fsencode(old), _RENAME_EXCHANGE) == 0
     ):
         return
-    # File systems without an exchange need two renames; the next compile clears the first one's trace.
-    aside = new.with_suffix(".old.new")
+    # File systems without an exchange need two renames; the next compile undoes the first one alone.
+    aside = new.with_name(new.name.removesuffix(_NEW) + _OLD)
     old.rename(aside)
     new.rename(old)
-    shutil.rmtree(aside, ignore_errors=True)
+    aside.rename(new)

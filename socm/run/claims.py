@@ -6,6 +6,7 @@ shared folder, would each hold a lock and write the same maps.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from socm.executors import EXECUTORS, Executor, ExecutorSilentError, used_in
+from socm.formats.document import replace_file
 from socm.run.jobs import read_jobs
 from socm.run.lock import AlreadyRunningError
 from socm.run.processes import Process
@@ -100,7 +102,9 @@ def release(files: tuple[Path, ...]) -> None:
 
 def _write(root: Path, folders: frozenset[str], workspace: Path) -> Path:
     here = os.path.realpath(workspace)
-    file = root / FOLDER / f"{here.strip('/').replace('/', '-')[-200:]}.json"
+    # The name alone would be one for /a/b-c and /a-b/c.
+    digest = hashlib.sha256(os.fsencode(here)).hexdigest()[:8]
+    file = root / FOLDER / f"{here.strip('/').replace('/', '-')[-180:]}-{digest}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     record = {
         "workspace": here,
@@ -108,9 +112,7 @@ def _write(root: Path, folders: frozenset[str], workspace: Path) -> Path:
         "folders": sorted(folders),
         "executors": [executor.name for executor in used_in(workspace)],
     }
-    temporary = file.with_name(f".{file.name[:200]}.{os.getpid()}")
-    temporary.write_text(json.dumps(record, indent=1) + "\n")
-    temporary.replace(file)
+    replace_file(file, (json.dumps(record, indent=1) + "\n").encode())
     return file
 
 

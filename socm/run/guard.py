@@ -7,7 +7,6 @@ needs is imported when it starts.
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -102,7 +101,7 @@ def _start_over(here: Path) -> None:
     """Replace this process by one that runs the same command."""
     _release_claims()
     lock.end_turn(here)
-    shutil.rmtree(here / lock.LOCKS, ignore_errors=True)
+    lock.remove_locks((here / lock.LOCKS).glob("*.lock"))
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 -- the same command again

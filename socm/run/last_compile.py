@@ -14,7 +14,6 @@ import os
 import re
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -26,6 +25,7 @@ from socm.clusters import Cluster, shipped_folder
 from socm.config import LoadedCampaign
 from socm.core.models import Workflow
 from socm.diagnostics import Diagnostic, DiagnosticError, Place, Severity
+from socm.formats.document import replace_file
 from socm.observations.context import SITE_FILE_VARIABLE, USER_FILE_VARIABLE, read_context
 from socm.observations.files import file_database
 from socm.observations.query_file import query_file
@@ -38,6 +38,8 @@ LIBRARIES = ("jinja2", "numpy", "pydantic", "pyerfa", "pyyaml")
 """What the bytes of a workspace may depend on besides socm and Python."""
 _CLOCK = re.compile(r"\bnow\b|\bcurrent_|\b(date|time|datetime|julianday|unixepoch)\s*\(\s*\)", re.IGNORECASE)
 """How SQLite is asked what time it is."""
+_OURS = re.compile(r"[0-9a-f]{32}\.json|\.[0-9a-f]{32}\.json\..*\.partial")
+"""Names of files in the cache folder that this module writes."""
 MOST_KEPT = 200
 """Workspaces that are remembered; those not compiled for longest are forgotten."""
 
@@ -119,10 +121,7 @@ def remember(workspace: Path, known: str | None, made: Remembered) -> None:
         }
         file = _memory_file(workspace)
         file.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=file.parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as new:
-            json.dump(memory, new)
-        Path(temporary).replace(file)
+        replace_file(file, json.dumps(memory).encode())
         _forget_the_oldest(file.parent)
 
 
@@ -227,7 +226,8 @@ def _memory_file(workspace: Path) -> Path:
 
 
 def _forget_the_oldest(folder: Path) -> None:
-    files = sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime, reverse=True)
+    ours = (file for file in folder.iterdir() if _OURS.fullmatch(file.name) and file.is_file())
+    files = sorted(ours, key=lambda file: file.stat().st_mtime, reverse=True)
     for file in files[MOST_KEPT:]:
         file.unlink(missing_ok=True)
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,8 +63,14 @@ def release_dead_lock(workspace: Path) -> Holder | None:
         return None
     if any(lock.stat().st_mtime > holder.since for lock in locks):
         return None
-    shutil.rmtree(workspace / LOCKS, ignore_errors=True)
+    remove_locks(locks)
     return holder
+
+
+def remove_locks(locks: Iterable[Path]) -> None:
+    """Remove locks of Snakemake's, and no other file that is beside them."""
+    for one in locks:
+        one.unlink(missing_ok=True)
 
 
 def take_turn(workspace: Path) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.util
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -153,16 +154,52 @@ def extended(spans: tuple[Span, ...], settings: SimulationSettings) -> tuple[Spa
     return (*spans, Span(last.stop, stop, ends if days > ends else 0.0, float(days)))
 
 
-def record_text(settings: SimulationSettings, spans: tuple[Span, ...]) -> str:
-    """Return the record of a data set, from which it can be added to."""
-    content = {
+def record_text(
+    settings: SimulationSettings, spans: tuple[Span, ...], files: Mapping[str, str] | None = None
+) -> str:
+    """Return the record of a data set, from which it can be added to; `files` are digests of its files."""
+    content: dict[str, Any] = {
         "format": FORMAT,
         "settings": identity(settings),
         "spans": [
             {"first": s.first, "stop": s.stop, "from_day": s.from_day, "to_day": s.to_day} for s in spans
         ],
     }
+    if files is not None:
+        content["files"] = dict(files)
     return json.dumps(content, indent=2) + "\n"
+
+
+def files_written(directory: Path) -> dict[str, str]:
+    """Return the files of a data set that are written anew when it is added to, with their digests."""
+    names = (databases.CONTEXT, databases.PREPROCESS, databases.OBSFILEDB, databases.OBSDB)
+    paths = [directory / name for name in names]
+    paths += sorted((directory / databases.METADATA).rglob("*"))
+    return {
+        path.relative_to(directory).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in paths
+        if path.is_file()
+    }
+
+
+def check_unchanged(directory: Path) -> None:
+    """Raise DiagnosticError if somebody changed what would be written anew."""
+    try:
+        known = json.loads((directory / RECORD).read_text(encoding="utf-8")).get("files", {})
+    except FileNotFoundError:
+        return
+    changed = [
+        name for name, digest in files_written(directory).items() if known and known.get(name) != digest
+    ]
+    if changed:
+        raise DiagnosticError(
+            Diagnostic(
+                code="changed-simulation",
+                message=f"{directory / changed[0]} was changed since it was simulated, and would be lost",
+                hint="move it away, or give another directory",
+                notes=tuple(str(directory / name) for name in changed[1:]),
+            )
+        )
 
 
 def write_maps(directory: Path, seed: int) -> Any:
@@ -219,10 +256,14 @@ def simulate(
     DiagnosticError for a missing library, a directory of something else or of other settings.
     """
     require_programs()
-    spans = extended(read_spans(directory, settings), settings)
+    there = read_spans(directory, settings)
+    spans = extended(there, settings)
+    check_unchanged(directory)
     observations = list(schedule(settings.seed, settings.start_unix_s, settings.duration_s, spans))
     directory.mkdir(parents=True, exist_ok=True)
-    write_text(directory / RECORD, record_text(settings, spans))
+    if spans != there:
+        # Without digests, so that a simulation that is killed can be gone on with.
+        write_text(directory / RECORD, record_text(settings, spans))
     planes = all_focal_planes(settings.detectors)
     sky = write_maps(directory, settings.seed)
     databases.write_context(directory / databases.CONTEXT)
@@ -235,6 +276,7 @@ def simulate(
         directory / databases.OBSDB,
         (databases.obs_row(observation, settings.samples) for observation in in_time),
     )
+    write_text(directory / RECORD, record_text(settings, spans, files_written(directory)))
     return SimulationReport(
         directory=directory,
         observations=tuple(observation.obs_id for observation in in_time),

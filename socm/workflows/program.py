@@ -6,7 +6,6 @@ import posixpath
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from glob import escape
 from typing import Any, Protocol, runtime_checkable
 
 from pydantic_core import PydanticCustomError
@@ -116,7 +115,6 @@ def temporary_of(
 
     A pattern is looked for beside the outputs. Raises DiagnosticError for an entry that is neither.
     """
-    folders = sorted({posixpath.dirname(path) for path in outputs.values()})
     names: list[str] = []
     patterns: list[str] = []
     for index, entry in enumerate(entries):
@@ -126,7 +124,7 @@ def temporary_of(
             if entry.startswith("/") or ".." in entry.split("/"):
                 message = f"the pattern `{entry}` leads out of the folders of the outputs"
                 raise DiagnosticError(Diagnostic("bad-path", message, key=("temporary", index)))
-            patterns += [posixpath.join(escape(folder), entry) for folder in folders]
+            patterns.append(entry)
         else:
             nearest = nearest_name(entry, list(outputs))
             raise DiagnosticError(

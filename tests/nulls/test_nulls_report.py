@@ -18,6 +18,7 @@ from click.testing import CliRunner, Result
 pytest.importorskip("pixell")
 pytest.importorskip("matplotlib")
 
+from socm.diagnostics import DiagnosticError
 from socm.nulls.__main__ import run
 from socm.nulls.command import report_command, verdict_command
 
@@ -125,9 +126,34 @@ def test_the_same_campaign_gives_the_same_page_numbers_and_plots(campaign: Write
     assert "plots/direction_rising-setting.pdf" in made[0]
 
 
-def test_nothing_to_judge_is_a_mistake_that_names_the_folder(tmp_path: Path) -> None:
-    from socm.diagnostics import DiagnosticError
+def test_a_report_writes_over_its_own_files_and_no_others(campaign: Write) -> None:
+    campaign()
+    words = ("direction", "mission", "-o", "made/page.html", "--plots", "made/plots")
+    report(*words)
+    report(*words)
+    paths = [Path("made/page.html"), Path("made/verdict.json"), *sorted(Path("made/plots").iterdir())]
+    assert len(paths) > 4
+    for path in paths:
+        ours = path.read_bytes()
+        for is_link in (False, True):
+            path.unlink()
+            Path("theirs").write_bytes(b"theirs")
+            if is_link:
+                path.symlink_to(Path("theirs").absolute())
+            else:
+                path.write_bytes(b"theirs")
+            result = CliRunner().invoke(report_command, list(words))
+            assert isinstance(result.exception, DiagnosticError), path
+            assert [problem.code for problem in result.exception.diagnostics] == ["file-exists"]
+            assert path.read_bytes() == Path("theirs").read_bytes() == b"theirs"
+        path.unlink()
+        path.write_bytes(ours)
+    paths[0].write_bytes(b"theirs")
+    report(*words, "--force")
+    assert paths[0].read_bytes() != b"theirs"
 
+
+def test_nothing_to_judge_is_a_mistake_that_names_the_folder(tmp_path: Path) -> None:
     (tmp_path / "workflow").mkdir()
     (tmp_path / "workflow/manifest.json").write_text('{"null_tests": []}')
     with pytest.raises(DiagnosticError) as caught:

@@ -233,8 +233,12 @@ def test_the_oldest_are_forgotten(folder, capsys, monkeypatch):
     kept = folder.parent / "cache/socm/compiles"
     kept.mkdir(parents=True)
     for number in range(5):
-        (kept / f"{number}.json").write_text("{}")
-        os.utime(kept / f"{number}.json", (number, number))
+        (kept / f"{number:032}.json").write_text("{}")
+        os.utime(kept / f"{number:032}.json", (number, number))
+    (kept / "theirs.txt").touch()
     compiled(capsys)
-    assert sorted(file.name for file in kept.iterdir() if len(file.name) < 10) == ["3.json", "4.json"]
+    made = {f"{number:032}.json" for number in range(5)}
+    left = {file.name for file in kept.iterdir()}
+    assert left & made == {f"{3:032}.json", f"{4:032}.json"}
+    assert "theirs.txt" in left
     assert remembered()

@@ -2,41 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import io
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from socm.diagnostics import Collector
+from socm.formats.new_file import check_free, write_new
 from socm.nulls.products import file_name
 from socm.nulls.report.svg import HISTOGRAM_BINS
 from socm.nulls.report.verdict import TestRecord, Verdict
 
 NO_DATES: dict[str, dict[str, Any]] = {
-    "png": {"Software": None},
-    "pdf": {"Creator": None, "Producer": None, "CreationDate": None},
+    "png": {"Software": "socm"},
+    "pdf": {"Creator": "socm", "Producer": None, "CreationDate": None},
 }
 
 
-def write_figures(folder: Path, verdict: Verdict) -> list[Path]:
-    """Write <test>_<comparison>.png and .pdf, and ptes.png and .pdf, into a folder; return their paths."""
-    folder.mkdir(parents=True, exist_ok=True)
-    written = []
+def write_figures(folder: Path, verdict: Verdict, *, force: bool = False) -> list[Path]:
+    """Write <test>_<comparison>.png and .pdf, and ptes.png and .pdf, into a folder; return their paths.
+
+    Raises DiagnosticError file-exists, before anything is written, where a file that isn't such a plot would
+    be lost; `force` writes over it.
+    """
+    drawings: dict[str, Callable[[], Any]] = {}
     for record in verdict.records:
         if record.missing is None:
             for number, comparison in enumerate(record.ptes["comparisons"]):
                 stem = file_name(f"{record.place.name}_{comparison['name']}")
-                written += _save(_draw_comparison(record, number, comparison), folder / stem)
+                drawings[stem] = partial(_draw_comparison, record, number, comparison)
     if verdict.family is not None:
-        written += _save(_draw_ptes(verdict.family.ptes), folder / "ptes")
-    return written
+        drawings["ptes"] = partial(_draw_ptes, verdict.family.ptes)
+    problems = Collector()
+    for stem in drawings:
+        for suffix in NO_DATES:
+            with problems.at():
+                check_free(folder / f"{stem}.{suffix}", force=force, is_ours=is_plot)
+    problems.raise_if_errors()
+    folder.mkdir(parents=True, exist_ok=True)
+    return [path for stem, draw in drawings.items() for path in _save(draw(), folder / stem, force)]
 
 
-def _save(figure: Any, stem: Path) -> list[Path]:
+def is_plot(content: bytes) -> bool:
+    """Return whether a file is a plot of this module's."""
+    return b"Software\0socm" in content[:1000] or b"/Creator (socm)" in content
+
+
+def _save(figure: Any, stem: Path, force: bool) -> list[Path]:
     paths = []
     for suffix, metadata in NO_DATES.items():
         path = stem.with_name(f"{stem.name}.{suffix}")
-        figure.savefig(path, dpi=150, metadata=metadata)
+        content = io.BytesIO()
+        figure.savefig(content, format=suffix, dpi=150, metadata=metadata)
+        write_new(path, content.getvalue(), force=force, is_ours=is_plot)
         paths.append(path)
     return paths
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -35,6 +36,9 @@ BALANCE = {
 SUMMED = frozenset({"asked", "used", "hits", "weight", "hours"})
 """What the splits of a side have together; of the others a side has the mean."""
 
+GENERATOR = b'<meta name="generator" content="socm">'
+"""What says in a page's head that it is one of ours."""
+
 LARGEST_PICTURES = 60_000_000
 """Bytes of pictures put into the page; beyond, it links to the files."""
 
@@ -53,6 +57,20 @@ def write_reports(verdict: Verdict, directories: Sequence[Path], page: Path, num
     page.parent.mkdir(parents=True, exist_ok=True)
     replace_file(page, render_report(verdict, provenance, title, page.parent).encode())
     write_json(numbers, describe_verdict(verdict) | {"provenance": provenance})
+
+
+def is_page(content: bytes) -> bool:
+    """Return whether a file is a page of this module's."""
+    return GENERATOR in content[:1000]
+
+
+def is_verdict(content: bytes) -> bool:
+    """Return whether a file is a verdict.json, of whatever version."""
+    try:
+        document = json.loads(content)
+    except ValueError:
+        return False
+    return isinstance(document, dict) and document.keys() >= {"status", "sentence", "tests"}
 
 
 def render_report(verdict: Verdict, provenance: Mapping[str, Any], title: str, folder: Path) -> str:
