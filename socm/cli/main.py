@@ -48,11 +48,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "List and remove what jobs made that are no longer in the campaign, after asking.",
     ),
     "report": (
-        "socm.nulls.command:report_command",
+        "socm.cli.verdict:report_command",
         "Report on the null tests of a compiled campaign, those that have run and those that haven't.",
     ),
     "verdict": (
-        "socm.nulls.command:verdict_command",
+        "socm.cli.verdict:verdict_command",
         "Judge the null tests of a compiled campaign: exit status 0 pass, 3 fail, 4 incomplete.",
     ),
     "simulate": (

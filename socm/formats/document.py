@@ -81,9 +81,12 @@ def parse_document(model: type[D], content: bytes, path: str | os.PathLike[str])
 
 
 def format_document(document: Document) -> bytes:
-    """Return a document as JSON, its format number first, the same bytes for the same values."""
+    """Return a document as JSON, its format number first, the same bytes for the same values.
+
+    Raises ValueError for what no reader would take: NaN, infinity, and half a surrogate pair in a text.
+    """
     keys = {FORMAT_KEY: document.format_number, **document.model_dump(mode="json")}
-    # Escapes keep whatever a name may hold, lone surrogates too.
+    json.dumps(keys, ensure_ascii=False).encode()
     return (json.dumps(keys, indent=1, allow_nan=False) + "\n").encode()
 
 

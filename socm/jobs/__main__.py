@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from socm.diagnostics.edge import run_program
 from socm.diagnostics.terminal import echo
+from socm.formats.document import write_document
 from socm.jobs.coverage import coverage_message, empty_map_message, read_coverage
 from socm.jobs.finish import NOTE, finish, remove_leftovers
 from socm.jobs.weight import is_empty
@@ -84,12 +86,14 @@ def check_schedule_file(asked: argparse.Namespace) -> int:
 def check_coverage(asked: argparse.Namespace) -> int:
     """Write coverage.json; return 4 if the map used less than the job's min_coverage or has no weight."""
     row = json.loads(asked.table.read_text(encoding="utf-8"))[asked.job]
-    query = Path(row["inputs"]["query"]).read_text(encoding="utf-8")
-    known = Asked.from_json(row.get("asked_for", {})).of_query(query.split())
+    query_file = Path(row["inputs"]["query"])
+    query = query_file.read_bytes()
+    digest = hashlib.sha256(query).hexdigest() if _is_as_at_start(query_file, asked.log) else None
+    known = Asked.from_json(row.get("asked_for", {})).of_query(query.decode().split())
     with asked.log.open(encoding="utf-8", errors="replace") as log:
         result = read_coverage(known, log)
     minimum = row["min_coverage"]
-    asked.output.write_text(json.dumps(result.as_json(minimum), indent=1) + "\n", encoding="utf-8")
+    write_document(asked.output, result.record(minimum, digest))
     title = f"{asked.table.stem} {asked.job}".strip()
     if result.fraction < minimum:
         message = coverage_message(title, result, minimum)
@@ -109,6 +113,12 @@ def _note() -> Path | None:
     """Return the note on the job's files, which its shell names."""
     name = os.environ.get(NOTE)
     return Path(name) if name else None
+
+
+def _is_as_at_start(query: Path, log: Path) -> bool:
+    """Return whether a job's query file is older than the note that the job wrote when it started."""
+    note = log.with_name(f"{log.name.removesuffix('.log')}.environment.json")
+    return not note.exists() or query.stat().st_mtime_ns <= note.stat().st_mtime_ns
 
 
 if __name__ == "__main__":

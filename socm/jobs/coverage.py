@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+
+from socm.formats.coverage import CoverageRecord, Skipped
 
 _PROCESSING = re.compile(r"\bProcessing (\S+:\S+:\S+)")
 _ADDED = re.compile(r"\bDatacount: (\S+:\S+:\S+) added (\d+) (\d+)")
@@ -37,18 +38,19 @@ class Coverage:
     fraction: float
     skipped: Mapping[str, str]
 
-    def as_json(self, minimum: float) -> dict[str, Any]:
+    def record(self, minimum: float, query_sha256: str | None) -> CoverageRecord:
         """Return what ``coverage.json`` holds."""
-        return {
-            "asked": self.asked,
-            "used": self.used,
-            "detector_sets_asked": self.detector_sets_asked,
-            "detector_sets_used": self.detector_sets_used,
-            "samples": self.samples,
-            "fraction": round(self.fraction, 6),
-            "minimum": minimum,
-            "skipped": [{"observation": name, "reason": why} for name, why in self.skipped.items()],
-        }
+        return CoverageRecord(
+            asked=self.asked,
+            used=self.used,
+            detector_sets_asked=self.detector_sets_asked,
+            detector_sets_used=self.detector_sets_used,
+            samples=self.samples,
+            fraction=self.fraction,
+            minimum=minimum,
+            query_sha256=query_sha256,
+            skipped=tuple(Skipped(observation=name, reason=why) for name, why in self.skipped.items()),
+        )
 
 
 def read_coverage(asked: Mapping[str, Sequence[str] | None], log: Iterable[str]) -> Coverage:

@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from socm.nulls.inputs import Split, Test, read_coverage
+from socm.diagnostics import Collector
+from socm.formats.document import format_document, replace_file, write_document
+from socm.formats.file_record import FileRecord, file_changes, record_file
+from socm.formats.null_products import (
+    PTES,
+    SPECTRA,
+    SUMMARY,
+    HalfDifference,
+    MeanDifference,
+    Rms,
+    SplitSummary,
+    Summary,
+    Support,
+    format_spectra,
+)
+from socm.formats.null_spec import NullSpecification, Split
+from socm.nulls.inputs import assess_coverage, read_test
 from socm.nulls.judging.analysis import analyse
 from socm.nulls.judging.differences import Comparison, list_comparisons
 from socm.nulls.pixels.maps import (
@@ -23,39 +39,67 @@ from socm.nulls.pixels.maps import (
 from socm.nulls.pixels.opened import OpenTest, open_test
 from socm.nulls.pixels.pictures import draw_difference
 from socm.nulls.pixels.weights import weighted_rms
-from socm.nulls.products import describe_result, file_name, write_json, write_spectra
+from socm.nulls.products import describe_result, file_name, finite_or_none, spectra_arrays
 
 
-def run_test(test: Test, output_dir: Path) -> dict[str, Any]:
+def run_test(specification: Path, output_dir: Path) -> Summary:
     """Write everything a null test makes into `output_dir` and return its summary.
 
     Writes d_<comparison>_<i>.fits and .png for each half difference, d_<comparison>.png of their mean,
-    spectra.npz, pte.json, and summary.json last. Raises DiagnosticError if the maps can't be compared.
+    spectra.npz, pte.json, and summary.json last, which holds the digests of all that was read. Raises
+    DiagnosticError if the specification or a map can't be used, or changes meanwhile.
     """
-    opened = open_test(test)
-    comparisons = list_comparisons(test)
-    result = analyse(opened, comparisons, len(test.groups), test.options, test.name, test.seed)
-    output_dir.mkdir(parents=True, exist_ok=True)
-    written = [write_differences(opened, comparison, output_dir) for comparison in comparisons]
-    summary = {
-        "test": test.name,
-        "seed": test.seed,
-        "unit": opened.unit,
-        "options": asdict(test.options),
-        "support": _describe_support(opened),
-        "splits": [_describe_split(split, opened.geometry) for split in test.splits],
-        "differences": [row for rows, _ in written for row in rows],
-        "comparisons": [mean for _, mean in written],
-    }
-    write_spectra(output_dir / "spectra.npz", result)
-    write_json(output_dir / "pte.json", describe_result(test, result))
-    write_json(output_dir / "summary.json", summary)
+    test = read_test(specification)
+    paths = (specification, *test.files)
+    started = [path.stat() for path in paths]
+    # Digests take as long as the disk needs, and arithmetic goes on meanwhile.
+    with ThreadPoolExecutor(1) as beside:
+        read = beside.submit(lambda: tuple(map(record_file, paths, started)))
+        opened = open_test(test)
+        comparisons = list_comparisons(test)
+        result = analyse(opened, comparisons, len(test.groups), test.analysis, test.test, test.seed)
+        splits = tuple(
+            _describe_split(split, test, group.name, opened.geometry)
+            for group in test.groups
+            for split in group.splits
+        )
+        ptes = describe_result(test, result, [split.name for split in splits if split.uncovered])
+        contents = {PTES: format_document(ptes), SPECTRA: format_spectra(spectra_arrays(result), ptes)}
+        output_dir.mkdir(parents=True, exist_ok=True)
+        written = [write_differences(opened, comparison, output_dir) for comparison in comparisons]
+        rests_on = read.result()
+    _check_unchanged(rests_on)
+    summary = Summary(
+        test=test.test,
+        variant=test.variant,
+        seed=test.seed,
+        unit=opened.unit,
+        options=test.analysis,
+        support=_describe_support(opened),
+        splits=splits,
+        differences=tuple(row for rows, _ in written for row in rows),
+        comparisons=tuple(mean for _, mean in written),
+        rests_on=rests_on,
+        products={name: sha256(content).hexdigest() for name, content in contents.items()},
+    ).sealed()
+    for name, content in contents.items():
+        replace_file(output_dir / name, content)
+    write_document(output_dir / SUMMARY, summary)
     return summary
+
+
+def _check_unchanged(records: Sequence[FileRecord]) -> None:
+    """Raise if a file isn't what it was when its digest was made: the result may be of either content."""
+    problems = Collector()
+    for record in records:
+        if record.change_at(Path(record.path)):
+            problems.add(file_changes(Path(record.path)))
+    problems.raise_if_errors()
 
 
 def write_differences(
     opened: OpenTest, comparison: Comparison, output_dir: Path
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+) -> tuple[list[HalfDifference], MeanDifference]:
     """Write the half differences of a comparison as FITS and PNG, and a PNG of their mean.
 
     Returns a summary row for each, and one for the mean, which holds all of the comparison's data: half
@@ -70,14 +114,15 @@ def write_differences(
         planes = [opened.difference(legs, component) for component in range(opened.components)]
         write_planes(output_dir / f"{stem}.fits", planes, len(planes), opened.geometry, opened.unit)
         title = f"{comparison.label}, half difference {number} of {comparison.shown}"
+        shown_as = _show(opened, comparison, legs, planes, output_dir / f"{stem}.png", title)
         rows.append(
-            {
-                **_show(opened, comparison, legs, planes, output_dir / f"{stem}.png", title),
-                "number": number,
-                "plus": [name for name, leg in zip(names, legs, strict=True) if leg > 0],
-                "minus": [name for name, leg in zip(names, legs, strict=True) if leg < 0],
-                "file": f"{stem}.fits",
-            }
+            HalfDifference(
+                **shown_as.model_dump(),
+                number=number,
+                plus=tuple(name for name, leg in zip(names, legs, strict=True) if leg > 0),
+                minus=tuple(name for name, leg in zip(names, legs, strict=True) if leg < 0),
+                file=f"{stem}.fits",
+            )
         )
         for component, plane in enumerate(planes):
             total[component] += plane
@@ -88,59 +133,63 @@ def write_differences(
 
 def _show(
     opened: OpenTest, comparison: Comparison, legs: Array, planes: Sequence[Array], picture: Path, title: str
-) -> dict[str, Any]:
+) -> MeanDifference:
     """Draw a difference of a comparison and return what is said of it."""
     draw_difference(
         picture,
         planes,
         opened.weights[0],
         opened.geometry,
-        title=f"{opened.test.name}: {title}",
+        title=f"{opened.test.test}: {title}",
         unit=opened.unit,
     )
-    return {
-        "comparison": comparison.name,
-        "label": comparison.label,
-        "picture": picture.name,
-        "rms": {
+    return MeanDifference(
+        comparison=comparison.name,
+        label=comparison.label,
+        picture=picture.name,
+        rms={
             COMPONENTS[component]: _compare_rms(opened, legs, component, plane)
             for component, plane in enumerate(planes)
         },
-    }
+    )
 
 
-def _compare_rms(opened: OpenTest, legs: Array, component: int, plane: Array) -> dict[str, float]:
+def _compare_rms(opened: OpenTest, legs: Array, component: int, plane: Array) -> Rms:
     weight = opened.weight_of(component)
     measured = weighted_rms(plane, weight)
     expected = weighted_rms(np.sqrt(opened.expected_variance(legs, component)), weight)
-    return {"measured": measured, "expected": expected, "ratio": measured / expected}
+    ratio = measured / expected if expected > 0 else None
+    return Rms(
+        measured=finite_or_none(measured), expected=finite_or_none(expected), ratio=finite_or_none(ratio)
+    )
 
 
-def _describe_support(opened: OpenTest) -> dict[str, Any]:
+def _describe_support(opened: OpenTest) -> Support:
     inside = opened.weights[0] > 0
-    return {
-        "shape": list(opened.geometry.shape),
-        "pixel_arcmin": [60 * size for size in opened.geometry.pixel_deg],
-        "apodization_deg": opened.apodization_deg,
-        "pixel_fraction": float(inside.mean()),
-        "area_deg2": float((inside * opened.geometry.pixel_area_deg2).sum()),
-    }
+    return Support(
+        shape=opened.geometry.shape,
+        pixel_arcmin=tuple(60 * size for size in opened.geometry.pixel_deg),
+        apodization_deg=opened.apodization_deg,
+        pixel_fraction=float(inside.mean()),
+        area_deg2=float((inside * opened.geometry.pixel_area_deg2).sum()),
+    )
 
 
-def _describe_split(split: Split, geometry: Geometry) -> dict[str, Any]:
-    coverage = read_coverage(split)
-    return {
-        "group": split.group,
-        "name": split.name,
-        "asked": coverage.asked,
-        "used": coverage.used,
-        "fraction": coverage.fraction,
-        "minimum": coverage.minimum,
-        "skipped": [dict(row) for row in coverage.skipped],
-        "under_covered": coverage.under_covered,
-        "hits": read_total_hits(split.hits) if split.hits is not None and split.hits.is_file() else None,
-        "balance": {**_weigh_split(split, geometry), **split.means},
-    }
+def _describe_split(split: Split, test: NullSpecification, group: str, geometry: Geometry) -> SplitSummary:
+    record, uncovered = assess_coverage(split, test.min_coverage)
+    balance = {**_weigh_split(split, geometry), **split.means}
+    return SplitSummary(
+        group=group,
+        name=split.name,
+        asked=split.asked if record is None else record.asked,
+        used=None if record is None else record.used,
+        fraction=None if record is None else record.fraction,
+        minimum=test.min_coverage,
+        skipped=() if record is None else record.skipped,
+        uncovered=uncovered,
+        hits=None if split.hits is None else read_total_hits(split.hits),
+        balance={name: finite_or_none(value) for name, value in balance.items()},
+    )
 
 
 def _weigh_split(split: Split, geometry: Geometry) -> dict[str, float]:

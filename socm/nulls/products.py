@@ -1,42 +1,21 @@
-"""What a test's job leaves behind: summary.json, pte.json, spectra.npz; how they are written and read."""
+"""What a test's job makes of its result: the content of pte.json and spectra.npz."""
 
 from __future__ import annotations
 
-import io
-import json
 import re
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
-from socm.nulls.inputs import Test, read_coverage
+from socm.diagnostics import Diagnostic, DiagnosticError
+from socm.formats.null_products import SMALLEST_PTE, JudgedComparison, Judgement, Ptes
+from socm.formats.null_spec import NullSpecification
+from socm.nulls.judging.analysis import Judgement as Judged
 from socm.nulls.judging.analysis import TestResult
-
-
-def write_json(path: Path, document: Mapping[str, Any]) -> None:
-    """Write a document as JSON, whole or not at all; what isn't finite becomes null."""
-    text = json.dumps(_finite(document), indent=1, ensure_ascii=False, allow_nan=False)
-    replace_file(path, (text + "\n").encode())
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a file under another name and put it in place when it is whole."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(content)
-    partial.replace(path)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    if isinstance(value, (float, np.floating)):
-        return float(value) if np.isfinite(value) else None
-    return int(value) if isinstance(value, np.integer) else value
+from socm.nulls.pixels.maps import Array
 
 
 def file_name(name: str) -> str:
@@ -44,46 +23,64 @@ def file_name(name: str) -> str:
     return re.sub(r"[^\w.+-]", "_", name)
 
 
-def describe_result(test: Test, result: TestResult) -> dict[str, Any]:
-    """Return the content of pte.json: what was judged and how, numbers only.
-
-    A test is complete if every split holds what it must and every comparison was judged.
-    """
-    under_covered = [split.name for split in test.splits if read_coverage(split).under_covered]
-    return {
-        "test": test.name,
-        "seed": test.seed,
-        "complete": not under_covered and not result.unjudged,
-        "under_covered": under_covered,
-        "unjudged": list(result.unjudged),
-        "sky": result.sky,
-        "noise_source": result.noise_source,
-        "simulations": test.options.simulations,
-        "family_level": test.options.family_level,
-        "spectra": list(result.spectra),
-        "edges": result.edges.tolist(),
-        "multipoles": result.multipoles.tolist(),
-        "freedom": result.freedom.tolist(),
-        "comparisons": [
-            {
-                "name": comparison.name,
-                "label": comparison.label,
-                "judgements": [asdict(judgement) for judgement in comparison.judgements],
-            }
-            for comparison in result.comparisons
-        ],
-    }
+def finite_or_none(value: float | None) -> float | None:
+    """Return a number, or None for NaN and infinity, which JSON has no word for."""
+    return float(value) if value is not None and np.isfinite(value) else None
 
 
-def write_spectra(path: Path, result: TestResult) -> None:
-    """Write spectra.npz: plain arrays that numpy reads without any other library.
+def describe_result(test: NullSpecification, result: TestResult, under_covered: Sequence[str]) -> Ptes:
+    """Return what pte.json says; raises DiagnosticError not-finite where a judgement is NaN or infinite."""
+    try:
+        return Ptes(
+            test=test.test,
+            variant=test.variant,
+            seed=test.seed,
+            complete=not under_covered and not result.unjudged,
+            under_covered=tuple(under_covered),
+            unjudged=tuple(result.unjudged),
+            sky=result.sky,
+            noise_source=result.noise_source,
+            simulations=test.analysis.simulations,
+            family_level=test.analysis.family_level,
+            spectra=tuple(result.spectra),
+            edges=tuple(result.edges.tolist()),
+            multipoles=tuple(result.multipoles.tolist()),
+            freedom=tuple(result.freedom.tolist()),
+            comparisons=tuple(
+                JudgedComparison(
+                    name=comparison.name,
+                    label=comparison.label,
+                    judgements=tuple(map(_describe_judgement, comparison.judgements)),
+                )
+                for comparison in result.comparisons
+            ),
+        )
+    except ValidationError as error:
+        raise DiagnosticError(
+            Diagnostic(
+                "not-finite",
+                f"The judgement of null test {test.test} came out as no number",
+                notes=tuple(
+                    f"{'.'.join(map(str, one['loc']))} = {one['input']}: {one['msg']}"
+                    for one in error.errors()[:8]
+                ),
+                hint="Look at its maps and weights: most likely one of them holds no data.",
+            )
+        ) from error
 
-    edges (bins + 1,), multipoles, freedom (bins,), spectra, comparisons (names); power, sigma, noise, ratio,
-    deviation (comparisons, spectra, bins); simulated (comparisons, simulations, spectra, bins), float32, the
-    ratios that the campaign's verdict needs. Null pipelines of the field keep spectra as numpy arrays; SACC
-    serves likelihoods and would add a dependency to read them.
-    """
-    empty = np.zeros((0, len(result.spectra), len(result.multipoles)))
+
+def _describe_judgement(judged: Judged) -> Judgement:
+    values = asdict(judged)
+    for name, value in values.items():
+        if name.startswith("pte"):
+            values[name] = max(value, SMALLEST_PTE)
+    values["found_rms"] = {shape: finite_or_none(rms) for shape, rms in judged.found_rms.items()}
+    return Judgement(**values)
+
+
+def spectra_arrays(result: TestResult) -> dict[str, Any]:
+    """Return the arrays of spectra.npz, of the shapes that `socm.formats.null_products` names."""
+    empty: Array = np.zeros((0, len(result.spectra), len(result.multipoles)))
     arrays: dict[str, Any] = {
         "edges": result.edges,
         "multipoles": result.multipoles,
@@ -95,6 +92,4 @@ def write_spectra(path: Path, result: TestResult) -> None:
         parts = [getattr(comparison, name) for comparison in result.comparisons]
         arrays[name] = np.stack(parts) if parts else empty
     arrays["simulated"] = arrays["simulated"].astype(np.float32)
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    replace_file(path, buffer.getvalue())
+    return arrays

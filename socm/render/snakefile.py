@@ -101,7 +101,7 @@ def render_snakefile(campaign: str, rules: Sequence[Rule], has_outside: bool) ->
             campaign_text=_pattern_text(campaign),
             rules=rules,
             min_snakemake=MIN_SNAKEMAKE,
-            null_tests=[rule.name for rule in rules if rule.spec.body == "null_maps"],
+            has_null_tests=any(rule.spec.body == "null_maps" for rule in rules),
             has_outside=has_outside,
             images=[
                 (image, image_file(image))

@@ -39,6 +39,13 @@ class JobStatus:
     """The log of its program, relative to the workspace."""
     core_seconds: float | None = None
     """What its last success took, or what it has taken since it started."""
+    makes: tuple[str, ...] = ()
+    """Everything it makes, relative to the workspace or absolute."""
+
+    @property
+    def title(self) -> str:
+        """What the job is called: its rule, and its name among the rule's jobs."""
+        return f"{self.rule} {self.job}" if self.job else self.rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +121,7 @@ def _job_status(
 
     def status(state: State, **more: object) -> JobStatus:
         shown = str(log.relative_to(records.workspace)) if log.exists() else None
-        return JobStatus(job.rule, job.name, state, log=shown, **more)  # type: ignore[arg-type]
+        return JobStatus(job.rule, job.name, state, log=shown, makes=job.makes, **more)  # type: ignore[arg-type]
 
     if queued is not None:
         taken = float(queued.elapsed_seconds * queued.cores) if queued.is_running else None

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 import posixpath
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
@@ -16,6 +16,9 @@ from socm.core.models import Environment, Resources, Workflow
 from socm.core.null_analysis import NullAnalysis
 from socm.core.null_tests import EXCLUSIVE_OPTIONS, SplitOptions
 from socm.diagnostics import Diagnostic, DiagnosticError, Severity, nearest_name
+from socm.formats.document import format_document
+from socm.formats.null_spec import NullSpecification, SplitGroup
+from socm.formats.null_spec import Split as SplitMap
 from socm.splits.null_tests import NULL_TESTS, find_test
 from socm.splits.null_tests import NullTest as NullTestRow
 from socm.workflows.ml_mapmaking import MLMapmaking
@@ -141,26 +144,29 @@ class NullTest(MLMapmaking, SplitOptions):
     ) -> RuleSpec:
         spec_file = posixpath.join("workflow/nulls", self.name, self.variant_folder, f"{self.test}.json")
         folder = posixpath.join(base, self.test)
-        groups: dict[str, list[Mapping[str, Any]]] = {}
+        groups: dict[str, list[SplitMap]] = {}
         means = {one.name: _means(one) for one in balance}
         for split, job in zip(splits.splits, maps, strict=True):
             groups.setdefault(split.group, []).append(
-                {
-                    "name": split.name,
-                    **job.outputs,
-                    "asked": job.observation_count,
-                    "observations": job.inputs["query"],
-                    "means": means.get(split.name, {}),
-                }
+                SplitMap(
+                    name=split.name,
+                    map=Path(job.outputs["map"]),
+                    ivar=Path(job.outputs["ivar"]),
+                    hits=Path(job.outputs["hits"]),
+                    coverage=Path(job.outputs["coverage"]),
+                    asked=job.observation_count,
+                    observations=Path(str(job.inputs["query"])),
+                    means=means.get(split.name, {}),
+                )
             )
-        seed = seed if self.analysis.seed is None else self.analysis.seed
-        spec = {
-            "test": self.test,
-            "seed": seed,
-            "min_coverage": min_coverage if self.min_coverage is None else self.min_coverage,
-            "groups": [{"name": name, "splits": members} for name, members in groups.items()],
-            "analysis": self.analysis.model_dump(mode="json", exclude={"seed"}, exclude_none=True),
-        }
+        spec = NullSpecification(
+            test=self.test,
+            variant=self.variant_folder,
+            seed=seed if self.analysis.seed is None else self.analysis.seed,
+            min_coverage=min_coverage if self.min_coverage is None else self.min_coverage,
+            groups=tuple(SplitGroup(name=name, splits=tuple(members)) for name, members in groups.items()),
+            analysis=self.analysis.options,
+        )
         mask = {} if self.analysis.mask is None else {"mask": self.analysis.mask}
         return RuleSpec(
             name=f"{self.name}-null-maps",
@@ -188,7 +194,7 @@ class NullTest(MLMapmaking, SplitOptions):
             ),
             resources=JUDGEMENT_RESOURCES,
             environment=Environment(),
-            files={spec_file: json.dumps(spec, indent=1) + "\n"},
+            files={spec_file: format_document(spec).decode()},
             keys={"mask": ("analysis", "mask")},
         )
 

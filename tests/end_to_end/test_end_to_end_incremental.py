@@ -146,3 +146,70 @@ def test_a_run_of_one_test_ends_well_and_names_the_others(finished, tmp_path):
     (workspace.folder / "results/wafer-tests/summary.json").unlink()
     said = workspace.snakemake("--", "results/wafer-tests/summary.json")
     assert "results/mission-tests: not made yet" in said.stdout + said.stderr
+
+
+def verdict_of(workspace):
+    """Return the exit status of `socm verdict`, and why each test lacks something."""
+    done = workspace.run("socm", "verdict", check=False)
+    lines = [line.strip() for line in done.stdout.splitlines()[1:]]
+    return done.returncode, {
+        test: [line for line in lines if line.startswith(f"{test}: ")]
+        for test in ("mission-tests", "wafer-tests")
+    }
+
+
+def test_a_verdict_is_of_the_campaign_as_it_is_compiled_and_of_jobs_that_are_done(workspace):
+    code, lacks = verdict_of(workspace)
+    assert (code, lacks["mission-tests"]) == (4, [])
+    assert lacks["wafer-tests"] == ["wafer-tests: ws0-ws1 has a single half difference, no cross"]
+
+    workspace.edit("seed = 3", "seed = 4")
+    workspace.compile()
+    code, lacks = verdict_of(workspace)
+    assert code == 4
+    for test, found in lacks.items():
+        assert f"{test}: was judged with seed 3, and the campaign says 4" in found
+        assert any(line.startswith(f"{test}: {test}-null-maps is stale") for line in found)
+    assert "Incomplete: none of 2 null tests could be judged" in workspace.run("socm", "report").stdout
+
+    workspace.edit("seed = 4", "seed = 3\nmin_coverage = 0.95")
+    workspace.compile()
+    _, lacks = verdict_of(workspace)
+    assert any(
+        "nulls/mission-tests/mission-tests.json: changed since" in line for line in lacks["mission-tests"]
+    )
+
+    workspace.edit("\nmin_coverage = 0.95", "")
+    workspace.compile()
+    assert verdict_of(workspace)[1]["mission-tests"] == []
+    # The specification stays as it was, and so do the maps: only Snakemake's records say that they are old.
+    workspace.edit("chunk_nobs = 3\nnsplits = 4", "maxiter = 6\nchunk_nobs = 3\nnsplits = 4")
+    workspace.compile()
+    _, lacks = verdict_of(workspace)
+    assert (
+        "mission-tests: mission-tests mission_split_1 is stale: its command changed" in lacks["mission-tests"]
+    )
+    assert len(lacks["wafer-tests"]) == 1
+
+    shutil.rmtree(workspace.folder / "results/mission_split_2")
+    _, lacks = verdict_of(workspace)
+    assert any("mission_split_2/pass1_sky_map.fits" in line for line in lacks["mission-tests"])
+
+
+def test_a_run_of_maps_alone_leaves_no_verdict_of_the_maps_before(workspace):
+    before = json.loads((workspace.folder / "verdict.json").read_text())
+    assert {test["test"]: test["judged"] for test in before["tests"]}["mission-tests"]
+    workspace.edit("chunk_nobs = 3\nnsplits = 4", "maxiter = 6\nchunk_nobs = 3\nnsplits = 4")
+    workspace.compile()
+    made = workspace.snakemake("--until", "mission_tests")
+    assert "mission-tests mission_split_1" in jobs_in(made)
+    said = made.stdout + made.stderr
+    assert "results/mission-tests: results/mission_split_1/pass1_sky_map.fits" in said
+    assert "Incomplete: none of 2 null tests could be judged" in said
+    after = json.loads((workspace.folder / "verdict.json").read_text())
+    assert [test["judged"] for test in after["tests"]] == [False, False]
+    assert after["status"] == "incomplete"
+    assert "null-tests-verdict" in jobs_in(workspace.snakemake())
+    finished = json.loads((workspace.folder / "verdict.json").read_text())
+    assert {test["test"]: test["judged"] for test in finished["tests"]}["mission-tests"]
+    assert workspace.would_run() == set()

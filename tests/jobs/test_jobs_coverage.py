@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from socm.formats.coverage import CoverageRecord
+from socm.formats.document import read_document
+from socm.jobs.__main__ import main
 from socm.jobs.coverage import NEVER_TRIED, Coverage, coverage_message, read_coverage
 from socm.jobs.weight import is_empty
 from socm.observations.asked import Asked
@@ -214,3 +219,24 @@ def test_what_is_no_fits_file_is_not_called_empty(tmp_path: Path, content: bytes
     (tmp_path / "map.fits").write_bytes(content)
     assert is_empty(tmp_path / "map.fits") is None
     assert is_empty(tmp_path / "none.fits") is None
+
+
+def test_the_record_names_the_list_of_observations_that_was_mapped(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    query, note = tmp_path / "query.txt", tmp_path / "map.environment.json"
+    query.write_text("a\n")
+    (tmp_path / "map.log").write_text(
+        "".join(log_of("Processing a:ws0:f090", "Datacount: a:ws0:f090 added 6 5 "))
+    )
+    row = {"inputs": {"query": "query.txt"}, "outputs": {}, "min_coverage": 0.5}
+    (tmp_path / "tests.json").write_text(json.dumps({"one": row}))
+    note.write_text("{}")
+    for written, started, expected in (
+        (100, 200, hashlib.sha256(b"a\n").hexdigest()),
+        # The list is newer than the job: nobody knows which one the mapmaker read.
+        (300, 200, None),
+    ):
+        os.utime(query, (written, written))
+        os.utime(note, (started, started))
+        assert main(["coverage", "tests.json", "one", "map.log", "coverage.json"]) == 0
+        assert read_document(CoverageRecord, tmp_path / "coverage.json").query_sha256 == expected

@@ -7,13 +7,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from socm.formats.analysis_options import AnalysisOptions
 from socm.nulls.judging.differences import compare_groups, contrast_splits
 from socm.nulls.judging.spectra import make_forms, measure, variance_factor
 from socm.nulls.noise.draws import factor_power
 from socm.nulls.noise.power import measure_power
 from socm.nulls.noise.simulate import FlatDraws, NoiseModel, simulate_products
 from socm.nulls.noise.unevenness import mean_products, spread_lost
-from socm.nulls.options import read_options
 from socm.nulls.sky.bins import choose_edges
 from socm.nulls.sky.flat import FlatSky, cross_products, is_flat, normalization
 
@@ -222,12 +222,12 @@ def test_bins_the_maps_cannot_hold_are_refused(table: dict[str, object], code: s
     from socm.diagnostics import DiagnosticError
 
     with pytest.raises(DiagnosticError) as caught:
-        choose_edges(read_options(table), 16.0, 720.0)
+        choose_edges(AnalysisOptions(**table), 16.0, 720.0)
     assert [one.code for one in caught.value.diagnostics] == [code]
 
 
 def test_default_bins_fit_the_mask_and_the_pixels() -> None:
-    edges = choose_edges(read_options({}), 16.0, 720.0)
+    edges = choose_edges(AnalysisOptions(), 16.0, 720.0)
     assert len(edges) <= 19
     assert np.diff(edges).min() >= 22.5
     assert edges[0] == 45

@@ -101,7 +101,7 @@ def test_the_table_names_splits_and_differences(write_test: Write) -> None:
 def test_untiled_diagonal_weights_give_the_same_maps(write_test: Write) -> None:
     assert run_job(write_test({"all": 2}), "tiled").returncode == 0
     assert run_job(write_test({"all": 2}, untiled_ivar=True), "untiled").returncode == 0
-    for name in ("d_1-2_1.fits", "d_1-2_1.png", "summary.json"):
+    for name in ("d_1-2_1.fits", "d_1-2_1.png", "pte.json"):
         assert (Path("tiled") / name).read_bytes() == (Path("untiled") / name).read_bytes()
 
 
@@ -116,6 +116,21 @@ def damage(path: Path, change: Callable[[np.ndarray], np.ndarray], **extra: str)
 
 def put_nan(values: np.ndarray) -> np.ndarray:
     values[..., 30:32, 30:32] = np.nan
+    return values
+
+
+def put(value: float) -> Callable[[np.ndarray], np.ndarray]:
+    """Return what puts a value into the weight of Q, in one pixel without weight."""
+
+    def change(values: np.ndarray) -> np.ndarray:
+        values[1, 1, 0, 0] = value
+        return values
+
+    return change
+
+
+def keep_no_u(values: np.ndarray) -> np.ndarray:
+    values[2] = 7.0
     return values
 
 
@@ -138,7 +153,25 @@ A, B = "results/a_split_1", "results/b_split_1"
         (lambda: damage(Path(B, "pass1_sky_map.fits"), put_nan), "map-not-finite", B),
         (lambda: damage(Path(B, "pass1_sky_map.fits"), lambda m: m[..., :60, :]), "different-geometry", B),
         (lambda: damage(Path(B, "pass1_sky_map.fits"), lambda m: m, BUNIT="K"), "different-unit", B),
-        (lambda: damage(Path(B, "sky_div.fits"), lambda m: m * 0), "zero-weights", B),
+        (
+            lambda: damage(Path(B, "pass1_sky_map.fits"), lambda m: m * 0),
+            "constant-map",
+            f"{B}/pass1_sky_map.fits, plane T",
+        ),
+        (
+            lambda: damage(Path(B, "pass1_sky_map.fits"), keep_no_u),
+            "constant-map",
+            f"{B}/pass1_sky_map.fits, plane U",
+        ),
+        (
+            lambda: damage(Path(B, "sky_div.fits"), lambda m: m * 0),
+            "zero-weights",
+            f"{B}/sky_div.fits, plane TT",
+        ),
+        (lambda: damage(Path(B, "sky_div.fits"), put(-1.0)), "bad-weights", f"{B}/sky_div.fits, plane QQ"),
+        (lambda: damage(Path(B, "sky_div.fits"), put(np.inf)), "bad-weights", f"{B}/sky_div.fits, plane QQ"),
+        (lambda: Path(B, "coverage.json").unlink(), "missing-map", f"{B}/coverage.json"),
+        (lambda: Path(B, "sky_hits.fits").unlink(), "missing-map", f"{B}/sky_hits.fits"),
         (lambda: Path(B, "sky_div.fits").unlink(), "missing-map", B),
         (lambda: Path(B, "sky_div.fits").write_text("no map"), "unreadable-map", B),
         (
@@ -147,7 +180,21 @@ A, B = "results/a_split_1", "results/b_split_1"
             B,
         ),
     ],
-    ids=["nan", "shape", "unit", "zero-weights", "missing", "unreadable", "no-support"],
+    ids=[
+        "nan",
+        "shape",
+        "unit",
+        "zeros",
+        "zeros in U",
+        "zero-weights",
+        "negative weights",
+        "infinite weights",
+        "no coverage",
+        "no hits",
+        "missing",
+        "unreadable",
+        "no-support",
+    ],
 )
 def test_bad_maps_are_one_error_naming_the_file(
     write_test: Write, prepare: Callable[[], None], code: str, named: str
@@ -194,8 +241,8 @@ def test_splits_that_cannot_be_differenced_are_refused(
 def test_unknown_and_wrong_options_are_told_together(write_test: Write) -> None:
     result = run_job(write_test({"a": 2, "b": 2}, analysis={"simulation": 5, "covariance": "guess"}), "out")
     assert result.returncode == 2
-    assert "Did you mean 'simulations'?" in result.stderr
-    assert "covariance" in result.stderr
+    assert "analysis.simulation: Extra inputs are not permitted" in result.stderr
+    assert "analysis.covariance: Input should be 'simulations' or 'analytic'" in result.stderr
 
 
 def test_too_few_simulations_for_the_bins_are_refused(write_test: Write) -> None:
@@ -221,3 +268,38 @@ def test_a_mask_of_other_pixels_is_refused_and_one_that_fits_is_taken(write_test
     written = read_map("out/d_a-b_1.fits")
     assert not written[:, mask == 0].any()
     assert written[0][mask == 1].any()
+
+
+@pytest.mark.parametrize("name", ["pass1_sky_map.fits", "sky_div.fits", "sky_hits.fits"])
+def test_a_fits_file_cut_off_anywhere_is_a_message_that_names_it(write_test: Write, name: str) -> None:
+    specification = write_test({"a": 1, "b": 1}, size=40)
+    path = Path(B, name)
+    whole = path.read_bytes()
+    needed = len(whole.rstrip(b"\0"))
+    rng = np.random.default_rng(0)
+    for length in (0, 1, 80, 2879, 2880, 2881, needed - 1, needed // 2, *rng.integers(0, needed, 6)):
+        path.write_bytes(whole[:length])
+        result = run_job(specification, "out")
+        assert result.returncode == 2, (length, result.stderr)
+        assert f"{path} can't be read as a FITS map" in result.stderr, (length, result.stderr)
+        assert not Path("out/summary.json").exists()
+
+
+def test_a_file_that_changes_while_the_job_reads_it_stops_the_job(
+    write_test: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from socm.nulls import job
+
+    specification = write_test({"a": 2, "b": 2})
+    analyse = job.analyse
+
+    def slowly(*arguments: object) -> object:
+        Path(B, "coverage.json").write_text(Path(B, "coverage.json").read_text() + " ")
+        return analyse(*arguments)
+
+    monkeypatch.setattr(job, "analyse", slowly)
+    result = run_job(specification, "out")
+    assert result.returncode == 2
+    assert "error[file-changes]" in result.stderr
+    assert f"{B}/coverage.json changed while it was read" in result.stderr
+    assert not Path("out/summary.json").exists()

@@ -15,8 +15,14 @@ import pytest
 
 pytest.importorskip("sotodlib")
 
-from socm.nulls.inputs import read_test
+from judged_workspace import write_manifest
+
+from socm.formats.analysis_options import AnalysisOptions
+from socm.formats.document import write_document
+from socm.formats.null_spec import NullSpecification, Split, SplitGroup
+from socm.jobs.__main__ import main as jobs_main
 from socm.nulls.job import run_test
+from socm.nulls.report.records import iter_products
 from socm.nulls.report.verdict import RED, Status, Verdict, judge_workspaces
 
 pytestmark = [pytest.mark.mapmaker, pytest.mark.slow, pytest.mark.timeout(1500)]
@@ -113,8 +119,8 @@ def plan_maps(folder: Path, campaign: str) -> Iterator[dict[str, object]]:
             for number in (0, 1):
                 clean = test == spoilt_test and spoilt_side not in (None, side)
                 output = folder / ("clean" if clean else campaign) / f"{test}-{side}-{number}"
+                listed = output.with_suffix(".txt")
                 if not clean:
-                    listed = output.with_suffix(".txt")
                     listed.write_text(
                         "".join(f"{one}\n" for one in list_observations(data, where)[number::2])
                     )
@@ -122,11 +128,30 @@ def plan_maps(folder: Path, campaign: str) -> Iterator[dict[str, object]]:
                     words = ["so-site-pipeline", "make-ml-map", *map(str, inputs)]
                     words += [f"--context={data / 'context.yaml'}", f"--wafers={wafers}", *OPTIONS]
                     yield {"command": words, "log": f"{output}.log"}
-                maps = {"map": f"{output}/pass1_sky_map.fits", "ivar": f"{output}/sky_div.fits"}
-                splits.append({"name": f"{side}-{number}", **maps})
-            groups.append({"name": side, "splits": splits})
-        spec = {"test": test, "seed": 1, "groups": groups, "analysis": ANALYSIS}
-        (folder / campaign / f"{test}.json").write_text(json.dumps(spec))
+                splits.append(
+                    Split(
+                        name=f"{side}-{number}",
+                        map=output / "pass1_sky_map.fits",
+                        ivar=output / "sky_div.fits",
+                        coverage=output / "coverage.json",
+                        asked=8,
+                        observations=listed,
+                    )
+                )
+            groups.append(SplitGroup(name=side, splits=tuple(splits)))
+        spec = NullSpecification(
+            test=test, seed=1, min_coverage=0.9, groups=tuple(groups), analysis=AnalysisOptions(**ANALYSIS)
+        )
+        write_document(folder / campaign / f"{test}.json", spec)
+
+
+def check_coverage(log: Path) -> None:
+    """Write the coverage record of a map, as its job does."""
+    output = log.with_suffix("")
+    row = {"inputs": {"query": f"{output}.txt"}, "outputs": {}, "min_coverage": 0.9}
+    table = output.with_suffix(".table.json")
+    table.write_text(json.dumps({"": row}))
+    assert jobs_main(["coverage", str(table), "", str(log), str(output / "coverage.json")]) == 0
 
 
 @pytest.fixture(scope="module")
@@ -149,20 +174,23 @@ def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Verdict]:
         timeout=1400,
     )
     assert done.returncode == 0, done.stderr[-3000:]
+    for job in jobs:
+        check_coverage(Path(str(job["log"])))
     found = {}
     for campaign in ("clean", *SYSTEMATICS):
-        outputs = [folder / campaign / test for test in names_of_tests(campaign)]
-        for output in outputs:
-            run_test(read_test(output.with_suffix(".json")), output)
-        found[campaign] = judge_workspaces(outputs)
+        tests = {folder / campaign / f"{test}.json": test for test in names_of_tests(campaign)}
+        for specification in tests:
+            run_test(specification, specification.with_suffix(""))
+        write_manifest(tests, [*tests, *folder.glob("*/*.txt")], folder / campaign)
+        found[campaign] = judge_workspaces([folder / campaign])
     return found
 
 
 def lowest_ptes(verdict: Verdict) -> dict[str, float]:
     """Return the lowest PTE of each test."""
     return {
-        record.place.name: min(one["pte"] for one in record.ptes["comparisons"][0]["judgements"])
-        for record in verdict.records
+        place.name: min(one.pte for one in products.ptes.comparisons[0].judgements)
+        for place, products in iter_products(verdict.records)
     }
 
 

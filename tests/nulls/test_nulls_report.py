@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,20 +13,23 @@ import numpy as np
 import pytest
 from chromium import Chromium, find_chromium
 from click.testing import CliRunner, Result
+from judged_workspace import write_manifest
 
 pytest.importorskip("pixell")
 pytest.importorskip("matplotlib")
 
+from socm.cli.verdict import report_command, verdict_command
 from socm.diagnostics import DiagnosticError
 from socm.nulls.__main__ import run
-from socm.nulls.command import report_command, verdict_command
 
 Write = Callable[..., Path]
 FEW = {"simulations": 99, "spectra": ["TT", "EE", "BB"]}
 
 
-def judge(specification: Path, output: str) -> None:
-    assert run([str(specification), output]) == 0
+def judge(tests: dict[Path, str]) -> None:
+    for specification, output in tests.items():
+        assert run([str(specification), output]) == 0
+    write_manifest(tests)
 
 
 def report(*arguments: str) -> Result:
@@ -45,8 +47,9 @@ def campaign(write_test: Write) -> Write:
     """Judge two tests into the folders `direction` and `mission`."""
 
     def make(**options: object) -> Path:
-        judge(write_test({"rising": 2, "setting": 2}, analysis=FEW, **options), "direction")
-        judge(write_test({"all": 4}, name="mission-tests", analysis=FEW, seed=1), "mission")
+        direction = write_test({"rising": 2, "setting": 2}, analysis=FEW, **options)
+        mission = write_test({"all": 4}, name="mission-tests", analysis=FEW, seed=1)
+        judge({direction: "direction", mission: "mission"})
         return Path()
 
     return make
@@ -73,8 +76,8 @@ def test_a_systematic_fails_the_campaign_with_status_3_and_is_flagged(campaign: 
         io.StringIO(report("--format", "tsv", "direction", "mission").output), delimiter="\t"
     )
     flagged = {(row["test"], row["spectrum"]) for row in rows if row["flag"] == "red"}
-    assert ("direction", "TT") in flagged
-    assert not any(test == "mission" for test, _ in flagged)
+    assert ("direction-tests", "TT") in flagged
+    assert not any(test == "mission-tests" for test, _ in flagged)
 
 
 def test_a_test_that_has_not_run_makes_the_campaign_incomplete_with_status_4(campaign: Write) -> None:
@@ -83,7 +86,7 @@ def test_a_test_that_has_not_run_makes_the_campaign_incomplete_with_status_4(cam
     result = verdict("direction", "mission", "pwv")
     assert result.exit_code == 4
     assert "1 of 3 null tests can't count as passed" in result.output
-    assert "pwv: pte.json and summary.json and spectra.npz not made" in result.output
+    assert "pwv: not made yet" in result.output
     page = report("direction", "mission", "pwv", "-o", "page.html")
     assert "Incomplete" in page.output
     assert "<b>pwv</b>" in Path("page.html").read_text()
@@ -94,7 +97,10 @@ def test_an_under_covered_split_never_counts_as_passed(campaign: Write) -> None:
     campaign(coverage=few)
     result = verdict("direction", "mission")
     assert result.exit_code == 4
-    assert "setting_split_2 holds too few of its observations" in result.output
+    assert (
+        "setting_split_2: its map holds too few of its observations (0.5; min_coverage is 0.9)"
+        in result.output
+    )
     document = json.loads(report("--format", "json", "direction", "mission").output)
     assert document["status"] == "incomplete"
 
@@ -107,7 +113,7 @@ def test_what_fails_fails_though_a_test_is_missing(campaign: Write) -> None:
 
 
 def test_a_single_difference_has_no_cross_and_says_so(write_test: Write) -> None:
-    judge(write_test({"a": 1, "b": 1}, analysis=FEW), "single")
+    judge({write_test({"a": 1, "b": 1}, analysis=FEW): "single"})
     result = verdict("single")
     assert result.exit_code == 4
     assert "a-b has a single half difference, no cross" in result.output
@@ -123,7 +129,7 @@ def test_the_same_campaign_gives_the_same_page_numbers_and_plots(campaign: Write
         made.append({path.relative_to(folder).as_posix(): path.read_bytes() for path in files})
     assert made[0] == made[1]
     assert {"page.html", "verdict.json", "plots/ptes.png", "plots/ptes.pdf"} < set(made[0])
-    assert "plots/direction_rising-setting.pdf" in made[0]
+    assert "plots/direction-tests_rising-setting.pdf" in made[0]
 
 
 def test_a_report_writes_over_its_own_files_and_no_others(campaign: Write) -> None:
@@ -182,10 +188,10 @@ def test_the_page_works_in_a_real_browser(campaign: Write, tmp_path: Path) -> No
         assert browser.evaluate(f"{heading}.getAttribute('aria-sort')") == "ascending"
         browser.evaluate(f"{heading}.querySelector('button').click()")
         assert [float(value) for value in browser.evaluate(cells.format(2))] == rising[::-1]
-        browser.evaluate("location.hash = '#test-mission'")
+        browser.evaluate("location.hash = '#test-mission-tests'")
         browser.evaluate("new Promise(done => setTimeout(done, 100))")
-        assert browser.evaluate("document.getElementById('test-mission').open")
-        assert not browser.evaluate("document.getElementById('test-direction').open")
+        assert browser.evaluate("document.getElementById('test-mission-tests').open")
+        assert not browser.evaluate("document.getElementById('test-direction-tests').open")
 
         backgrounds, inks = set(), set()
         for scheme in ("light", "dark"):
@@ -221,14 +227,24 @@ def test_the_browser_notices_what_a_page_may_not_do(tmp_path: Path) -> None:
     assert "asks for http://127.0.0.1:9/a.png" in told
 
 
-def test_the_end_of_a_run_says_the_verdict_unless_a_test_is_newer(
+def test_the_end_of_a_run_says_the_verdict_of_now_and_replaces_an_earlier_one(
     campaign: Write, capsys: pytest.CaptureFixture[str]
 ) -> None:
     campaign()
-    report("direction", "mission", "-o", "report.html")
+    report("-o", "report.html")
+    before = Path("verdict.json").read_bytes(), Path("report.html").read_bytes()
     capsys.readouterr()
-    for is_newer in (False, True):
-        if is_newer:
-            os.utime("mission/summary.json", (2e9, 2e9))
-        assert run(["table", "--verdict", "verdict.json", "direction", "mission"]) == 0
-        assert ("Pass. 12 PTEs" in capsys.readouterr().out) != is_newer
+    assert run(["table", "--verdict", "verdict.json", "direction", "mission"]) == 0
+    assert "Pass. 12 PTEs" in capsys.readouterr().out
+    assert (Path("verdict.json").read_bytes(), Path("report.html").read_bytes()) == before
+    # As after `snakemake --until`: a map is made anew, and its test isn't.
+    Path("results/rising_split_1/pass1_sky_map.fits").write_bytes(
+        Path("results/rising_split_2/pass1_sky_map.fits").read_bytes()
+    )
+    assert run(["table", "--verdict", "verdict.json", "direction", "mission"]) == 0
+    said = capsys.readouterr().out
+    assert "direction: results/rising_split_1/pass1_sky_map.fits: changed since" in said
+    assert "Incomplete" in said
+    assert "Pass" not in said
+    assert json.loads(Path("verdict.json").read_text())["status"] == "incomplete"
+    assert '<p class="verdict incomplete">' in Path("report.html").read_text()

@@ -16,7 +16,6 @@ pytest.importorskip("pixell")
 
 from socm.diagnostics import DiagnosticError
 from socm.nulls.arrays import ArrayMaps, judge_arrays, weigh_arrays
-from socm.nulls.inputs import read_test
 from socm.nulls.job import run_test
 from socm.nulls.options import AnalysisOptions
 from socm.nulls.sky.flat import cross_products
@@ -130,7 +129,7 @@ def test_noise_has_uniform_ptes_and_a_systematic_is_found(whole_sky: Geometry) -
 
 def test_a_large_map_goes_through_harmonics_from_file_to_pte(write_test: Callable[..., Path]) -> None:
     path = write_test(GROUPS, size=40, resolution_deg=1.0, analysis={"simulations": 65})
-    run_test(read_test(path), Path("out"))
+    run_test(path, Path("out"))
     described = json.loads(Path("out/pte.json").read_text())
     assert described["sky"] == "sphere"
     assert len(described["comparisons"][0]["judgements"]) == 6

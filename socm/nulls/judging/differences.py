@@ -8,7 +8,7 @@ from itertools import combinations
 
 import numpy as np
 
-from socm.nulls.inputs import Test
+from socm.formats.null_spec import NullSpecification
 from socm.nulls.pixels.maps import Array
 
 
@@ -100,10 +100,10 @@ def contrast_splits(splits: int) -> tuple[Comparison, ...]:
     return tuple(comparisons)
 
 
-def list_comparisons(test: Test) -> tuple[Comparison, ...]:
+def list_comparisons(test: NullSpecification) -> tuple[Comparison, ...]:
     """Return the comparisons of a test, by its number of groups and of splits."""
-    names = [name for name, _ in test.groups]
-    splits = len(test.groups[0][1])
+    names = [group.name for group in test.groups]
+    splits = len(test.groups[0].splits)
     return contrast_splits(splits) if len(names) == 1 else compare_groups(names, splits)
 
 

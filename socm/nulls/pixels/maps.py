@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from socm.diagnostics import Collector, Diagnostic, DiagnosticError
-from socm.nulls.inputs import Split
+from socm.formats.null_spec import Split
 
 Array = NDArray[np.float64]
 
@@ -98,10 +98,8 @@ def read_header(path: Path) -> Header:
             warnings.simplefilter("ignore")
             unit = fits.getheader(path).get("BUNIT")
         shape, wcs = enmap.read_map_geometry(str(path))
-    except (OSError, ValueError, KeyError) as error:
-        raise DiagnosticError(
-            Diagnostic("unreadable-map", f"{path} can't be read as a FITS map: {error}")
-        ) from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise _unreadable(path, error) from error
     geometry = Geometry((int(shape[-2]), int(shape[-1])), wcs)
     return Header(path, tuple(shape), geometry, str(unit).strip() if unit else None)
 
@@ -122,11 +120,27 @@ def read_inverse_variance(path: Path, component: int) -> Array:
 def _read_plane(path: Path, index: tuple[int, ...]) -> Array:
     from astropy.io import fits
 
-    with fits.open(path, memmap=True) as hdus:
-        data = hdus[0].data
-        leading = data.ndim - 2
-        plane = data[index[:leading]] if leading else data
-        return np.ascontiguousarray(plane, dtype=np.float64)
+    try:
+        with warnings.catch_warnings():
+            # astropy warns of a file that is cut off, and then says so or reads what is there.
+            warnings.simplefilter("ignore")
+            with fits.open(path, memmap=True) as hdus:
+                data = hdus[0].data
+                leading = data.ndim - 2
+                plane = data[index[:leading]] if leading else data
+                return np.ascontiguousarray(plane, dtype=np.float64)
+    except (OSError, ValueError, TypeError, AttributeError, IndexError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> DiagnosticError:
+    return DiagnosticError(
+        Diagnostic(
+            "unreadable-map",
+            f"{path} can't be read as a FITS map: {error}",
+            hint="Make the map again, if it is cut off; a mask is a FITS map too.",
+        )
+    )
 
 
 def read_total_hits(path: Path) -> float:

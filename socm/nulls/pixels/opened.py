@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from socm.diagnostics import Collector, Diagnostic, DiagnosticError
-from socm.nulls.inputs import Test
+from socm.formats.null_spec import NullSpecification
 from socm.nulls.judging.differences import combine
 from socm.nulls.pixels.maps import (
+    COMPONENTS,
     Array,
     Geometry,
     read_component,
@@ -43,7 +44,7 @@ class OpenTest:
     apodized: the edge they share.
     """
 
-    test: Test
+    test: NullSpecification
     geometry: Geometry
     unit: str
     components: int
@@ -110,14 +111,6 @@ class OpenTest:
         split = self.test.splits[index]
         values = read_component(split.map, component)
         inside = self.weight_of(component) > 0
-        if not np.isfinite(values[inside]).all():
-            raise DiagnosticError(
-                Diagnostic(
-                    "map-not-finite",
-                    f"{split.map} has NaN or infinite values where every map of {self.test.name} has weight",
-                    hint="The mapmaker's solution diverged, or its inverse variance is another map's.",
-                )
-            )
         return np.where(inside, values, 0.0)
 
     def difference(self, coefficients: Array, component: int) -> Array:
@@ -147,55 +140,94 @@ class OpenTest:
         return lambda index: self.read(index, component)
 
 
-def open_test(test: Test) -> OpenTest:
+def open_test(test: NullSpecification) -> OpenTest:
     """Check the maps of a test and make their common weight; raises DiagnosticError naming every bad file."""
     geometry, unit, components = read_geometry(test.splits)
-    paths = [split.ivar for split in test.splits]
-    _check_weights(paths)
-    support, variance = common_support(read_inverse_variance(path, 0) for path in paths)
-    polarized = variance
-    if components == 3:
-        parts = [common_support(read_inverse_variance(path, index) for path in paths) for index in (1, 2)]
-        support = support & parts[0][0] & parts[1][0]
-        polarized = parts[0][1] + parts[1][1]
+    supports, variances = _read_weights(test, components)
     mask = _read_mask(test, geometry)
-    support = support & (mask > 0)
+    support = np.logical_and.reduce(supports) & (mask > 0)
     edge, width = _apodize(test, geometry, support)
-    weights = common_weight(edge * mask, variance), common_weight(edge * mask, polarized)
+    polarized = variances[1] + variances[2] if components == 3 else variances[0]
+    weights = common_weight(edge * mask, variances[0]), common_weight(edge * mask, polarized)
     if not (weights[0] > 0).any():
         raise DiagnosticError(
             Diagnostic(
                 "no-common-support",
-                f"The maps of null test {test.name} have no piece of sky in common",
-                notes=tuple(str(path) for path in paths),
+                f"The maps of null test {test.test} have no piece of sky in common",
+                notes=tuple(str(split.ivar) for split in test.splits),
                 hint="No pixel has weight in all of them, or the mask leaves none.",
             )
         )
-    return OpenTest(test, geometry, unit, components, weights, edge * mask, width)
+    opened = OpenTest(test, geometry, unit, components, weights, edge * mask, width)
+    _check_maps(opened)
+    return opened
 
 
-def _check_weights(paths: Sequence[Path]) -> None:
+def _read_weights(test: NullSpecification, components: int) -> tuple[list[Mask], list[Array]]:
+    """Return for each component where all maps have weight, and the sum of their variances."""
     problems = Collector()
-    for path in paths:
-        weight = read_inverse_variance(path, 0)
-        if not (weight > 0).any():
-            problems.add(
-                Diagnostic("zero-weights", f"{path} has no pixel with weight: nothing was mapped there")
+
+    def checked(component: int) -> Iterator[Array]:
+        for split in test.splits:
+            weight = read_inverse_variance(split.ivar, component)
+            problems.extend(_wrong_weights(split.ivar, component, weight))
+            yield weight
+
+    made = [common_support(checked(component)) for component in range(components)]
+    problems.raise_if_errors()
+    return [support for support, _ in made], [variance for _, variance in made]
+
+
+def _wrong_weights(path: Path, component: int, weight: Array) -> Iterator[Diagnostic]:
+    plane = f"{path}, plane {COMPONENTS[component] * 2}"
+    if not (weight > 0).any():
+        yield Diagnostic("zero-weights", f"{plane} has no pixel with weight: nothing was mapped there")
+    for is_wrong, word in ((weight < 0, "negative"), (np.isinf(weight), "infinite")):
+        if is_wrong.any():
+            yield Diagnostic(
+                "bad-weights",
+                f"{plane} has {word} weights in {np.count_nonzero(is_wrong)} pixels",
+                hint="An inverse variance is finite and not below zero; make the map again.",
             )
+
+
+def _check_maps(opened: OpenTest) -> None:
+    """Raise for each plane that holds no data where it is used: values that aren't finite, or all equal."""
+    problems = Collector()
+    for split in opened.test.splits:
+        for component in range(opened.components):
+            used = read_component(split.map, component)[opened.weight_of(component) > 0]
+            plane = f"{split.map}, plane {COMPONENTS[component]}"
+            if not np.isfinite(used).all():
+                problems.add(
+                    Diagnostic(
+                        "map-not-finite",
+                        f"{plane} has NaN or infinite values where all maps of the test have weight",
+                        hint="The mapmaker's solution diverged, or its inverse variance is another map's.",
+                    )
+                )
+            elif len(used) and used.min() == used.max():
+                problems.add(
+                    Diagnostic(
+                        "constant-map",
+                        f"{plane} is {used[0]:g} in every pixel where it has weight",
+                        hint="Nothing was mapped there, whatever its weights are; make the map again.",
+                    )
+                )
     problems.raise_if_errors()
 
 
-def _apodize(test: Test, geometry: Geometry, support: Mask) -> tuple[Array, float]:
-    width = test.options.apodization_deg
+def _apodize(test: NullSpecification, geometry: Geometry, support: Mask) -> tuple[Array, float]:
+    width = test.analysis.apodization_deg
     if width is None:
         width = default_apodization_deg(geometry, support)
     return (apodization(geometry, support, width) if support.any() else np.zeros(geometry.shape)), width
 
 
-def _read_mask(test: Test, geometry: Geometry) -> Array:
-    if test.options.mask is None:
+def _read_mask(test: NullSpecification, geometry: Geometry) -> Array:
+    if test.analysis.mask is None:
         return np.ones(geometry.shape)
-    path = Path(test.options.mask)
+    path = Path(test.analysis.mask)
     difference = read_header(path).geometry.differs_from(geometry)
     if difference:
         raise DiagnosticError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,11 @@ import numpy as np
 
 from socm.diagnostics import Collector
 from socm.formats.new_file import check_free, write_new
+from socm.formats.null_products import JudgedComparison
 from socm.nulls.products import file_name
+from socm.nulls.report.records import Products, iter_products
 from socm.nulls.report.svg import HISTOGRAM_BINS
-from socm.nulls.report.verdict import TestRecord, Verdict
+from socm.nulls.report.verdict import Verdict
 
 NO_DATES: dict[str, dict[str, Any]] = {
     "png": {"Software": "socm"},
@@ -29,11 +31,10 @@ def write_figures(folder: Path, verdict: Verdict, *, force: bool = False) -> lis
     be lost; `force` writes over it.
     """
     drawings: dict[str, Callable[[], Any]] = {}
-    for record in verdict.records:
-        if record.missing is None:
-            for number, comparison in enumerate(record.ptes["comparisons"]):
-                stem = file_name(f"{record.place.name}_{comparison['name']}")
-                drawings[stem] = partial(_draw_comparison, record, number, comparison)
+    for place, products in iter_products(verdict.records):
+        for number, comparison in enumerate(products.ptes.comparisons):
+            stem = file_name(f"{place.name}_{comparison.name}")
+            drawings[stem] = partial(_draw_comparison, place.name, products, number, comparison)
     if verdict.family is not None:
         drawings["ptes"] = partial(_draw_ptes, verdict.family.ptes)
     problems = Collector()
@@ -71,28 +72,28 @@ def _figure(width: float, height: float) -> Any:
     return figure
 
 
-def _draw_comparison(record: TestRecord, number: int, comparison: Mapping[str, Any]) -> Any:
+def _draw_comparison(name: str, products: Products, number: int, comparison: JudgedComparison) -> Any:
     """Return a figure of null spectra with error bars, a dashed zero, and unused multipoles grey."""
-    edges, multipoles = record.arrays["edges"], record.arrays["multipoles"]
-    judgements = comparison["judgements"]
+    edges, multipoles = products.arrays["edges"], products.arrays["multipoles"]
+    judgements = comparison.judgements
     columns = min(3, len(judgements))
     rows = -(-len(judgements) // columns)
     figure = _figure(3.4 * columns, 2.5 * rows + 0.4)
     scale = multipoles * (multipoles + 1) / (2 * np.pi)
     for index, judgement in enumerate(judgements):
         axis = figure.add_subplot(rows, columns, index + 1)
-        power, sigma = (record.arrays[name][number, index] * scale for name in ("power", "sigma"))
-        label = f"χ²/dof {judgement['chi_square']:.1f}/{judgement['bins']} ({judgement['pte']:.3f})"
+        power, sigma = (products.arrays[one][number, index] * scale for one in ("power", "sigma"))
+        label = f"χ²/dof {judgement.chi_square:.1f}/{judgement.bins} ({judgement.pte:.3f})"
         axis.errorbar(multipoles, power, sigma, fmt="o", markersize=3, linewidth=1, label=label)
         axis.axhline(0, color="black", linestyle="--", linewidth=0.8)
         axis.axvspan(0, edges[0], color="0.9")
         axis.axvspan(edges[-1], edges[-1] * 1.04, color="0.9")
         axis.set_xlim(0, edges[-1] * 1.04)
-        axis.set_title(judgement["spectrum"], fontsize=10)
+        axis.set_title(judgement.spectrum, fontsize=10)
         axis.set_xlabel("multipole $\\ell$")
-        axis.set_ylabel(f"$\\ell(\\ell+1)C_\\ell/2\\pi$ [{record.summary['unit']}²]")
+        axis.set_ylabel(f"$\\ell(\\ell+1)C_\\ell/2\\pi$ [{products.summary.unit}²]")
         axis.legend(fontsize=8, loc="upper right")
-    figure.suptitle(f"{record.place.name}: {comparison['label']}", fontsize=11)
+    figure.suptitle(f"{name}: {comparison.label}", fontsize=11)
     return figure
 
 

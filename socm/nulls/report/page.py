@@ -9,14 +9,17 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
+from socm.formats.document import replace_file, write_document
+from socm.formats.null_products import JudgedComparison, Rms, SplitSummary
 from socm.nulls.judging.amplitude import SHAPES
-from socm.nulls.products import replace_file, write_json
 from socm.nulls.report.provenance import read_provenance
+from socm.nulls.report.records import Products, TestPlace, TestRecord, iter_products
 from socm.nulls.report.svg import draw_deviations, draw_histogram, draw_spectrum, draw_strip
-from socm.nulls.report.verdict import TestRecord, Verdict, describe_verdict, flag, judge_workspaces
+from socm.nulls.report.verdict import Verdict, describe_verdict, flag
 
 BALANCE = {
     "asked": "observations asked",
@@ -39,15 +42,11 @@ SUMMED = frozenset({"asked", "used", "hits", "weight", "hours"})
 GENERATOR = b'<meta name="generator" content="socm">'
 """What says in a page's head that it is one of ours."""
 
+PNG = b"\x89PNG\r\n\x1a\n"
+"""How a PNG file begins."""
+
 LARGEST_PICTURES = 60_000_000
 """Bytes of pictures put into the page; beyond, it links to the files."""
-
-
-def report_workspaces(directories: Sequence[Path], page: Path, numbers: Path) -> Verdict:
-    """Judge the tests of workspaces, write the page and the verdict's numbers, and return the verdict."""
-    verdict = judge_workspaces(directories)
-    write_reports(verdict, directories, page, numbers)
-    return verdict
 
 
 def write_reports(verdict: Verdict, directories: Sequence[Path], page: Path, numbers: Path) -> None:
@@ -56,7 +55,7 @@ def write_reports(verdict: Verdict, directories: Sequence[Path], page: Path, num
     title = str(provenance.get("campaign") or directories[0].resolve().name)
     page.parent.mkdir(parents=True, exist_ok=True)
     replace_file(page, render_report(verdict, provenance, title, page.parent).encode())
-    write_json(numbers, describe_verdict(verdict) | {"provenance": provenance})
+    write_document(numbers, describe_verdict(verdict, provenance))
 
 
 def is_page(content: bytes) -> bool:
@@ -84,8 +83,8 @@ def render_report(verdict: Verdict, provenance: Mapping[str, Any], title: str, f
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    judged = [record for record in verdict.records if record.missing is None]
-    spectra = list(dict.fromkeys(name for record in judged for name in record.ptes["spectra"]))
+    judged = list(iter_products(verdict.records))
+    spectra = list(dict.fromkeys(name for _, products in judged for name in products.ptes.spectra))
     pictures = _Pictures(folder)
     return environment.get_template("report.html.j2").render(
         title=title,
@@ -95,7 +94,9 @@ def render_report(verdict: Verdict, provenance: Mapping[str, Any], title: str, f
         rows=[row for record in verdict.records for row in _table_rows(record, spectra)],
         histogram=draw_histogram(verdict.family.ptes) if verdict.family else "",
         strip=draw_strip(_strip_rows(judged)) if verdict.family else "",
-        tests=[_show_test(record, pictures) for record in judged],
+        tests=[
+            _show_test(record, record.products, pictures) for record in verdict.records if record.products
+        ],
         lacking=[(record.place.name, "; ".join(record.lacks)) for record in verdict.records if record.lacks],
         provenance=dict(provenance),
         shapes=list(SHAPES),
@@ -104,7 +105,7 @@ def render_report(verdict: Verdict, provenance: Mapping[str, Any], title: str, f
 
 def _table_rows(record: TestRecord, spectra: Sequence[str]) -> list[dict[str, Any]]:
     """Return a row a comparison: its PTEs by spectrum, what is lacking, the amplitude it would have found."""
-    if record.missing is not None or not record.ptes["comparisons"]:
+    if record.products is None or not record.products.ptes.comparisons:
         return [
             {
                 "test": record.place.name,
@@ -118,19 +119,21 @@ def _table_rows(record: TestRecord, spectra: Sequence[str]) -> list[dict[str, An
             }
         ]
     rows = []
-    rms = {row["comparison"]: row["rms"]["T"]["ratio"] for row in record.summary["comparisons"]}
-    for comparison in record.ptes["comparisons"]:
-        by_name = {judgement["spectrum"]: judgement for judgement in comparison["judgements"]}
-        ptes = [judgement["pte"] for judgement in comparison["judgements"]]
+    rms = {
+        row.comparison: row.rms["T"].ratio for row in record.products.summary.comparisons if "T" in row.rms
+    }
+    for comparison in record.products.ptes.comparisons:
+        by_name = {judgement.spectrum: judgement for judgement in comparison.judgements}
+        temperature = by_name.get("TT")
         rows.append(
             {
                 "test": record.place.name,
                 "anchor": _anchor(record.place.name),
-                "comparison": comparison["label"],
-                "cells": [_cell(by_name[name]["pte"] if name in by_name else None) for name in spectra],
-                "lowest": _cell(min(ptes)),
-                "found": _number(by_name.get("TT", {}).get("found_rms", {}).get("red")),
-                "rms": _number(rms[comparison["name"]]),
+                "comparison": comparison.label,
+                "cells": [_cell(by_name[name].pte if name in by_name else None) for name in spectra],
+                "lowest": _cell(min(judgement.pte for judgement in comparison.judgements)),
+                "found": _number(None if temperature is None else temperature.found_rms.get("red")),
+                "rms": _number(rms.get(comparison.name)),
                 "lacks": "; ".join(record.lacks),
             }
         )
@@ -147,62 +150,62 @@ def _number(value: float | None) -> dict[str, Any]:
     return {"text": "–" if value is None else f"{value:.3g}", "value": -1.0 if value is None else value}
 
 
-def _strip_rows(records: Sequence[TestRecord]) -> list[tuple[str, list[tuple[str, float, str]]]]:
+def _strip_rows(
+    judged: Sequence[tuple[TestPlace, Products]],
+) -> list[tuple[str, list[tuple[str, float, str]]]]:
     return [
         (
-            f"{record.place.name} {comparison['name']}",
-            [(one["spectrum"], one["pte"], flag(one["pte"])) for one in comparison["judgements"]],
+            f"{place.name} {comparison.name}",
+            [(one.spectrum, one.pte, flag(one.pte)) for one in comparison.judgements],
         )
-        for record in records
-        for comparison in record.ptes["comparisons"]
+        for place, products in judged
+        for comparison in products.ptes.comparisons
     ]
 
 
-def _show_test(record: TestRecord, pictures: _Pictures) -> dict[str, Any]:
-    arrays, summary = record.arrays, record.summary
+def _show_test(record: TestRecord, products: Products, pictures: _Pictures) -> dict[str, Any]:
+    summary, name = products.summary, record.place.name
     return {
-        "name": record.place.name,
-        "anchor": _anchor(record.place.name),
-        "unit": summary["unit"],
+        "name": name,
+        "anchor": _anchor(name),
+        "unit": summary.unit,
         "lacks": record.lacks,
-        "support": summary["support"],
-        "ptes": record.ptes,
+        "support": summary.support,
+        "ptes": products.ptes,
         "comparisons": [
-            _show_comparison(record, number, comparison, arrays)
-            for number, comparison in enumerate(record.ptes["comparisons"])
+            _show_comparison(name, products, number, comparison)
+            for number, comparison in enumerate(products.ptes.comparisons)
         ],
         "pictures": [
             {
-                "source": pictures.show(record.place.folder / row["picture"]),
-                "text": f"{row['label']}, mean of the half differences: "
-                + ", ".join(f"{name} rms {_ratio(rms)}" for name, rms in row["rms"].items()),
+                "source": pictures.show(record.place.folder, row.picture),
+                "text": f"{row.label}, mean of the half differences: "
+                + ", ".join(f"{component} rms {_ratio(rms)}" for component, rms in row.rms.items()),
             }
-            for row in summary["comparisons"]
+            for row in summary.comparisons
         ],
-        "balance": show_balance(summary["splits"]),
+        "balance": show_balance(summary.splits),
         "skipped": [
-            (split["name"], row["observation"], row["reason"])
-            for split in summary["splits"]
-            for row in split["skipped"]
+            (split.name, row.observation, row.reason) for split in summary.splits for row in split.skipped
         ],
     }
 
 
-def _ratio(rms: Mapping[str, float | None]) -> str:
-    if rms["measured"] is None or rms["expected"] is None or rms["ratio"] is None:
+def _ratio(rms: Rms) -> str:
+    if rms.measured is None or rms.ratio is None:
         return "–"
-    return f"{rms['measured']:.3g} ({rms['ratio']:.2f} of that expected)"
+    return f"{rms.measured:.3g} ({rms.ratio:.2f} of that expected)"
 
 
 def _show_comparison(
-    record: TestRecord, number: int, comparison: Mapping[str, Any], arrays: Mapping[str, Any]
+    test: str, products: Products, number: int, comparison: JudgedComparison
 ) -> dict[str, Any]:
-    edges, multipoles, unit = arrays["edges"], arrays["multipoles"], record.summary["unit"]
+    arrays, unit = products.arrays, products.summary.unit
+    edges, multipoles = arrays["edges"], arrays["multipoles"]
     panels = []
-    for index, judgement in enumerate(comparison["judgements"]):
-        name, chi_square, bins, pte = (judgement[key] for key in ("spectrum", "chi_square", "bins", "pte"))
-        words = f"{name}  χ²/dof {chi_square:.1f}/{bins} (PTE {pte:.3f})"
-        where = f"{record.place.name}, {comparison['label']}"
+    for index, one in enumerate(comparison.judgements):
+        words = f"{one.spectrum}  χ²/dof {one.chi_square:.1f}/{one.bins} (PTE {one.pte:.3f})"
+        where = f"{test}, {comparison.label}"
         panels.append(
             {
                 "spectrum": draw_spectrum(
@@ -211,43 +214,40 @@ def _show_comparison(
                     arrays["power"][number, index],
                     arrays["sigma"][number, index],
                     words,
-                    f"Null spectrum {name} of {where} in {unit}², multiplied by l(l+1)/2π",
+                    f"Null spectrum {one.spectrum} of {where} in {unit}², multiplied by l(l+1)/2π",
                 ),
                 "deviation": draw_deviations(
-                    edges, arrays["deviation"][number, index], "χ per bin", f"χ of {name} of {where}"
+                    edges, arrays["deviation"][number, index], "χ per bin", f"χ of {one.spectrum} of {where}"
                 ),
             }
         )
     judgements = [
-        judgement
-        | {
-            "flag": flag(judgement["pte"]),
-            "found": [_number(judgement["found_rms"].get(shape))["text"] for shape in SHAPES],
-        }
-        for judgement in comparison["judgements"]
+        one.model_dump()
+        | {"flag": flag(one.pte), "found": [_number(one.found_rms.get(shape))["text"] for shape in SHAPES]}
+        for one in comparison.judgements
     ]
-    return {"label": comparison["label"], "panels": panels, "judgements": judgements}
+    return {"label": comparison.label, "panels": panels, "judgements": judgements}
 
 
-def show_balance(splits: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def show_balance(splits: Sequence[SplitSummary]) -> dict[str, Any]:
     """Return the table of a test's balance: columns, a row a split, and a row a side if there are sides."""
-    values = [
-        {**split["balance"], **{key: split[key] for key in ("asked", "used", "hits")}} for split in splits
+    values: list[dict[str, float | None]] = [
+        {**split.balance, "asked": split.asked, "used": split.used, "hits": split.hits} for split in splits
     ]
     present = {key for row in values for key, value in row.items() if value is not None}
     columns = [*(key for key in BALANCE if key in present), *sorted(present - set(BALANCE))]
     rows = [
         {
-            "name": split["name"],
-            "under_covered": split["under_covered"],
+            "name": split.name,
+            "under_covered": split.uncovered is not None,
             "side": False,
             "values": [_plain(key, row.get(key)) for key in columns],
         }
         for split, row in zip(splits, values, strict=True)
     ]
-    sides = list(dict.fromkeys(split["group"] for split in splits))
+    sides = list(dict.fromkeys(split.group for split in splits))
     for side in sides if len(sides) > 1 else ():
-        members = [row for split, row in zip(splits, values, strict=True) if split["group"] == side]
+        members = [row for split, row in zip(splits, values, strict=True) if split.group == side]
         rows.append(
             {
                 "name": f"all of {side}",
@@ -287,12 +287,15 @@ class _Pictures:
         self._folder = folder
         self._left = LARGEST_PICTURES
 
-    def show(self, path: Path) -> str:
-        """Return what an image's source is to be."""
-        if not path.is_file():
+    def show(self, folder: Path, name: str) -> str:
+        """Return what an image's source is to be: nothing but a PNG file of the test's own folder."""
+        path = folder / name
+        if Path(name).name != name or path.is_symlink() or not path.is_file():
             return ""
-        content = path.read_bytes()
-        self._left -= len(content)
-        if self._left >= 0:
-            return "data:image/png;base64," + base64.b64encode(content).decode()
-        return Path(os.path.relpath(path, self._folder)).as_posix()
+        with path.open("rb") as file:
+            if file.read(len(PNG)) != PNG:
+                return ""
+            self._left -= os.fstat(file.fileno()).st_size
+            if self._left >= 0:
+                return "data:image/png;base64," + base64.b64encode(PNG + file.read()).decode()
+        return quote(Path(os.path.relpath(path, self._folder)).as_posix())

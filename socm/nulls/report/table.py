@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from socm.nulls.inputs import read_json
+from socm.formats.null_products import Rms, Summary
 
 
-def read_summaries(output_dirs: Sequence[Path]) -> list[dict[str, Any]]:
-    """Return the summary of each test's output folder; raises DiagnosticError if one can't be read."""
-    return [read_json(folder / "summary.json", "summary") for folder in output_dirs]
-
-
-def make_split_table(summaries: Sequence[dict[str, Any]]) -> Table:
+def make_split_table(summaries: Sequence[Summary]) -> Table:
     """Return a table of splits: observations asked for and used, hits in detector samples."""
     table = Table(title="Splits of the null tests", title_justify="left", box=box.SIMPLE_HEAD)
     for heading in ("test", "split"):
@@ -26,20 +19,20 @@ def make_split_table(summaries: Sequence[dict[str, Any]]) -> Table:
     for heading in ("asked", "used", "hits"):
         table.add_column(heading, justify="right")
     for summary in summaries:
-        for row, split in enumerate(summary["splits"]):
-            used = _count(split["used"])
+        for row, split in enumerate(summary.splits):
+            used = _count(split.used)
             table.add_row(
-                summary["test"] if row == 0 else "",
-                split["name"],
-                _count(split["asked"]),
-                Text(f"{used} (too few)", "red") if split["under_covered"] else used,
-                _count(split["hits"]),
-                end_section=row == len(summary["splits"]) - 1,
+                summary.test if row == 0 else "",
+                split.name,
+                _count(split.asked),
+                Text(f"{used} (too few)", "red") if split.uncovered else used,
+                _count(split.hits),
+                end_section=row == len(summary.splits) - 1,
             )
     return table
 
 
-def make_difference_table(summaries: Sequence[dict[str, Any]]) -> Table:
+def make_difference_table(summaries: Sequence[Summary]) -> Table:
     """Return a table of half differences: rms measured, rms the inverse variance promises, their ratio."""
     table = Table(
         title="Half differences: rms, rms that the inverse variance promises, ratio",
@@ -51,12 +44,12 @@ def make_difference_table(summaries: Sequence[dict[str, Any]]) -> Table:
     for heading in ("T", "Q", "U"):
         table.add_column(heading, justify="right", no_wrap=True)
     for summary in summaries:
-        rows = summary["differences"]
+        rows = summary.differences
         for number, row in enumerate(rows):
             table.add_row(
-                f"{summary['test']} [{summary['unit']}]" if number == 0 else "",
-                f"{row['comparison']} #{row['number']}",
-                *(_rms(row["rms"].get(component)) for component in "TQU"),
+                f"{summary.test} [{summary.unit}]" if number == 0 else "",
+                f"{row.comparison} #{row.number}",
+                *(_rms(row.rms.get(component)) for component in "TQU"),
                 end_section=number == len(rows) - 1,
             )
     return table
@@ -66,7 +59,7 @@ def _count(value: float | None) -> str:
     return "–" if value is None else f"{value:,.0f}"
 
 
-def _rms(rms: dict[str, float] | None) -> str:
-    if rms is None or rms["ratio"] is None:
+def _rms(rms: Rms | None) -> str:
+    if rms is None or rms.measured is None or rms.expected is None or rms.ratio is None:
         return "–"
-    return f"{rms['measured']:#.3g} {rms['expected']:#.3g} {rms['ratio']:.2f}"
+    return f"{rms.measured:#.3g} {rms.expected:#.3g} {rms.ratio:.2f}"

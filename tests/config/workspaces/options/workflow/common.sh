@@ -1,8 +1,8 @@
 # What the shell of a job knows, written by socm.
 
 # socm's own programs, run with the Python that runs Snakemake.
-socm_jobs() { "$socm_python" -m socm.jobs "$@"; }
-socm_nulls() { "$socm_python" -m socm.nulls "$@"; }
+socm_jobs() { "$socm_python" -P -m socm.jobs "$@"; }
+socm_nulls() { "$socm_python" -P -m socm.nulls "$@"; }
 
 # A folder of the job's own for temporary files, in the one that is asked for, until the job ends.
 own_tmp_dir() {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,10 +52,9 @@ def report_command(
     """
     from socm.formats.new_file import check_free
     from socm.nulls.report.page import is_page, is_verdict, write_reports
-    from socm.nulls.report.verdict import judge_workspaces
 
     places = directories or (Path(),)
-    verdict = judge_workspaces(places)
+    verdict = judge(places)
     if plots is not None:
         from socm.nulls.report.figures import write_figures
 
@@ -82,9 +81,7 @@ def verdict_command(directories: tuple[Path, ...], quiet: bool) -> None:
 
     DIR is the campaign's folder (here), or the output folders of single tests.
     """
-    from socm.nulls.report.verdict import judge_workspaces
-
-    verdict = judge_workspaces(directories or (Path(),))
+    verdict = judge(directories or (Path(),))
     if not quiet:
         echo(verdict.sentence)
         for record in verdict.records:
@@ -93,10 +90,38 @@ def verdict_command(directories: tuple[Path, ...], quiet: bool) -> None:
     sys.exit(verdict.status.exit_code)
 
 
+def judge(directories: Sequence[Path]) -> Verdict:
+    """Return the verdict on what is in workspaces now.
+
+    A test that rests on a job which `socm status` doesn't call done is incomplete.
+    """
+    from socm.nulls.report.records import find_tests, read_records
+    from socm.nulls.report.verdict import judge_records
+
+    places = find_tests(directories)
+    unsettled: dict[Path, str] = {}
+    for workspace in dict.fromkeys(place.workspace for place in places if place.spec is not None):
+        unsettled |= _yet_to_make(workspace)
+    return judge_records(read_records(places, unsettled))
+
+
+def _yet_to_make(workspace: Path) -> dict[Path, str]:
+    """Return the files that jobs of a workspace have yet to make, or to make anew, and why."""
+    from socm.run.status import read_status
+
+    return {
+        (workspace / path).absolute(): f"{job.title} is {job.state}" + (f": {job.why}" if job.why else "")
+        for job in read_status(workspace).jobs
+        if job.state != "done"
+        for path in job.makes
+    }
+
+
 def _as_json(verdict: Verdict) -> str:
+    from socm.formats.document import format_document
     from socm.nulls.report.verdict import describe_verdict
 
-    return json.dumps(describe_verdict(verdict), indent=1, ensure_ascii=False) + "\n"
+    return format_document(describe_verdict(verdict, {})).decode()
 
 
 def _as_tsv(verdict: Verdict) -> str:
@@ -106,7 +131,7 @@ def _as_tsv(verdict: Verdict) -> str:
     columns = ("test", "comparison", *JUDGED, "flag")
     writer = csv.DictWriter(text, columns, delimiter="\t", extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    for test in describe_verdict(verdict)["tests"]:
-        rows: list[dict[str, Any]] = [{"test": test["test"], **row} for row in test["ptes"]]
-        writer.writerows(rows or [{"test": test["test"]}])
+    for test in describe_verdict(verdict, {}).tests:
+        rows: list[dict[str, Any]] = [{"test": test.test, **row.model_dump()} for row in test.ptes]
+        writer.writerows(rows or [{"test": test.test}])
     return text.getvalue()
