@@ -53,6 +53,16 @@ def test_same_seed_same_bytes(small: Path, tmp_path: Path) -> None:
     assert digests(tmp_path / "again") == digests(small)
 
 
+@pytest.mark.parametrize("name", ["context.yaml", "obsdb.sqlite", "obsfiledb.sqlite"])
+def test_what_somebody_changed_is_not_written_over(copied: Path, name: str) -> None:
+    (copied / name).write_bytes((copied / name).read_bytes() + b"# theirs")
+    before = digests(copied)
+    with pytest.raises(DiagnosticError) as error:
+        simulate(copied, replace(SMALL, observations=5))
+    assert [problem.code for problem in error.value.diagnostics] == ["changed-simulation"]
+    assert digests(copied) == before
+
+
 def test_another_seed_is_another_sky_and_other_data(small: Path, tmp_path: Path) -> None:
     simulate(tmp_path, replace(SMALL, seed=8))
     here, there = digests(small), digests(tmp_path)
