@@ -75,11 +75,18 @@ def compile_command(file: Path, output: Path | None, form: str, no_plugins: bool
         raise click.exceptions.Exit(2) from None
     is_new = bool(written.created or written.changed or written.removed)
     notes = (*compiled.diagnostics, *_inputs_elsewhere(workspace, _to_remember(compiled)))
-    report((*notes, *(running if is_new else ())), written=True, as_json=form == "json")
+    report((*notes, *((*running, *_cache_problem()) if is_new else ())), written=True, as_json=form == "json")
     if form == "text":
         tell_written(compiled, written)
         if is_new:
             _tell_how_to_run(compiled)
+
+
+def _cache_problem() -> tuple[Diagnostic, ...]:
+    """Return the warning that Snakemake won't start here for want of a cache folder."""
+    from socm.run.preflight import check_cache
+
+    return check_cache(Severity.WARNING)
 
 
 def _who_runs(workspace: Path) -> tuple[Diagnostic, ...]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -177,20 +179,42 @@ def _run_snakemake(command: Sequence[str], workspace: Path, plain: bool) -> int:
     words = [sys.executable, "-P", "-m", *command]
     if plain:
         sys.stdout.flush()
-        code = _wait(subprocess.Popen(words, cwd=workspace))
+        process = subprocess.Popen(words, cwd=workspace)
+        with _interrupted_by_sigterm(process):
+            code = _wait(process)
     else:
         log = workspace / "logs" / "snakemake.log"
         log.parent.mkdir(exist_ok=True)
         if log.is_symlink():
             log.unlink()
         with log.open("wb") as file:
-            code = _watch(
-                subprocess.Popen(words, cwd=workspace, stdout=file, stderr=subprocess.STDOUT), workspace
-            )
+            process = subprocess.Popen(words, cwd=workspace, stdout=file, stderr=subprocess.STDOUT)
+            with _interrupted_by_sigterm(process):
+                code = _watch(process, workspace)
         echo(f"What Snakemake said is in {os.path.relpath(log)}.")
     if code:
         _tell_end(workspace, None if plain else workspace / "logs" / "snakemake.log")
     return code
+
+
+@contextmanager
+def _interrupted_by_sigterm(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Let SIGTERM end Snakemake as Ctrl-C does: by itself it would wait until its jobs have ended.
+
+    A terminal sends Ctrl-C to all of its processes, so Snakemake leaves the jobs that run here alone.
+    """
+    from socm.executors.local import descendants
+
+    def interrupt(*_: object) -> None:
+        for pid in sorted(descendants(process.pid)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGINT)
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _tell_end(workspace: Path, log: Path | None) -> None:

@@ -4,7 +4,7 @@ from socm.clusters.detected import Detected, cluster_toml
 from socm.clusters.fit import THREAD_VARIABLES, JobResources, fit
 from socm.clusters.limits import RunLimits, run_limits
 from socm.clusters.load import cluster_names, load_cluster
-from socm.clusters.model import SCHEDULERS, Cluster, Qos
+from socm.clusters.model import SCHEDULERS, Cluster, Partition, Qos
 from socm.clusters.shipped import shipped_folder
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Cluster",
     "Detected",
     "JobResources",
+    "Partition",
     "Qos",
     "RunLimits",
     "cluster_names",

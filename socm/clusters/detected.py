@@ -27,10 +27,14 @@ def cluster_toml(detected: Detected) -> str:
         "scheduler": cluster.scheduler,
         "nodes": cluster.nodes,
         "cores_per_node": cluster.cores_per_node,
-        "memory_per_node": f"{cluster.mem_mb_per_node} MB",
+        "threads_per_core": cluster.threads_per_core if cluster.threads_per_core > 1 else None,
+        "memory_per_node": _memory_text(cluster.mem_mb_per_node),
+        "memory_per_core": _memory_text(cluster.mem_mb_per_core),
+        "requests_memory": None if cluster.requests_memory else False,
         "walltime": _minutes_text(cluster.max_walltime_minutes),
         "partition": cluster.partition,
         "account": cluster.account,
+        "constraint": cluster.constraint,
         "launcher": cluster.launcher,
     }
     lines = [*(f"# {comment}." for comment in detected.comments), *_lines(values)]
@@ -46,16 +50,40 @@ def cluster_toml(detected: Detected) -> str:
             "jobs": qos.max_jobs,
             "submitted": qos.max_submitted,
             "cores": qos.max_cores,
+            "job_cores": qos.max_job_cores,
+            "job_memory": _memory_text(qos.max_job_mem_mb),
             "nodes": qos.max_nodes,
             "interactive": qos.interactive or None,
         }
         comment = f"  # {detected.qos_comments[qos.name]}" if qos.name in detected.qos_comments else ""
-        name = qos.name if re.fullmatch(r"[A-Za-z0-9_-]+", qos.name) else json.dumps(qos.name)
-        lines.append(f"{name} = {{ {', '.join(_lines(limits))} }}{comment}".replace("{  }", "{}"))
+        lines.append(f"{_table(qos.name, limits)}{comment}")
+    if cluster.partitions:
+        lines += ["", "# Where other partitions differ.", "[partitions]"]
+    for partition in cluster.partitions:
+        differs = {
+            "nodes": partition.nodes,
+            "cores_per_node": partition.cores_per_node,
+            "threads_per_core": partition.threads_per_core,
+            "memory_per_node": _memory_text(partition.mem_mb_per_node),
+            "memory_per_core": _memory_text(partition.mem_mb_per_core),
+            "requests_memory": partition.requests_memory,
+            "walltime": _minutes_text(partition.max_walltime_minutes),
+            "qos": None if partition.qos is None else list(partition.qos),
+        }
+        lines.append(_table(partition.name, differs))
     return "\n".join(lines) + "\n"
 
 
-def _lines(values: Mapping[str, str | int | bool | None]) -> list[str]:
+def _table(name: str, values: Mapping[str, object]) -> str:
+    key = name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name)
+    return f"{key} = {{ {', '.join(_lines(values))} }}".replace("{  }", "{}")
+
+
+def _memory_text(mem_mb: int | None) -> str | None:
+    return None if mem_mb is None else f"{mem_mb} MB"
+
+
+def _lines(values: Mapping[str, object]) -> list[str]:
     return [f"{name} = {json.dumps(value)}" for name, value in values.items() if value is not None]
 
 

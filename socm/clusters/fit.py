@@ -21,6 +21,9 @@ class JobResources:
     tasks: int
     tasks_per_node: int
     cpus_per_task: int
+    """Threads of each task, on a core each."""
+    cores_per_task: int
+    """Cores of each task: more than its threads where memory comes with cores."""
     mem_mb: int
     runtime_minutes: int
     mem_mb_limit: int
@@ -35,11 +38,13 @@ class JobResources:
     gpus: int | None = None
     extra: str | None = None
     """Further options of the command that submits the job."""
+    threads_per_core: int = 1
+    """Hardware threads of a core, each of which is a CPU for the scheduler."""
 
     @property
     def cores(self) -> int:
         """Cores of all tasks."""
-        return self.tasks * self.cpus_per_task
+        return self.tasks * self.cores_per_task
 
 
 def fit(request: Resources, cluster: Cluster, jobs: int = 1) -> JobResources:
@@ -50,13 +55,20 @@ def fit(request: Resources, cluster: Cluster, jobs: int = 1) -> JobResources:
     the one that runs most. Raises DiagnosticError with every limit that the request breaks.
     """
     problems = Collector()
+    cluster = _in_partition(request, cluster, problems)
     nodes = _nodes(request, cluster, problems)
     _check_walltime(request, cluster, problems)
     qos = _choose_qos(request, cluster, nodes, jobs, problems)
     problems.raise_if_errors()
     ranks_per_node = math.ceil(request.ranks / nodes)
+    cores = cores_of_rank(request, cluster)
     least_mem_mb = cluster.rules.least_mem_mb
     mem_mb = max(_mem_mb_of_node(request, nodes), min(least_mem_mb, cluster.mem_mb_per_node or least_mem_mb))
+    mem_mb_limit = cluster.mem_mb_per_node or mem_mb
+    if qos is not None and qos.max_job_mem_mb is not None:
+        mem_mb_limit = max(mem_mb, min(mem_mb_limit, qos.max_job_mem_mb // nodes))
+    if not cluster.requests_memory:
+        mem_mb = mem_mb_limit = 0
     runtime_limits = [
         limit for limit in (qos and qos.max_walltime_minutes, cluster.max_walltime_minutes) if limit
     ]
@@ -65,22 +77,55 @@ def fit(request: Resources, cluster: Cluster, jobs: int = 1) -> JobResources:
         tasks=request.ranks,
         tasks_per_node=ranks_per_node,
         cpus_per_task=request.threads,
+        cores_per_task=cores,
         mem_mb=mem_mb,
         runtime_minutes=request.runtime,
-        mem_mb_limit=cluster.mem_mb_per_node or mem_mb,
+        mem_mb_limit=mem_mb_limit,
         runtime_minutes_limit=min(runtime_limits, default=request.runtime),
         launcher=cluster.launcher.format(
-            ranks=request.ranks, ranks_per_node=ranks_per_node, threads=request.threads, nodes=nodes
+            ranks=request.ranks,
+            ranks_per_node=ranks_per_node,
+            threads=request.threads,
+            cpus=cores * cluster.threads_per_core,
+            nodes=nodes,
         )
         if request.ranks > 1
         else "",
         qos=qos.name if qos else request.qos,
         partition=request.partition or cluster.partition,
         account=request.account or cluster.account,
-        constraint=request.constraint,
+        constraint=request.constraint or cluster.constraint,
         gpus=request.gpus,
         extra=request.extra,
+        threads_per_core=cluster.threads_per_core,
     )
+
+
+def _in_partition(request: Resources, cluster: Cluster, problems: Collector) -> Cluster:
+    """Return the cluster as the request's partition has it."""
+    name = request.partition
+    if name is None or name == cluster.partition:
+        return cluster
+    known = [partition.name for partition in cluster.partitions]
+    if known and name not in known:
+        nearest = nearest_name(name, known)
+        problems.add(
+            Diagnostic(
+                "unknown-partition",
+                f"{cluster.name} has no partition `{name}`",
+                key=("partition",),
+                hint=f"did you mean `{nearest}`?" if nearest else None,
+                notes=(f"partitions: {', '.join(filter(None, (cluster.partition, *known)))}",),
+            )
+        )
+    return cluster.in_partition(name)
+
+
+def cores_of_rank(request: Resources, cluster: Cluster) -> int:
+    """Return the cores that a rank takes: for its threads, and for memory where that comes with cores."""
+    if cluster.mem_mb_per_core is None or not cluster.rules.reserves_cores:
+        return request.threads
+    return max(request.threads, math.ceil(request.memory / request.ranks / cluster.mem_mb_per_core))
 
 
 def _mem_mb_of_node(request: Resources, nodes: int) -> int:
@@ -110,8 +155,10 @@ def _nodes(request: Resources, cluster: Cluster, problems: Collector) -> int:
                     hint="a program with MPI spreads over nodes: more ranks of fewer threads",
                 )
             )
+        elif (cores := cores_of_rank(request, cluster)) > node_cores:
+            problems.add(_too_much_memory(request, cluster, node_cores * (cluster.mem_mb_per_core or 0)))
         else:
-            by_cores = math.ceil(ranks / (node_cores // threads))
+            by_cores = math.ceil(ranks / (node_cores // cores))
     if node_mem_mb is not None:
         ranks_that_fit = int(node_mem_mb * ranks // request.memory)
         if ranks_that_fit < 1:
@@ -178,9 +225,13 @@ def _too_much_memory(request: Resources, cluster: Cluster, node_mem_mb: int) -> 
 def _arithmetic(request: Resources, cluster: Cluster, by_cores: int, by_memory: int) -> tuple[str, ...]:
     lines = []
     if cluster.cores_per_node is not None:
-        per_node = cluster.cores_per_node // request.threads
+        cores = cores_of_rank(request, cluster)
+        with_memory = (
+            f" on {cores} cores each, which come with their memory" if cores > request.threads else ""
+        )
         lines.append(
-            f"cores: {request.ranks} ranks of {request.threads} threads, {per_node} ranks on a node of "
+            f"cores: {request.ranks} ranks of {request.threads} threads{with_memory}, "
+            f"{cluster.cores_per_node // cores} ranks on a node of "
             f"{cluster.cores_per_node} cores → {by_cores} nodes"
         )
     if cluster.mem_mb_per_node is not None:
@@ -198,11 +249,15 @@ def _check_walltime(request: Resources, cluster: Cluster, problems: Collector) -
         problems.add(
             Diagnostic(
                 "too-long",
-                f"a job of {duration(request.runtime)} is longer than {cluster.name} allows, "
+                f"a job of {duration(request.runtime)} is longer than {_where(request, cluster)} allows, "
                 f"{duration(limit)}",
                 key=("runtime",),
             )
         )
+
+
+def _where(request: Resources, cluster: Cluster) -> str:
+    return f"the partition {request.partition} of {cluster.name}" if request.partition else cluster.name
 
 
 def _choose_qos(
@@ -213,12 +268,12 @@ def _choose_qos(
     if request.qos is not None:
         return _named_qos(request, cluster, nodes, problems)
     batch = [qos for qos in cluster.qos if not qos.interactive]
-    fitting = [qos for qos in batch if not _broken_limits(request, nodes, qos)]
+    fitting = [qos for qos in batch if not _broken_limits(request, cluster, nodes, qos)]
     if not fitting:
         problems.add(_no_qos(request, cluster, nodes, batch))
         return None
     smallest_first = sorted(
-        fitting, key=lambda qos: (qos.max_walltime_minutes or math.inf, qos.max_cores or math.inf)
+        fitting, key=lambda qos: (qos.max_walltime_minutes or math.inf, _most_cores(qos) or math.inf)
     )
     for qos in smallest_first:
         if qos.max_jobs is None or qos.max_jobs >= jobs:
@@ -241,7 +296,7 @@ def _named_qos(request: Resources, cluster: Cluster, nodes: int, problems: Colle
         )
         return None
     qos = cluster.qos[names.index(str(request.qos))]
-    for key, broken in _broken_limits(request, nodes, qos).items():
+    for key, broken in _broken_limits(request, cluster, nodes, qos).items():
         problems.add(
             Diagnostic(
                 "no-qos", f"the QoS `{qos.name}` takes {broken}", key=(key,), notes=qos_table(cluster.qos)
@@ -250,36 +305,45 @@ def _named_qos(request: Resources, cluster: Cluster, nodes: int, problems: Colle
     return qos
 
 
-def _broken_limits(request: Resources, nodes: int, qos: Qos) -> dict[str, str]:
+def _broken_limits(request: Resources, cluster: Cluster, nodes: int, qos: Qos) -> dict[str, str]:
     """Return the limits of a QoS that a job breaks: key of the request → what is allowed and asked."""
     broken = {}
-    cores = request.ranks * request.threads
+    cores = request.ranks * cores_of_rank(request, cluster)
     if qos.max_walltime_minutes is not None and request.runtime > qos.max_walltime_minutes:
         broken["runtime"] = (
             f"jobs of at most {duration(qos.max_walltime_minutes)}, "
             f"and this one asks for {duration(request.runtime)}"
         )
-    if qos.max_cores is not None and cores > qos.max_cores:
-        broken["ranks"] = (
-            f"jobs of at most {qos.max_cores:,} cores, and {request.ranks} ranks × {request.threads} threads "
-            f"are {cores:,}"
+    most_cores = _most_cores(qos)
+    if most_cores is not None and cores > most_cores:
+        product = f"{request.ranks} ranks × {cores // request.ranks} "
+        product += "threads" if cores == request.ranks * request.threads else "cores with their memory"
+        broken["ranks"] = f"jobs of at most {most_cores:,} cores, and {product} are {cores:,}"
+    if qos.max_job_mem_mb is not None and request.memory > qos.max_job_mem_mb:
+        broken["memory"] = (
+            f"jobs of at most {qos.max_job_mem_mb:,} MB, and this one asks for {request.memory:,} MB"
         )
     if qos.max_nodes is not None and nodes > qos.max_nodes:
         broken["nodes"] = f"jobs of at most {qos.max_nodes:,} nodes, and this one takes {nodes:,}"
     return broken
 
 
+def _most_cores(qos: Qos) -> int | None:
+    """Return the most cores of one job under a QoS: its own limit, or that of the user's running jobs."""
+    return min((limit for limit in (qos.max_job_cores, qos.max_cores) if limit), default=None)
+
+
 def _no_qos(request: Resources, cluster: Cluster, nodes: int, batch: list[Qos]) -> Diagnostic:
-    cores = request.ranks * request.threads
+    cores = request.ranks * cores_of_rank(request, cluster)
     asked = f"{duration(request.runtime)} on {cores:,} core{'s' if cores > 1 else ''}"
-    broken = [_broken_limits(request, nodes, qos) for qos in batch]
+    broken = [_broken_limits(request, cluster, nodes, qos) for qos in batch]
     if batch and all("runtime" in limits for limits in broken):
         key = "runtime"
         longest = max(qos.max_walltime_minutes or 0 for qos in batch)
         why = f"the longest run time is {duration(longest)}"
     elif batch and all("ranks" in limits for limits in broken):
         key = "ranks"
-        why = f"the most cores are {max(qos.max_cores or 0 for qos in batch):,}"
+        why = f"the most cores are {max(_most_cores(qos) or 0 for qos in batch):,}"
     else:
         key = "runtime"
         why = "none has both the time and the cores"
@@ -299,7 +363,8 @@ def qos_table(qos: Iterable[Qos]) -> tuple[str, ...]:
             one.name,
             duration(one.max_walltime_minutes) if one.max_walltime_minutes else "–",
             f"{one.max_jobs:,}" if one.max_jobs else "–",
-            (f"{one.max_cores:,}" if one.max_cores else "–") + (" (only by name)" if one.interactive else ""),
+            (f"{most:,}" if (most := _most_cores(one)) else "–")
+            + (" (only by name)" if one.interactive else ""),
         )
         for one in qos
     ]

@@ -10,15 +10,19 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from socm.clusters.model import Cluster, Qos
+from socm.clusters.model import Cluster, Partition, Qos
 from socm.clusters.shipped import shipped_folder
 from socm.config.document import Document
 from socm.config.reading import read_document
+from socm.core.models import Section
 from socm.diagnostics import Diagnostic, DiagnosticError, KeyPath, nearest_name
 
 _HINT = (
     '`socm cluster detect` writes a file for the cluster you are on; resource = "./mycluster.toml" takes it'
 )
+
+TABLES: Mapping[str, type[Section]] = {"qos": Qos, "partitions": Partition}
+"""Keys of the file that hold a table for each name."""
 
 
 def user_folder(environ: Mapping[str, str] = os.environ) -> Path:
@@ -67,24 +71,26 @@ def read_cluster(file: Path) -> Cluster:
     document = read_document(file)
     data = dict(document.data)
     data.setdefault("name", file.stem)
-    tables = data.pop("qos", {})
-    if isinstance(tables, Mapping):
-        tables = [
-            {"name": name, **table} if isinstance(table, Mapping) else table for name, table in tables.items()
-        ]
+    for kind in TABLES:
+        tables = data.get(kind, {})
+        if isinstance(tables, Mapping):
+            data[kind] = [
+                {"name": name, **table} if isinstance(table, Mapping) else table
+                for name, table in tables.items()
+            ]
     try:
-        return Cluster.model_validate({**data, "qos": tables})
+        return Cluster.model_validate(data)
     except ValidationError as error:
-        names = list(document.data.get("qos", {}))
         raise DiagnosticError(
-            _located(document, _document_key(problem["loc"], names), problem) for problem in error.errors()
+            _located(document, _document_key(problem["loc"], document), problem) for problem in error.errors()
         ) from None
 
 
-def _document_key(location: tuple[int | str, ...], qos_names: list[str]) -> KeyPath:
+def _document_key(location: tuple[int | str, ...], document: Document) -> KeyPath:
     """Return a validation error's place as keys of the file, where QoS are tables, not a list."""
-    if len(location) > 1 and location[0] == "qos" and isinstance(location[1], int):
-        return ("qos", qos_names[location[1]], *location[2:])
+    if len(location) > 1 and location[0] in TABLES and isinstance(location[1], int):
+        names = list(document.data[str(location[0])])
+        return (location[0], names[location[1]], *location[2:])
     return location
 
 
@@ -94,7 +100,7 @@ def _located(document: Document, key: KeyPath, problem: Any) -> Diagnostic:
     if problem["type"] == "missing":
         message = "this key is missing"
     elif problem["type"] == "extra_forbidden":
-        model = Qos if key[0] == "qos" else Cluster
+        model = TABLES.get(str(key[0]), Cluster)
         nearest = nearest_name(
             str(key[-1]), [field.alias or name for name, field in model.model_fields.items()]
         )

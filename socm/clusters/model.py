@@ -13,7 +13,7 @@ from socm.core.models import ClusterSize, MemoryMb, Section
 from socm.core.shells import AccountName, SlurmName
 from socm.core.units import runtime_minutes
 
-LAUNCHER_FIELDS = ("ranks", "ranks_per_node", "threads", "nodes")
+LAUNCHER_FIELDS = ("ranks", "ranks_per_node", "threads", "cpus", "nodes")
 
 
 def slurm_minutes(value: Any) -> int:
@@ -55,10 +55,34 @@ class Qos(Section):
         None, alias="submitted", ge=1, description="Jobs of a user in the queue, waiting ones included."
     )
     max_cores: int | None = Field(None, alias="cores", ge=1, description="Cores of a user's running jobs.")
+    max_job_cores: int | None = Field(None, alias="job_cores", ge=1, description="Cores of one job.")
+    max_job_mem_mb: MemoryMb | None = Field(
+        None, alias="job_memory", description="Memory of one job; a bare number is MB."
+    )
     max_nodes: int | None = Field(None, alias="nodes", ge=1, description="Nodes of one job.")
     interactive: bool = Field(
         False, description="true if batch jobs get it only when it is asked for by name."
     )
+
+
+class Partition(Section):
+    """A partition: what differs there from the rest of the cluster's file."""
+
+    name: str = ""
+    nodes: int | None = Field(None, ge=1, description="Nodes of the partition.")
+    cores_per_node: int | None = Field(None, ge=1, description="Cores of a node.")
+    threads_per_core: int | None = Field(None, ge=1, description="Hardware threads of a core.")
+    mem_mb_per_node: MemoryMb | None = Field(
+        None, alias="memory_per_node", description="Memory that jobs get of a node; a bare number is MB."
+    )
+    mem_mb_per_core: MemoryMb | None = Field(
+        None, alias="memory_per_core", description="Memory that jobs get with a core; a bare number is MB."
+    )
+    requests_memory: bool | None = Field(None, description="Whether jobs can ask for memory.")
+    max_walltime_minutes: Minutes | None = Field(
+        None, alias="walltime", description="Longest run time of a job; no limit if it is left out."
+    )
+    qos: tuple[str, ...] | None = Field(None, description="QoS that its jobs may have; by default all.")
 
 
 class Cluster(Section):
@@ -74,14 +98,27 @@ class Cluster(Section):
     mem_mb_per_node: MemoryMb | None = Field(
         None, alias="memory_per_node", description="Memory that jobs get of a node; a bare number is MB."
     )
+    threads_per_core: int = Field(
+        1, ge=1, description="Hardware threads of a core, each of which is a CPU for the scheduler."
+    )
+    mem_mb_per_core: MemoryMb | None = Field(
+        None, alias="memory_per_core", description="Memory that jobs get with a core; a bare number is MB."
+    )
+    requests_memory: bool = Field(
+        True, description="false if jobs can't ask for memory: the scheduler doesn't know what nodes have."
+    )
     max_walltime_minutes: Minutes | None = Field(
         None, alias="walltime", description="Longest run time of a job, whatever its QoS."
     )
     partition: SlurmName | None = Field(None, description="Partition of every job that names none.")
+    constraint: SlurmName | None = Field(None, description="Node features of every job that names none.")
     account: AccountName | None = Field(None, description="Account of every job that names none.")
     launcher: str = Field(description="Command in front of an MPI program.")
     modules: tuple[str, ...] = Field((), description="Modules that every job loads first.")
     qos: tuple[Qos, ...] = Field((), description="QoS of the cluster.")
+    partitions: tuple[Partition, ...] = Field(
+        (), description="Other partitions than that of jobs that name none."
+    )
 
     @field_validator("scheduler")
     @classmethod
@@ -105,6 +142,9 @@ class Cluster(Section):
         names = [qos.name for qos in self.qos]
         if len(set(names)) < len(names):
             raise ValueError("two QoS have one name")
+        partitions = [partition.name for partition in self.partitions]
+        if len(set(partitions)) < len(partitions):
+            raise ValueError("two partitions have one name")
         return self
 
     @property
@@ -116,6 +156,27 @@ class Cluster(Section):
     def cores(self) -> int | None:
         """Cores of all nodes."""
         return None if self.nodes is None or self.cores_per_node is None else self.nodes * self.cores_per_node
+
+    def in_partition(self, name: str) -> Cluster:
+        """Return the cluster as the jobs of one partition find it.
+
+        Of a partition that the file doesn't describe, only the longest run time is taken as unknown.
+        """
+        if name == self.partition:
+            return self
+        found = next((one for one in self.partitions if one.name == name), Partition(name=name))
+        changes: dict[str, object] = {
+            field: value
+            for field in (
+                *("nodes", "cores_per_node", "threads_per_core"),
+                *("mem_mb_per_node", "mem_mb_per_core", "requests_memory"),
+            )
+            if (value := getattr(found, field)) is not None
+        }
+        changes |= {"partition": name, "max_walltime_minutes": found.max_walltime_minutes}
+        if found.qos is not None:
+            changes["qos"] = tuple(qos for qos in self.qos if qos.name in found.qos)
+        return self.model_copy(update=changes)
 
     def of_size(self, size: ClusterSize) -> Cluster:
         """Return the part of the cluster that a campaign may take."""

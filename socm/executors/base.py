@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -84,6 +84,12 @@ class Executor(Protocol):
 
     def has_traces(self, workspace: Path) -> bool:
         """Return whether files in a workspace show that it was run with this executor."""
+
+    def prepare(self, workspace: Path, say: Callable[[str], None]) -> None:
+        """Set up this process, a Snakemake about to run a workspace with the executor."""
+
+    def unsubmitted_jobs(self, workspace: Path) -> tuple[QueuedJob, ...]:
+        """Return the jobs that a run wants to submit and the executor does not take yet."""
 
     def queued_jobs(self, workspace: Path) -> tuple[QueuedJob, ...]:
         """Return the jobs of a workspace that have not ended; raises ExecutorSilentError."""

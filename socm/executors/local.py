@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -84,6 +84,13 @@ class LocalExecutor:
         """Return True: looking at the processes of this machine costs nothing and waits for nobody."""
         return True
 
+    def prepare(self, workspace: Path, say: Callable[[str], None]) -> None:
+        """Do nothing: processes need nothing."""
+
+    def unsubmitted_jobs(self, workspace: Path) -> tuple[QueuedJob, ...]:
+        """Return nothing: a process starts at once."""
+        return ()
+
     def queued_jobs(self, workspace: Path) -> tuple[QueuedJob, ...]:
         """Return a job for each process that an earlier run of the workspace left on this machine."""
         pids = marked_processes(MARKER, os.path.realpath(workspace))
@@ -117,7 +124,7 @@ def marked_processes(name: str, value: str) -> list[int]:
     job of another executor on this machine are that executor's.
     """
     marker = f"{name}={value}".encode()
-    family = _descendants(os.getpid())
+    family = descendants(os.getpid())
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -130,7 +137,8 @@ def marked_processes(name: str, value: str) -> list[int]:
     return sorted(found)
 
 
-def _descendants(pid: int) -> set[int]:
+def descendants(pid: int) -> set[int]:
+    """Return a process and all that it started, by their ids."""
     family = {pid}
     pending = [pid]
     while pending:

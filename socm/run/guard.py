@@ -73,7 +73,7 @@ def start(executor: str = "") -> None:
 
 
 def _prepare(here: Path, executor: str) -> None:
-    from socm.executors import record_use, used_in
+    from socm.executors import executor_of, record_use, used_in
     from socm.executors.local import mark
     from socm.run.claims import claim_outputs
     from socm.run.orphans import wait_for_orphans
@@ -89,6 +89,9 @@ def _prepare(here: Path, executor: str) -> None:
         _tell("They have ended. Starting over, to see what they made.")
         _start_over(here)
     mark(here)
+    known = executor_of(executor)
+    if known is not None:
+        known.prepare(here, _tell)
 
 
 def end() -> None:

@@ -24,11 +24,32 @@ def check_before_run(
     Looks at the disks that outputs go to and at the environments, and asks the profile's executor.
     `told` is what the compile warned of.
     """
-    found = [*_check_disks(plan, workspace), *_check_environments(plan, workspace)]
+    found = [
+        *check_cache(),
+        *_check_disks(plan, workspace),
+        *_check_environments(plan, workspace),
+    ]
     executor = executor_of(profile)
     if executor is not None:
         found += executor.preflight(plan, told)
     return tuple(found)
+
+
+def check_cache(severity: Severity = Severity.ERROR) -> tuple[Diagnostic, ...]:
+    """Return a problem if Snakemake's cache folder can't be written: Snakemake doesn't start without it."""
+    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    folder = Path(cache, "snakemake")
+    nearest = _nearest_folder(folder / "file")
+    if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
+        return ()
+    return (
+        Diagnostic(
+            "not-writable",
+            f"Snakemake can't keep its cache in {folder}, and doesn't start without it",
+            severity=severity,
+            hint="export XDG_CACHE_HOME=… names another folder, one that compute nodes see too",
+        ),
+    )
 
 
 def _check_disks(plan: Plan, workspace: Path) -> Iterator[Diagnostic]:

@@ -95,9 +95,10 @@ def read_status(workspace: Path) -> CampaignStatus:
     warnings = []
     queues: dict[Executor, dict[str, QueuedJob]] = {}
     for executor in used_in(workspace):
+        queues[executor] = {job.label: job for job in executor.unsubmitted_jobs(workspace)}
         try:
             jobs_in_queue = executor.queued_jobs(workspace)
-            queues[executor] = {job.label: job for job in jobs_in_queue if job.label}
+            queues[executor] |= {job.label: job for job in jobs_in_queue if job.label}
         except ExecutorSilentError as error:
             warnings.append(f"what {executor.name} has queued is not known: {error}")
     holder = read_holder(workspace) if is_locked(workspace) else None

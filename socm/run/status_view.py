@@ -97,9 +97,14 @@ def _told(job: JobStatus) -> str:
         where = f" on {job.failure.node}" if job.failure.node else ""
         title = EXECUTORS[job.failure.executor].title if job.failure.executor else ""
         number = f" ({title} {job.failure.id}{where})" if job.failure.id else ""
+        if job.failure.reason == "refused":
+            return f"was refused by {title}"
         return f"{REASON_TEXTS[job.failure.reason]}{number}" + (f", log: {job.log}" if job.log else "")
     if job.queued is not None:
-        name = f"{EXECUTORS[job.queued.executor].title} {job.queued.id}"
+        title = EXECUTORS[job.queued.executor].title
+        if not job.queued.id:
+            return f"{title} takes no more for now: {job.queued.reason}"
+        name = f"{title} {job.queued.id}"
         if job.queued.is_running:
             return f"{name} on {job.queued.nodes} since {job.queued.start}"
         return f"{name} waits: {job.queued.reason}"

@@ -45,7 +45,8 @@ def problems_of(resource: str, base: Path) -> list[tuple[str, int | None, str]]:
             3072 * 128,
             512_000,
             [
-                ("debug", 30, 5, 1024),
+                ("debug", 30, 2, 1024),
+                ("shared", 2880, 5000, None),
                 ("regular", 2880, 5000, 393216),
                 ("interactive", 240, 2, 512),
                 ("shared_interactive", 240, 2, 64),
@@ -123,7 +124,7 @@ def test_a_launcher_names_only_what_it_gets(tmp_path):
             1,
             (
                 "launcher: {rank} is none of the fields of a launcher: "
-                "{ranks}, {ranks_per_node}, {threads}, {nodes}"
+                "{ranks}, {ranks_per_node}, {threads}, {cpus}, {nodes}"
             ),
         )
     ]

@@ -69,8 +69,26 @@ def test_cores_count_in_the_choice_of_a_qos(tiger3):
 
 def test_an_interactive_qos_is_only_taken_by_name():
     perlmutter = load_cluster("perlmutter", Path())
-    assert fit(Resources(runtime="2h"), perlmutter).qos == "regular"
+    assert fit(Resources(runtime="2h", threads=128), perlmutter).qos == "regular"
     assert fit(Resources(runtime="2h", qos="interactive"), perlmutter).qos == "interactive"
+
+
+@pytest.mark.parametrize(
+    ("asked", "qos"),
+    [
+        ({"threads": 8}, "shared"),
+        ({"ranks": 4, "threads": 16}, "shared"),
+        ({"ranks": 5, "threads": 16}, "regular"),
+        ({"memory": "256 GB"}, "shared"),
+        ({"memory": "257 GB"}, "regular"),
+        ({"nodes": 2, "ranks": 2}, "regular"),
+    ],
+)
+def test_what_fills_less_than_half_a_node_of_perlmutter_shares_it(asked, qos):
+    job = fit(Resources(runtime="2h", **asked), load_cluster("perlmutter", Path()))
+    assert (job.qos, job.constraint) == (qos, "cpu")
+    assert job.threads_per_core == 2
+    assert job.mem_mb_limit == (256_000 if qos == "shared" else 512_000)
 
 
 def test_the_largest_real_map_of_the_field(tiger3):

@@ -12,14 +12,29 @@ from socm.executors.slurm.detect import (
     detect_cluster,
     parse_associations,
     parse_config,
+    parse_default_account,
     parse_qos,
     tres,
+    tres_mem_mb,
 )
 
 
 def test_amounts_in_a_list():
     assert tres("cpu=16,node=2,gres/gpu=4", "node") == 2
     assert tres("cpu=16", "node") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "mem_mb"),
+    [
+        ("cpu=1,mem=250G", 250 * 1024),
+        ("mem=512000M,node=1", 512_000),
+        ("mem=2.50T", 2_621_440),
+        ("cpu=4", None),
+    ],
+)
+def test_memory_in_a_list(text, mem_mb):
+    assert tres_mem_mb(text) == mem_mb
 
 
 def test_qos_that_the_user_may_not_have_are_left_out():
@@ -34,7 +49,10 @@ def test_qos_that_the_user_may_not_have_are_left_out():
 
 
 def test_accounts_and_qos_of_a_user():
-    assert parse_associations("b|long,short\na|short\n") == (["a", "b"], {"long", "short"})
+    text = "ada|b|long,short\nada|a|short\nben|c|other\nWelcome|to|all|of|you\n"
+    assert parse_associations(text, "ada") == (["a", "b"], {"long", "short"})
+    assert parse_default_account("Welcome\nben|c\nada|b\n", "ada") == "b"
+    assert parse_default_account("Welcome to all\n", "ada") is None
 
 
 def test_settings_of_the_controller():

@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from socm.cli.main import cli
+from socm.executors.local import MARKER, marked_processes
 from socm.run.lock import is_locked
 from socm.run.status import read_status
 
@@ -228,3 +229,46 @@ def test_ctrl_c_in_a_terminal_ends_the_jobs_and_the_next_run_makes_them(tmp_path
     done = socm_run(tmp_path, "campaign.toml")
     assert done.returncode == 0, done.stderr
     assert read_status(tmp_path).is_done
+
+
+@pytest.mark.parametrize("words", [[], ["--plain"]])
+def test_sigterm_ends_the_run_and_its_jobs(tmp_path, words):
+    (tmp_path / "campaign.toml").write_text(UNTIL_GO)
+    command = [sys.executable, "-m", "socm", "run", "campaign.toml", *words]
+    with (tmp_path / "out").open("wb") as out:
+        process = subprocess.Popen(command, cwd=tmp_path, stdout=out, stderr=out, start_new_session=True)
+    end = time.monotonic() + 120
+    while not (tmp_path / "logs/bad.log").exists():
+        assert time.monotonic() < end, (tmp_path / "out").read_text()
+        time.sleep(0.1)
+    process.terminate()
+    try:
+        assert process.wait(60) not in (0, -signal.SIGTERM)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    assert not is_locked(tmp_path)
+    assert marked_processes(MARKER, str(tmp_path.resolve())) == []
+
+
+@pytest.mark.parametrize("variable", ["HOME", "XDG_CACHE_HOME"])
+def test_a_cache_that_cannot_be_written_is_reported_with_what_to_set(tmp_path, monkeypatch, variable):
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv(variable, "/dev/null")
+    (tmp_path / "campaign.toml").write_text(MENDED)
+    compiled = subprocess.run(
+        [sys.executable, "-m", "socm", "compile", "campaign.toml"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "warning[not-writable]: Snakemake can't keep its cache in /dev/null" in compiled.stderr
+    ran = socm_run(tmp_path, "campaign.toml")
+    assert ran.returncode == 2
+    assert "error[not-writable]: Snakemake can't keep its cache in /dev/null" in ran.stderr
+    assert "XDG_CACHE_HOME" in ran.stderr
+    assert "Traceback" not in ran.stdout + ran.stderr
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "new/cache"))
+    assert socm_run(tmp_path, "campaign.toml").returncode == 0

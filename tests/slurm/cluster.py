@@ -40,6 +40,8 @@ MARK = "# Written by the tests of socm; daemons in "
 MARK_VARIABLE = "SOCM_SLURM_TESTS"
 """Environment variable of whatever the tests start: clients, Snakemakes, and the processes of jobs."""
 NODES = ("n1", "n2", "n3", "n4")
+SMT_NODE = "n5"
+"""A node whose cores have two hardware threads, in a partition of its own."""
 CPUS_PER_NODE = 8
 MEM_MB_PER_NODE = 16000
 ACCOUNT = "simonsobs"
@@ -106,6 +108,11 @@ class SlurmCluster:
         self.environment["PATH"] = os.pathsep.join(folders)
         self.environment[MARK_VARIABLE] = str(self.folder)
 
+    @property
+    def all_nodes(self) -> tuple[str, ...]:
+        """Every node, that with hardware threads too."""
+        return (*self.nodes, SMT_NODE)
+
     def __enter__(self) -> SlurmCluster:
         try:
             self.start()
@@ -122,19 +129,23 @@ class SlurmCluster:
         self._cleanup.enter_context(the_only_cluster())
         stop_leftovers()
         self.folder.chmod(0o755)
-        for name in ("log", "run", "mysql", "ctld", *(f"spool/{node}" for node in self.nodes)):
+        for name in ("log", "run", "mysql", "ctld", *(f"spool/{node}" for node in self.all_nodes)):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         self.ports = dict(
-            zip(("mysql", "slurmdbd", "slurmctld", *self.nodes), free_ports(3 + len(self.nodes)), strict=True)
+            zip(
+                ("mysql", "slurmdbd", "slurmctld", *self.all_nodes),
+                free_ports(3 + len(self.all_nodes)),
+                strict=True,
+            )
         )
         self._cleanup.enter_context(system_config(self._slurm_conf()))
         self._start_munge()
         self._start_database()
         self._start_accounting()
         self.start_controller()
-        for node in self.nodes:
+        for node in self.all_nodes:
             self.start_node(node)
-        wait_until(lambda: self.idle_nodes() == set(self.nodes), 60, "nodes are not idle")
+        wait_until(lambda: self.idle_nodes() == set(self.all_nodes), 60, "nodes are not idle")
 
     def stop(self) -> None:
         """Cancel what runs, stop every daemon, put the system's configuration back and look what is left.
@@ -191,7 +202,9 @@ class SlurmCluster:
 
     def start_node(self, node: str) -> None:
         """Start the slurmd of one node."""
-        self._start_daemon(node, "slurmd", "-D", "-N", node)
+        # Named, it is found where a test takes the file away from its default place.
+        config = {"SLURM_CONF": str(self.folder / "slurm.conf")}
+        self._start_daemon(node, "slurmd", "-D", "-N", node, environment=config)
 
     def run(
         self, *command: str, check: bool = True, timeout: float = 60, **options: object
@@ -344,13 +357,18 @@ LogFile={self.folder / "log" / "dbd.log"}
     def _sacctmgr(self, *arguments: str) -> None:
         self.run("sacctmgr", "--immediate", *arguments)
 
+    def _cpus_of(self, node: str) -> str:
+        if node == SMT_NODE:
+            return f"CPUs={2 * CPUS_PER_NODE} Sockets=1 CoresPerSocket={CPUS_PER_NODE} ThreadsPerCore=2"
+        return f"CPUs={CPUS_PER_NODE}"
+
     def _slurm_conf(self) -> str:
         host = short_hostname()
         node_lines = "\n".join(
             f"NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={self.ports[node]}"
-            f" CPUs={CPUS_PER_NODE} RealMemory={MEM_MB_PER_NODE}"
+            f" {self._cpus_of(node)} RealMemory={MEM_MB_PER_NODE}"
             f" Feature={'big' if node == 'n4' else 'small'} State=UNKNOWN"
-            for node in self.nodes
+            for node in self.all_nodes
         )
         text = f"""\
 {MARK}{self.folder}
@@ -396,6 +414,8 @@ AccountingStorageEnforce=associations,limits,qos
 {node_lines}
 PartitionName=main Nodes={",".join(self.nodes)} Default=YES MaxTime=2-00:00:00 DefaultTime=00:10:00 State=UP
 PartitionName=debug Nodes={self.nodes[0]} MaxTime=00:10:00 State=UP
+PartitionName=tight Nodes={self.nodes[0]} MaxTime=UNLIMITED MaxMemPerCPU=1000 State=UP
+PartitionName=smt Nodes={SMT_NODE} MaxTime=2-00:00:00 State=UP
 """
         (self.folder / "slurm.conf").write_text(text)
         return text

@@ -158,7 +158,8 @@ def test_status_tells_what_failed_and_what_ended_each_try(night):
     assert broken.failure.id == night.slurm_ids("job_7")[-1]
     refused = states["refused"].failure
     assert refused is not None
-    assert (refused.reason, refused.id) == ("start", None)
+    assert (refused.reason, refused.id) == ("refused", None)
+    assert any("invalid partition" in line for line in refused.tail)
     folder = night.workspace.folder
     records = Records(folder)
     tries = {

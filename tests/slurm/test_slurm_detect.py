@@ -14,17 +14,18 @@ from socm.diagnostics import DiagnosticError
 pytestmark = pytest.mark.slurm
 
 DETECTED = """\
-# socmtest, partition main: 4 nodes of one kind.
-# other partitions: debug.
+# socmtest, partition main: 4 nodes of 8 cores and 16,000 MB.
 # accounts: root, simonsobs.
+# features of its nodes, for `constraint`: big, small.
 name = "socmtest"
 scheduler = "slurm"
 nodes = 4
 cores_per_node = 8
 memory_per_node = "16000 MB"
 walltime = "48h"
+partition = "main"
 account = "simonsobs"
-launcher = "srun --nodes={nodes} --ntasks={ranks} --cpus-per-task={threads}"
+launcher = "srun --nodes={nodes} --ntasks={ranks} --cpus-per-task={cpus}"
 
 # Longest run time, jobs of a user that run at once or wait, cores of a user's running jobs.
 [qos]
@@ -32,6 +33,12 @@ test = { walltime = "10m", jobs = 2, cores = 16 }
 short = { walltime = "2h", jobs = 24, cores = 32 }
 long = { walltime = "48h", jobs = 4, cores = 16 }
 normal = {}
+
+# Where other partitions differ.
+[partitions]
+debug = { nodes = 1, walltime = "10m" }
+tight = { nodes = 1, memory_per_core = "1000 MB" }
+smt = { nodes = 1, threads_per_core = 2, walltime = "48h" }
 """
 
 

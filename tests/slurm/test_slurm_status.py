@@ -54,7 +54,7 @@ def test_status_while_it_runs_after_it_died_and_why_jobs_failed(workspace: Works
     assert {name: failure.reason for name, failure in failures.items() if failure} == {
         "too_large": "memory",
         "cancelled": "cancelled",
-        "refused": "start",
+        "refused": "refused",
     }
     assert {job.job for job in dead.jobs if job.state == "running"} == set(running)
 

@@ -3,16 +3,47 @@
 from __future__ import annotations
 
 import getpass
+import re
 import shutil
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from socm.clusters import Cluster, Detected, Qos
+from socm.clusters import Cluster, Detected, Partition, Qos
 from socm.diagnostics import Diagnostic, DiagnosticError, nearest_name
 from socm.executors.slurm import client
 from socm.executors.slurm.client import Ask, duration_minutes
 
-LAUNCHER = "srun{mpi} --nodes={{nodes}} --ntasks={{ranks}} --cpus-per-task={{threads}}"
+LAUNCHER = "srun{mpi} --nodes={{nodes}} --ntasks={{ranks}} --cpus-per-task={{cpus}}"
+_NODE = re.compile(
+    r"(?P<partition>[^|\s]+)\|(?P<name>[^|\s]+)\|(?P<sockets>\d+)\|(?P<cores>\d+)\|(?P<threads>\d+)"
+    r"\|(?P<cpus>\d+)\|(?P<mem_mb>\d+)\|(?P<features>\S*)"
+)
+UNSET_MEM_MB = 1
+"""RealMemory of a node for which slurm.conf says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeKind:
+    """What the nodes of one kind have, as Slurm schedules it."""
+
+    cores: int
+    threads_per_core: int
+    mem_mb: int | None
+    """None where Slurm doesn't know it."""
+
+    def __str__(self) -> str:
+        threads = f" of {self.threads_per_core} threads" if self.threads_per_core > 1 else ""
+        memory = f"{self.mem_mb:,} MB" if self.mem_mb else "memory that Slurm doesn't know"
+        return f"{self.cores} cores{threads} and {memory}"
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionNodes:
+    """The nodes of a partition: how many of each kind, and the features that any of them has."""
+
+    kinds: Counter[NodeKind] = field(default_factory=Counter)
+    features: set[str] = field(default_factory=set)
 
 
 def detect_cluster(partition: str | None = None, ask: Ask = client.ask) -> Detected:
@@ -25,59 +56,132 @@ def detect_cluster(partition: str | None = None, ask: Ask = client.ask) -> Detec
         raise DiagnosticError(
             Diagnostic("no-slurm", "there is no `sinfo` here", hint="run it on a login node")
         )
+    return describe_cluster(partition, ask, getpass.getuser())
+
+
+def describe_cluster(partition: str | None, ask: Ask, user: str) -> Detected:
+    """Return the cluster that Slurm's answers to `ask` show; raises DiagnosticError."""
     config = parse_config(ask("scontrol", "show", "config"))
     if "ClusterName" not in config:
         raise DiagnosticError(
             Diagnostic("no-slurm", "Slurm's controller does not answer `scontrol show config`")
         )
-    partitions = parse_partitions(ask("scontrol", "--oneliner", "show", "partition"))
-    chosen = _choose_partition(partition, partitions)
-    limits = partitions[chosen]
-    said = ask("sinfo", "--noheader", "--Node", f"--partition={chosen}", "--format=%N|%X|%Y|%m")
-    kinds = Counter(line.partition("|")[2] for line in sorted(set(said.split())))
-    if not kinds:
+    limits = parse_partitions(ask("scontrol", "--oneliner", "show", "partition"))
+    chosen = _choose_partition(partition, limits)
+    nodes = parse_nodes(ask("sinfo", "--noheader", "--Node", "--format=%R|%N|%X|%Y|%Z|%c|%m|%f"))
+    if chosen not in nodes:
         raise DiagnosticError(Diagnostic("no-slurm", f"the partition `{chosen}` has no nodes"))
-    (kind, nodes), *others = kinds.most_common()
-    sockets, cores, mem_mb = map(int, kind.split("|"))
-    limit_mb = _number(limits.get("MaxMemPerNode", "")) or _number(config.get("MaxMemPerNode", ""))
+    partitions = {
+        name: _partition(name, limits[name], config, nodes[name].kinds) for name in limits if name in nodes
+    }
     accounts, allowed = parse_associations(
-        ask("sacctmgr", "-nP", "show", "assoc", f"user={getpass.getuser()}", "format=account,qos")
+        ask("sacctmgr", "-nP", "show", "assoc", f"user={user}", "format=user,account,qos"), user
     )
-    default_account = ask(
-        "sacctmgr", "-nP", "show", "user", getpass.getuser(), "format=defaultaccount"
-    ).strip()
+    default_account = parse_default_account(
+        ask("sacctmgr", "-nP", "show", "user", user, "format=user,defaultaccount"), user
+    )
     qos, qos_comments = parse_qos(
         ask("sacctmgr", "-nP", "show", "qos", "format=name,maxwall,maxjobspu,maxsubmitpu,maxtrespu,maxtres"),
-        allowed & _names(limits.get("AllowQos", "ALL"), allowed),
+        allowed,
+        partitions[chosen].threads_per_core or 1,
     )
+    main = partitions.pop(chosen)
+    own_qos = tuple(one for one in qos if main.qos is None or one.name in main.qos)
+
+    def fits_in(one: Partition) -> bool:
+        """Return whether the file can say what a partition has: no QoS more, no limit less."""
+        its_qos = {other.name for other in qos} & set(one.qos or (other.name for other in qos))
+        limits = ("mem_mb_per_node", "mem_mb_per_core")
+        return its_qos <= {mine.name for mine in own_qos} and not any(
+            getattr(one, limit) is None and getattr(main, limit) is not None for limit in limits
+        )
+
     cluster = Cluster(
         name=config["ClusterName"],
-        nodes=nodes,
-        cores_per_node=sockets * cores,
-        mem_mb_per_node=min(mem_mb, limit_mb or mem_mb),
-        max_walltime_minutes=duration_minutes(limits.get("MaxTime", "")),
-        partition=None if limits.get("Default") == "YES" else chosen,
-        account=default_account or None,
+        nodes=main.nodes,
+        cores_per_node=main.cores_per_node,
+        threads_per_core=main.threads_per_core or 1,
+        mem_mb_per_node=main.mem_mb_per_node,
+        mem_mb_per_core=main.mem_mb_per_core,
+        requests_memory=main.requests_memory is not False,
+        max_walltime_minutes=main.max_walltime_minutes,
+        partition=chosen,
+        account=default_account,
         launcher=LAUNCHER.format(mpi=_mpi_option(config.get("MpiDefault", ""), ask)),
-        qos=qos,
+        qos=own_qos,
+        partitions=tuple(_difference(one, main) for one in partitions.values() if fits_in(one)),
     )
+    left_out = sorted(set(partitions) - {one.name for one in cluster.partitions})
+    (kind, _), *others = nodes[chosen].kinds.most_common()
+    features = sorted(nodes[chosen].features)
     comments = [
-        f"{config['ClusterName']}, partition {chosen}: {nodes} nodes of one kind",
-        *(f"left out: {_kind_text(kind, number)}" for kind, number in others),
-        *(
-            [f"other partitions: {', '.join(p for p in partitions if p != chosen)}"]
-            if len(partitions) > 1
-            else []
-        ),
+        f"{config['ClusterName']}, partition {chosen}: {_count(main.nodes or 0)} of {kind}",
+        *(f"left out: {_count(number)} of {other}" for other, number in others),
+        *([f"partitions for which --partition writes a file: {', '.join(left_out)}"] if left_out else []),
         *([f"accounts: {', '.join(accounts)}"] if len(accounts) > 1 else []),
         *([] if qos else ["Slurm keeps no accounts here: there is no QoS"]),
+        *([f"features of its nodes, for `constraint`: {', '.join(features)}"] if features else []),
+        *(
+            []
+            if cluster.requests_memory
+            else ["Slurm wasn't configured with the memory of its nodes: jobs can't ask for any"]
+        ),
     ]
     return Detected(cluster, tuple(comments), qos_comments)
 
 
-def _kind_text(kind: str, number: int) -> str:
-    sockets, cores, mem_mb = map(int, kind.split("|"))
-    return f"{number} nodes of {sockets * cores} cores and {mem_mb:,} MB"
+def _count(nodes: int) -> str:
+    return f"{nodes} node{'s' if nodes != 1 else ''}"
+
+
+def parse_nodes(text: str) -> dict[str, PartitionNodes]:
+    """Return the nodes of each partition, from ``sinfo --Node``; other lines don't count.
+
+    A line is ``partition|node|sockets|cores|threads|CPUs|MB|features``.
+    """
+    found: dict[str, PartitionNodes] = {}
+    for line in sorted(set(text.splitlines())):
+        match = _NODE.fullmatch(line.strip())
+        if match is None:
+            continue
+        cpus, mem_mb = int(match["cpus"]), int(match["mem_mb"])
+        # Where slurm.conf counts cores as CPUs, nothing is ever scheduled on the second thread.
+        cores = min(int(match["sockets"]) * int(match["cores"]), cpus)
+        of_partition = found.setdefault(match["partition"], PartitionNodes())
+        memory = mem_mb if mem_mb > UNSET_MEM_MB else None
+        of_partition.kinds[NodeKind(cores, max(cpus // cores, 1), memory)] += 1
+        of_partition.features.update(
+            name for name in match["features"].split(",") if name not in {"", "(null)"}
+        )
+    return found
+
+
+def _partition(
+    name: str, limits: Mapping[str, str], config: Mapping[str, str], kinds: Counter[NodeKind]
+) -> Partition:
+    ((kind, nodes),) = kinds.most_common(1)
+    of_node = _number(limits.get("MaxMemPerNode", "")) or _number(config.get("MaxMemPerNode", ""))
+    of_cpu = _number(limits.get("MaxMemPerCPU", "")) or _number(config.get("MaxMemPerCPU", ""))
+    most_cpus = _number(limits.get("MaxCPUsPerNode", ""))
+    allowed = limits.get("AllowQos", "ALL")
+    return Partition(
+        name=name,
+        nodes=nodes,
+        cores_per_node=min(kind.cores, (most_cpus or kind.cores * 64) // kind.threads_per_core),
+        threads_per_core=kind.threads_per_core,
+        mem_mb_per_node=min(filter(None, (kind.mem_mb, of_node)), default=None) if kind.mem_mb else None,
+        mem_mb_per_core=of_cpu * kind.threads_per_core if of_cpu else None,
+        requests_memory=kind.mem_mb is not None,
+        max_walltime_minutes=duration_minutes(limits.get("MaxTime", "")),
+        qos=None if allowed == "ALL" else tuple(allowed.split(",")),
+    )
+
+
+def _difference(one: Partition, main: Partition) -> Partition:
+    """Return a partition without what it shares with the one that the file describes."""
+    shared = set(Partition.model_fields) - {"name", "max_walltime_minutes", "qos"}
+    changes = {field: None for field in shared if getattr(one, field) == getattr(main, field)}
+    return one.model_copy(update=changes)
 
 
 def _choose_partition(wanted: str | None, partitions: Mapping[str, Mapping[str, str]]) -> str:
@@ -103,7 +207,8 @@ def _mpi_option(default: str, ask: Ask) -> str:
     """Return the option that srun needs for MPI where Slurm has no default of its own."""
     if default not in {"", "none"}:
         return ""
-    known = ask("srun", "--mpi=list").split()
+    # Slurm writes this list to either stream, by its version.
+    known = ask("sh", "-c", "srun --mpi=list 2>&1").split()
     return next((f" --mpi={kind}" for kind in ("pmix", "pmi2") if kind in known), "")
 
 
@@ -123,16 +228,24 @@ def parse_partitions(text: str) -> dict[str, dict[str, str]]:
     return {table["PartitionName"]: table for table in tables}
 
 
-def parse_associations(text: str) -> tuple[list[str], set[str]]:
-    """Return the accounts and the QoS of a user, from lines ``account|qos,qos``."""
-    rows = [line.split("|") for line in text.splitlines() if "|" in line]
-    return sorted({row[0] for row in rows}), {name for row in rows for name in row[1].split(",") if name}
+def parse_associations(text: str, user: str) -> tuple[list[str], set[str]]:
+    """Return the accounts and the QoS of a user, from lines ``user|account|qos,qos``."""
+    rows = [row for line in text.splitlines() if len(row := line.split("|")) == 3 and row[0] == user]
+    return sorted({row[1] for row in rows}), {name for row in rows for name in row[2].split(",") if name}
 
 
-def parse_qos(text: str, allowed: set[str]) -> tuple[tuple[Qos, ...], dict[str, str]]:
+def parse_default_account(text: str, user: str) -> str | None:
+    """Return the default account of a user, from a line ``user|account``."""
+    rows = (line.split("|") for line in text.splitlines())
+    return next((row[1] for row in rows if len(row) == 2 and row[0] == user and row[1]), None)
+
+
+def parse_qos(
+    text: str, allowed: set[str], threads_per_core: int = 1
+) -> tuple[tuple[Qos, ...], dict[str, str]]:
     """Return the QoS among `allowed`, shortest first, and a comment for some, from sacctmgr's lines.
 
-    A line is ``name|MaxWall|MaxJobsPU|MaxSubmitPU|MaxTRESPU|MaxTRES``.
+    A line is ``name|MaxWall|MaxJobsPU|MaxSubmitPU|MaxTRESPU|MaxTRES``. Slurm's CPUs are hardware threads.
     """
     found = []
     comments = {}
@@ -143,14 +256,19 @@ def parse_qos(text: str, allowed: set[str]) -> tuple[tuple[Qos, ...], dict[str, 
         interactive = "interactive" in name
         if interactive:
             comments[name] = "for sessions, by its name; a job gets it only if it asks for it"
-        cores = [tres(text, "cpu") for text in (of_user, of_job)]
+        user_cores, job_cores = (
+            None if cpus is None else cpus // threads_per_core
+            for cpus in (tres(of_user, "cpu"), tres(of_job, "cpu"))
+        )
         found.append(
             Qos(
                 name=name,
                 max_walltime_minutes=duration_minutes(wall),
                 max_jobs=_number(jobs),
                 max_submitted=_number(submitted),
-                max_cores=min((number for number in cores if number), default=None),
+                max_cores=user_cores,
+                max_job_cores=job_cores,
+                max_job_mem_mb=tres_mem_mb(of_job),
                 max_nodes=tres(of_job, "node") or tres(of_user, "node"),
                 interactive=interactive,
             )
@@ -158,14 +276,18 @@ def parse_qos(text: str, allowed: set[str]) -> tuple[tuple[Qos, ...], dict[str, 
     return tuple(sorted(found, key=lambda qos: (qos.max_walltime_minutes or 10**9, qos.name))), comments
 
 
-def _names(text: str, everything: set[str]) -> set[str]:
-    return everything if text == "ALL" else set(text.split(","))
-
-
 def tres(text: str, name: str) -> int | None:
     """Return the amount of one resource in a list such as ``cpu=16,node=2``."""
     amounts = dict(part.split("=", 1) for part in text.split(",") if "=" in part)
     return _number(amounts.get(name, ""))
+
+
+def tres_mem_mb(text: str) -> int | None:
+    """Return the memory in a list such as ``cpu=16,mem=250G``, in MB as Slurm counts them."""
+    match = re.search(r"(?:^|,)mem=(\d+(?:\.\d+)?)([KMGTP]?)(?:,|$)", text)
+    if match is None:
+        return None
+    return int(float(match[1]) * 1024 ** ("KMGTP".index(match[2] or "M") - 1))
 
 
 def _number(text: str) -> int | None:

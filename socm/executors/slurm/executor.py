@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from socm.clusters import Cluster, Detected, JobResources
 from socm.core.models import Campaign
 from socm.diagnostics import Diagnostic
 from socm.executors.base import FailedTry, QueuedJob
-from socm.executors.slurm import client, failures, options, queue, resources
+from socm.executors.slurm import client, failures, options, queue, resources, submitting
 from socm.graph import Plan
 
 MOST_SHOWN = 20
@@ -52,6 +52,14 @@ class SlurmExecutor:
     def has_traces(self, workspace: Path) -> bool:
         """Return whether there are Slurm's own logs."""
         return (workspace / failures.LOGS).is_dir()
+
+    def prepare(self, workspace: Path, say: Callable[[str], None]) -> None:
+        """Let Snakemake wait where Slurm takes no more jobs for now."""
+        submitting.prepare(workspace, say)
+
+    def unsubmitted_jobs(self, workspace: Path) -> tuple[QueuedJob, ...]:
+        """Return the jobs that wait until Slurm takes them."""
+        return submitting.unsubmitted_jobs(workspace)
 
     def queued_jobs(self, workspace: Path) -> tuple[QueuedJob, ...]:
         """Return the jobs of a workspace in Slurm's queue; raises ExecutorSilentError."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from socm.executors.base import FailedTry, Reason
+from socm.executors.slurm.submit import REFUSED
 from socm.executors.tail import read_tail
 
 LOGS = Path("logs/slurm")
@@ -33,7 +34,12 @@ def kept_logs(folder: Path) -> list[Path]:
 
 def failed_try(workspace: Path, rule: str, job: str) -> FailedTry | None:
     """Return what Slurm knows of a job's last failed try; None if this workspace never met Slurm."""
-    logs = kept_logs(log_folder(workspace, rule, job))
+    folder = log_folder(workspace, rule, job)
+    logs = kept_logs(folder)
+    # It goes when the job is submitted: what is there is the last try's.
+    refused = read_tail(folder / REFUSED, _LINES)
+    if refused:
+        return FailedTry("refused", words=refused)
     if not logs:
         # The plugin makes the log of a job that Slurm refuses, and nobody writes to it.
         return FailedTry("start") if (workspace / LOGS).is_dir() else None

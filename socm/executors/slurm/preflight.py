@@ -56,7 +56,7 @@ def _check_rights(plan: Plan, config: Mapping[str, str]) -> Iterator[Diagnostic]
         return
     user = getpass.getuser()
     accounts, allowed = parse_associations(
-        ask("sacctmgr", "-nP", "show", "assoc", f"user={user}", "format=account,qos")
+        ask("sacctmgr", "-nP", "show", "assoc", f"user={user}", "format=user,account,qos"), user
     )
     if not accounts:
         return

@@ -18,7 +18,14 @@ def resource_values(job: JobResources) -> dict[str, int | str | None]:
         "constraint": job.constraint,
         "gpu": job.gpus,
         "slurm_extra": _extra(job),
+        # Without it the plugin asks for as many CPUs as the job has threads.
+        "cpus_per_task": cpus if (cpus := cpus_per_task(job)) != job.cpus_per_task else None,
     }
+
+
+def cpus_per_task(job: JobResources) -> int:
+    """Return the CPUs of a task as Slurm counts them: every hardware thread of its cores."""
+    return job.cores_per_task * job.threads_per_core
 
 
 def _extra(job: JobResources) -> str | None:
