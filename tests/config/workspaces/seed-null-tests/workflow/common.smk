@@ -10,6 +10,13 @@ import sys
 from snakemake import __version__ as snakemake_version
 from socm import __version__ as socm_version
 
+# Where Slurm's commands find their cluster: the Snakemake that starts a job on its node forgets it.
+for setting in ("SLURM_CONF", "SLURM_CLUSTERS"):
+    if setting in os.environ:
+        os.environ[f"SOCM_{setting}"] = os.environ[setting]
+    elif f"SOCM_{setting}" in os.environ:
+        os.environ[setting] = os.environ[f"SOCM_{setting}"]
+
 # One run at a time: the lock of a dead one is released, its jobs that still run are waited for.
 if workflow.is_main_process:
     from socm.run import guard
