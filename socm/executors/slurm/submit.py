@@ -106,20 +106,20 @@ def submit(notes: Path, sbatch: str, arguments: list[str]) -> int:
         try:
             number = queued_id(arguments) if is_unsure else None
         except OSError as error:
-            number, code, out, err = None, 1, b"", str(error)
+            code, out, err = 1, b"", str(error)
         else:
             if number is not None:
-                sys.stdout.write(f"{number}\n")
-                return 0
+                out, err, code = f"{number}\n".encode(), "", 0
+                break
             done = subprocess.run((sbatch, *arguments), input=script, capture_output=True, check=False)
-            code, out, err = done.returncode, done.stdout, done.stderr.decode(errors="replace")
+            code, out, err = done.returncode, done.stdout, done.stderr.decode(errors="surrogateescape")
             is_unsure = bool(UNSURE.search(err))
         passes = code != 0 and (is_unsure or PASSING.search(err) is not None)
         if not passes:
             if refused is not None:
                 with contextlib.suppress(OSError):
                     if code:
-                        refused.write_text("\n".join(words_of(err)) + "\n")
+                        refused.write_text("\n".join(words_of(err)) + "\n", errors="replace")
                     else:
                         refused.unlink(missing_ok=True)
             break
@@ -136,7 +136,7 @@ def submit(notes: Path, sbatch: str, arguments: list[str]) -> int:
         note.unlink()
     sys.stdout.buffer.write(out)
     sys.stdout.flush()
-    sys.stderr.write(err)
+    sys.stderr.buffer.write(err.encode(errors="surrogateescape"))
     return code
 
 
