@@ -53,6 +53,7 @@ def is_alike(shown: str | None, line: str | None) -> bool:
     return all(abs(a - b) <= max(TOLERANCE * abs(b), 0.0101) for a, b in pairs)
 
 
+@pytest.mark.timeout(1800)
 @pytest.mark.mapmaker
 @pytest.mark.snakemake
 def test_readme_shows_what_the_demo_prints(checkout: Path, tmp_path: Path) -> None:
