@@ -50,9 +50,9 @@ class Night:
 def night(slurm_session: SlurmCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
     """A campaign of 46 jobs, run once while things happen to six of them."""
     workspace = Workspace(tmp_path_factory.mktemp("night") / "workspace", slurm_session)
-    again = {"retries": 1}
+    again = {"retries": 1, "constraint": "small"}  # not on the node that fails
     workspace.compile(
-        rule("many", MANY, {"retries": 1, "constraint": "small"}),  # not on the node that fails
+        rule("many", MANY, again),
         rule("long", ["too_long"], {**again, "runtime": "1m", "runtime_growth": 3}),
         rule("large", ["too_large"], {**again, "memory_growth": 3}),
         rule("cancel", ["cancelled"], again),

@@ -55,8 +55,8 @@ def test_the_file_of_the_cluster_at_hand(slurm, tmp_path, monkeypatch):
 def test_a_file_that_is_there_stays(slurm, tmp_path):
     file = tmp_path / "mine.toml"
     file.write_text("precious")
-    ran = CliRunner().invoke(cli, ["cluster", "detect", "-o", str(file)])
-    assert ran.exit_code == 2
+    with pytest.raises(DiagnosticError, match="this file is there already"):
+        CliRunner().invoke(cli, ["cluster", "detect", "-o", str(file)], catch_exceptions=False)
     assert file.read_text() == "precious"
     CliRunner().invoke(cli, ["cluster", "detect", "--force", "-o", str(file)], catch_exceptions=False)
     assert file.read_text() == DETECTED
