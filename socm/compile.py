@@ -27,6 +27,7 @@ from socm.core.null_tests import SplitOptions
 from socm.core.shells import is_plain
 from socm.diagnostics import Collector, Diagnostic, DiagnosticError, KeyPath, Severity
 from socm.executors import EXECUTORS
+from socm.formats.manifest import ObservationsRead
 from socm.graph import Plan, Planned, check_deadline, check_plan, group_jobs, make_plan
 from socm.render import Written, render_workspace, write_workspace
 from socm.render.environments import ENVIRONMENTS
@@ -196,6 +197,11 @@ def _plan_workflows(
                 d.under(workflow.path) for d in reader.absent_files(selection, campaign.min_coverage)
             )
             selections[id(workflow)] = selection
+            problems.extend(
+                told.setdefault(d.message, d.under((*workflow.path, "context")))
+                for d in selection.observations.warnings
+                if d.message not in told
+            )
             planned.add(workflow, _rules_of_maps(selection, campaign.min_coverage, campaign.seed))
             problems.extend(
                 d.under(workflow.path) for d in (selection.splits.warnings if selection.splits else ())
@@ -331,11 +337,11 @@ def _manifests(selections: Sequence[Selection]) -> dict[str, bytes]:
     }
 
 
-def _digests(selections: Sequence[Selection]) -> list[dict[str, str | int]]:
+def _digests(selections: Sequence[Selection]) -> list[ObservationsRead]:
     """Return for each context and query how many observations were read, and their digest."""
     tables = {(one.workflow.context, one.workflow.query): one.observations for one in selections}
     return [
-        {"context": context, "query": query, "observations": len(table), "digest": table.digest()}
+        ObservationsRead(context=context, query=query, observations=len(table), digest=table.digest())
         for (context, query), table in sorted(tables.items())
     ]
 

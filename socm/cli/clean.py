@@ -46,7 +46,7 @@ def clean_command(
     left as the job left it: it is listed as not mine. docs/safety.md says what counts as proof.
     """
     from socm.compile import compile_campaign
-    from socm.render.tree import MANIFEST
+    from socm.formats.layout import MANIFEST
     from socm.run.clean import find_gone
     from socm.run.clean_checks import check_workspace, readable_records
 

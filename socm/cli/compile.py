@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -126,18 +125,18 @@ def _inputs_elsewhere(workspace: Path, made: Remembered) -> tuple[Diagnostic, ..
 
 def _whose_it_was(workspace: Path, file: Path) -> tuple[Diagnostic, ...]:
     """Return the warning that the workflow of another campaign file, which is there still, is replaced."""
-    from socm.run.jobs import MANIFEST
+    from socm.formats.manifest import read_manifest
 
     try:
-        sources = json.loads((workspace / MANIFEST).read_bytes())["sources"]
+        sources = read_manifest(workspace).sources
         others = [name for name in sources if name != file.name and (file.parent / name).is_file()]
         beside = workspace / file.name
         if file.name in sources and beside.is_file() and not beside.samefile(file):
             others = [str(beside)]
         elif file.name in sources:
             return ()
-    except (OSError, ValueError, KeyError, TypeError):
-        return ()
+    except (OSError, DiagnosticError):
+        return ()  # nothing is known of it
     if not others:
         return ()
     return (

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from socm.executors.base import Executor
 from socm.executors.registry import EXECUTORS
+from socm.formats.foreign import read_json
 
 RECORD = Path(".snakemake/socm-executors.json")
 
@@ -37,10 +38,7 @@ def used_in(workspace: Path) -> tuple[Executor, ...]:
 
 
 def _recorded(workspace: Path) -> frozenset[str]:
-    try:
-        names = json.loads((workspace / RECORD).read_text())
-    except (OSError, ValueError):
-        return frozenset()
+    names = read_json(workspace / RECORD)
     return (
         frozenset(name for name in names if isinstance(name, str)) if isinstance(names, list) else frozenset()
     )

@@ -9,6 +9,7 @@ import click
 
 from socm.diagnostics import DiagnosticError
 from socm.diagnostics.edge import run_program
+from socm.diagnostics.fitting import Fitted
 from socm.diagnostics.terminal import echo, make_console
 from socm.formats.document import read_document
 from socm.formats.verdict import VerdictDocument
@@ -61,8 +62,8 @@ def table_command(verdict: Path | None, output_dirs: tuple[Path, ...]) -> None:
     # In a log there is no terminal's width to keep to.
     console = make_console(width=None if sys.stdout.isatty() else TABLE_WIDTH)
     if summaries:
-        console.print(make_split_table(summaries))
-        console.print(make_difference_table(summaries))
+        console.print(Fitted(make_split_table(summaries)))
+        console.print(Fitted(make_difference_table(summaries)))
     if verdict is not None:
         echo(_say_verdict(verdict))
 

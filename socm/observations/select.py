@@ -24,6 +24,7 @@ from socm.observations.expression import (
     shortened,
     unreadable,
 )
+from socm.observations.plausible import blob_warnings, drop_impossible_times
 from socm.observations.query_file import query_file
 from socm.observations.table import Column, ObservationTable, float_or_text
 
@@ -38,8 +39,8 @@ _DATABASE_AT_FAULT = (
     "unable to open",
     "decode to UTF-8",
 )
-_NO_ID = re.compile(r"(?:^|\0)(?:#|\0|$)|[\s:]")
-"""What no obs_id may hold, in ids between zeros: the mapmaker would read the line as something else."""
+_NO_ID = re.compile(r"^#|[\s:\x00-\x1f\x7f-\x9f]|^$")
+"""What no obs_id may hold: the mapmaker would read the line as something else."""
 _NO_COLUMN = re.compile(r"no such column: (.+)")
 _NO_TAG = re.compile(r"no such function: \w*tags?|sub-select returns 2 columns.*", re.IGNORECASE)
 _TEXT = re.compile(r"""['"](\w+)['"]""")
@@ -149,26 +150,27 @@ class _Database:
         needed = with_sources(wanted) | {"obs_id", *self.keys}
         names = [name for name in self.columns if name in needed]
         rows = self._rows(names, query, text) if asked is None else self._rows_of_ids(names, list(asked))
-        found = _columns_of(names, rows)
+        found, blobs = _columns_of(names, rows)
         parts = dict(asked) if asked else {}
         if asked is None and (problems := tuple(check_comparisons(text, self.types))):
             raise DiagnosticError(problems)
         if asked is not None:
             self._check_all_found(found["obs_id"], asked, query)
         found = _sorted_by_id(found)
+        self._check_names(found["obs_id"])
         if len(self.keys) > 1:
             found, parts = _one_row_an_observation(found, self.keys, parts)
         else:
             self._check_one_row_each(found["obs_id"])
-        self._check_names(found["obs_id"])
         derived = derive_columns(found, wanted)
         parts = {obs_id: lines for obs_id, lines in parts.items() if lines != (obs_id,)}
         if parts and "wafer_slots_list" in found:
             found["wafer_slots_list"] = _wafers_of_parts(found["obs_id"], found["wafer_slots_list"], parts)
         kept = {name: values for name, values in found.items() if name in wanted or name == "obs_id"}
+        warnings = (*blob_warnings(blobs, kept), *drop_impossible_times(kept))
         for values in kept.values():
             values.flags.writeable = False
-        return ObservationTable(kept, self.columns, derived, parts)
+        return ObservationTable(kept, self.columns, derived, parts, warnings)
 
     def _rows(self, names: Sequence[str], query: str, text: str) -> Iterable[list[tuple[Any, ...]]]:
         statement = f"SELECT {_quoted(names)} FROM obs WHERE ({text}\n) AND obs_id IS NOT NULL"  # noqa: S608
@@ -245,14 +247,14 @@ class _Database:
 
     def _check_names(self, ids: Column) -> None:
         """Raise for ids that a query file can't hold."""
-        if not len(ids) or not _NO_ID.search("\0".join(ids.tolist())):
-            return
         odd = [name for name in ids.tolist() if _NO_ID.search(name)]
+        if not odd:
+            return
         shown = ", ".join(map(repr, odd[:5])) + (", …" if len(odd) > 5 else "")
         raise unreadable(
             self.path,
-            f"{len(odd):,} of its observations have an obs_id that is empty, starts with # "
-            f"or holds white space or a colon: {shown}",
+            f"{len(odd):,} of its observations have an obs_id that is empty or a blob, starts with # "
+            f"or holds white space, a colon or a control character: {shown}",
         )
 
     def _check_all_found(self, found: Column, asked: dict[str, tuple[str, ...]], query: str) -> None:
@@ -304,12 +306,25 @@ def _read_id_file(file: Path) -> dict[str, tuple[str, ...]]:
     }
 
 
-def _columns_of(names: Sequence[str], fetched: Iterable[list[tuple[Any, ...]]]) -> dict[str, Column]:
+def _columns_of(
+    names: Sequence[str], fetched: Iterable[list[tuple[Any, ...]]]
+) -> tuple[dict[str, Column], dict[str, int]]:
+    """Return the columns, and how many values of each are blobs, which count as NULL."""
     batches: list[list[Column]] = [[] for _ in names]
+    blobs: dict[str, int] = {}
     for rows in filter(None, fetched):
-        for column, values in zip(batches, zip(*rows, strict=True), strict=True):
-            column.append(float_or_text(values))
-    return {name: _joined(column, name == "obs_id") for name, column in zip(names, batches, strict=True)}
+        for name, column, values in zip(names, batches, zip(*rows, strict=True), strict=True):
+            number = sum(type(value) is bytes for value in values) if bytes in set(map(type, values)) else 0
+            if number:
+                blobs[name] = blobs.get(name, 0) + number
+            column.append(float_or_text(_with_blobs_shown(values) if number and name == "obs_id" else values))
+    columns = {name: _joined(column, name == "obs_id") for name, column in zip(names, batches, strict=True)}
+    return columns, blobs
+
+
+def _with_blobs_shown(values: Sequence[Any]) -> list[Any]:
+    """Return ids in which a blob is a text that no id can be, so that it is refused by its content."""
+    return [f"blob {value.hex()}" if type(value) is bytes else value for value in values]
 
 
 def _joined(batches: list[Column], always_text: bool) -> Column:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from socm.diagnostics import Diagnostic
+
 if TYPE_CHECKING:
     from socm.observations.detector_sets import DetectorSets
 
@@ -31,6 +33,8 @@ class ObservationTable:
     """Columns that were filled, wholly or where they were NULL, from others: name to how."""
     parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Observations of which only some wafers and bands are asked for: obs_id to obs_id:wafer:band."""
+    warnings: tuple[Diagnostic, ...] = ()
+    """What the database holds and nothing can use."""
 
     def __len__(self) -> int:
         return len(self.columns["obs_id"])
@@ -87,7 +91,7 @@ class ObservationTable:
 def float_or_text(values: Sequence[Any]) -> Column:
     """Return the values of one database column as float64, or as str objects if any is text.
 
-    NULL is NaN, or "" in text; bytes are no number and count as NULL.
+    NULL is NaN, or "" in text; so are bytes, which are neither.
     """
     kinds = set(map(type, values))
     if str in kinds:  # asked first: numpy would read "1.0" as a number, and an obs_id of digits, too
@@ -109,6 +113,4 @@ def _text(values: Sequence[Any], kinds: set[type]) -> Column:
 
 
 def _as_text(value: Any) -> str:
-    if value is None:
-        return ""
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    return "" if value is None or isinstance(value, bytes) else str(value)

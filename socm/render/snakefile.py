@@ -19,6 +19,8 @@ import jinja2
 from socm.clusters import RunLimits, shipped_folder
 from socm.core.jobs import JobSpec
 from socm.executors import EXECUTORS
+from socm.formats.job_table import format_job_table
+from socm.formats.layout import job_table
 from socm.graph import Rule
 from socm.render.environments import ENVIRONMENTS, command_text, environment_file, image_file, setup_text
 from socm.render.layout import Call, broken_value, named_value, printable_text, python_literal
@@ -150,10 +152,7 @@ def outside_paths(rules: Sequence[Rule], limits: RunLimits) -> dict[str, dict[st
 
 def render_table(rule: Rule) -> str:
     """Return ``jobs/<name>.json``: one row a job, one line a row."""
-    rows = [
-        f"{json.dumps(job.name, ensure_ascii=False)}: {json.dumps(_row(rule, job))}" for job in rule.spec.jobs
-    ]
-    return "{\n" + ",\n".join(rows) + "\n}\n"
+    return format_job_table((job.name, _row(rule, job)) for job in rule.spec.jobs)
 
 
 def name_pattern(name: str) -> str:
@@ -223,7 +222,7 @@ def _view(rule: Rule, constraint: str | None, limits: RunLimits) -> RuleView:
         message=python_literal(
             f"{_pattern_text(spec.name)}{' {wildcards.job}' if rule.has_wildcard else ''}, log: {{log}}"
         ),
-        table=_pattern_text(shlex.quote(f"workflow/jobs/{spec.name}.json")),
+        table=_pattern_text(shlex.quote(job_table(spec.name))),
         environment=_pattern_text(shlex.quote(environment_file(spec.name))),
         job_word="{wildcards.job:q}" if rule.has_wildcard else _shell_word(spec.jobs[0].name),
         inputs=tuple(named_value(file_name(name), _input_value(rule, name)) for name in spec.jobs[0].inputs),

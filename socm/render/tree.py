@@ -8,6 +8,8 @@ import posixpath
 from collections.abc import Mapping, Sequence
 
 from socm import __version__
+from socm.formats import layout
+from socm.formats.manifest import Manifest, NullTestPlace, ObservationsRead, RuleFacts, format_manifest
 from socm.graph import Plan, Rule
 from socm.graph.own_folders import rules_with_own_folders
 from socm.render.environments import environment_file, render_environment
@@ -22,8 +24,6 @@ from socm.render.snakefile import (
     shell_digest,
 )
 
-MANIFEST = "workflow/manifest.json"
-
 
 def query_file_text(observations: Sequence[str]) -> str:
     """Return a query file: one observation id a line, sorted."""
@@ -36,7 +36,7 @@ def render_workspace(
     campaign: str,
     sources: Mapping[str, str],
     extra_files: Mapping[str, str | bytes],
-    observations: Sequence[Mapping[str, str | int]] = (),
+    observations: Sequence[ObservationsRead] = (),
 ) -> dict[str, bytes]:
     """Return every file of the workspace, path to content; the manifest lists the others.
 
@@ -44,27 +44,27 @@ def render_workspace(
     was read of observation databases; `extra_files` are further texts that other rooms made (profiles,
     the observations' manifest).
     """
-    null_tests = [
-        {
-            "test": rule.spec.workflow,
-            "spec": str(job.inputs["spec"]),
-            "output_dir": posixpath.dirname(job.outputs["summary"]),
-        }
+    null_tests = tuple(
+        NullTestPlace(
+            test=rule.spec.workflow,
+            spec=str(job.inputs["spec"]),
+            output_dir=posixpath.dirname(job.outputs["summary"]),
+        )
         for rule, job in plan.jobs()
         if rule.spec.body == "null_maps"
-    ]
+    )
     constraints = name_constraints(plan.rules)
     outside = outside_paths(plan.rules, plan.limits)
     texts: dict[str, str] = {
-        "workflow/Snakefile": render_snakefile(campaign, plan.rules, bool(outside)),
-        "workflow/common.smk": render_common(bool(outside)),
-        "workflow/common.sh": render_shell(),
+        layout.SNAKEFILE: render_snakefile(campaign, plan.rules, bool(outside)),
+        layout.COMMON_RULES: render_common(bool(outside)),
+        layout.COMMON_SHELL: render_shell(),
     }
     if outside:
-        texts["workflow/outside.json"] = json.dumps(outside, indent=1, ensure_ascii=False) + "\n"
+        texts[layout.OUTSIDE] = json.dumps(outside, indent=1, ensure_ascii=False) + "\n"
     for rule in plan.rules:
-        texts[f"workflow/rules/{rule.name}.smk"] = render_rule(rule, constraints[rule.name], plan.limits)
-        texts[f"workflow/jobs/{rule.name}.json"] = render_table(rule)
+        texts[layout.rule_file(rule.name)] = render_rule(rule, constraints[rule.name], plan.limits)
+        texts[layout.job_table(rule.name)] = render_table(rule)
     for _, job in plan.jobs():
         if job.observations is not None:
             texts[str(job.inputs["query"])] = query_file_text(job.observations)
@@ -75,25 +75,25 @@ def render_workspace(
     }
     files: dict[str, str | bytes] = {**texts, **extra_files}
     contents = {path: _as_bytes(files[path]) for path in sorted(files)}
-    manifest = {
-        "socm": __version__,
-        "campaign": campaign,
-        "sources": dict(sorted(sources.items())),
-        "observations": list(observations),
-        "null_tests": null_tests,
-        "rules": {
-            rule.name: {
-                "workflow": rule.spec.workflow,
-                "shell": shell_digest(rule, plan.limits),
-                "environment": _environment(rule),
-                "cores": rule.resources.cores,
-                "runtime_minutes": rule.resources.runtime_minutes,
-            }
+    manifest = Manifest(
+        socm=__version__,
+        campaign=campaign,
+        sources=dict(sorted(sources.items())),
+        observations=tuple(observations),
+        null_tests=null_tests,
+        rules={
+            rule.name: RuleFacts(
+                workflow=rule.spec.workflow,
+                shell=shell_digest(rule, plan.limits),
+                environment=_environment(rule),
+                cores=rule.resources.cores,
+                runtime_minutes=rule.resources.runtime_minutes,
+            )
             for rule in plan.rules
         },
-        "files": {path: hashlib.sha256(content).hexdigest() for path, content in contents.items()},
-    }
-    return {**contents, MANIFEST: (json.dumps(manifest, indent=1) + "\n").encode()}
+        files={path: hashlib.sha256(content).hexdigest() for path, content in contents.items()},
+    )
+    return {**contents, layout.MANIFEST: format_manifest(manifest)}
 
 
 def _environment(rule: Rule) -> dict[str, str | list[str]]:

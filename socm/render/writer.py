@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import glob
 import hashlib
 import json
@@ -11,14 +10,15 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from socm.diagnostics import Diagnostic, DiagnosticError
 from socm.diagnostics.edge import naming
 from socm.formats.document import replace_file
+from socm.formats.locks import locked
 
 FOLDER = "workflow"
 """The folder that is replaced as one."""
@@ -53,7 +53,7 @@ def write_workspace(workspace: Path, contents: Mapping[str, bytes], *, force: bo
     """
     _check_own(workspace, contents, force)
     workspace.mkdir(parents=True, exist_ok=True)
-    with _locked(workspace):
+    with locked(workspace):
         return _write(workspace, contents)
 
 
@@ -121,18 +121,6 @@ def _write(workspace: Path, contents: Mapping[str, bytes]) -> Written:
         tuple(sorted(removed)),
         len(contents) - len(created) - len(changed),
     )
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold the folder against another compile, where the file system knows locks."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _files_of_last_compile(workspace: Path) -> dict[str, str]:

@@ -14,10 +14,10 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from socm.executors import EXECUTORS, Executor, ExecutorSilentError, used_in
 from socm.formats.document import replace_file
+from socm.formats.foreign import read_table
 from socm.run.jobs import read_jobs
 from socm.run.lock import AlreadyRunningError
 from socm.run.processes import Process
@@ -54,7 +54,7 @@ def outside_folders(workspace: Path) -> Mapping[Path, frozenset[str]]:
     """Return the folders outside of a workspace that its jobs write to, by what those of a rule share."""
     here = os.path.realpath(workspace)
     written: dict[str, set[Path]] = {}
-    for job in read_jobs(lambda path: read_file(workspace / path)):
+    for job in read_jobs(lambda path: read_file(workspace / path), workspace):
         written.setdefault(job.rule, set()).update((workspace / path).parent for path in job.makes)
     by_rule: dict[str, set[str]] = {}
     for rule, paths in written.items():
@@ -132,7 +132,7 @@ def _others(root: Path, folders: frozenset[str], workspace: Path) -> Iterator[Cl
 
 def _read(file: Path) -> Claim | None:
     try:
-        record: Any = json.loads(file.read_text())
+        record = read_table(file)
         process = Process.from_record(record)
         if process is None:
             return None

@@ -186,7 +186,7 @@ def _read_records(workspace: Path) -> Iterator[_Record]:
                 record: Mapping[str, Any] = json.loads(place.read_text(encoding="utf-8"))
                 times = float(record.get("starttime") or 0), float(record.get("endtime") or 0)
                 yield _Record(path, str(record.get("rule") or ""), tuple(record.get("log") or ()), *times)
-            except (binascii.Error, ValueError, TypeError, AttributeError):
+            except (binascii.Error, ValueError, TypeError, AttributeError, RecursionError):
                 continue  # nothing is known of that job, so that all of it stays
 
 

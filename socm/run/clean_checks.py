@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from socm.diagnostics import Diagnostic, DiagnosticError, Place
 from socm.executors.base import ExecutorSilentError
+from socm.formats.layout import MANIFEST
 from socm.run import lock
-from socm.run.jobs import MANIFEST
 from socm.run.orphans import find_orphans
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def _read_manifest(workspace: Path) -> Mapping[str, Any]:
     with readable_records(workspace):
         try:
             manifest = json.loads(path.read_bytes())
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise OSError(None, f"it is no JSON ({error})", str(path)) from None
         if not isinstance(manifest, dict):
             raise OSError(None, "it holds something else", str(path))

@@ -104,7 +104,7 @@ def compare(workspace: Path, contents: Mapping[str, bytes]) -> Difference:
     def read_old(path: str) -> bytes | None:
         return read_file(workspace / path)
 
-    old, new = read_jobs(read_old), read_jobs(contents.get)
+    old, new = read_jobs(read_old, workspace), read_jobs(contents.get, workspace)
     makers = {path: job for job in old for path in job.makes}
     environments = {path: job.environment for path, job in makers.items()}
     prospect = Prospect(new, contents, records, environments)

@@ -7,6 +7,7 @@ needs is imported when it starts.
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -21,6 +22,26 @@ RENAME_HINT = (
     "can't be used for jobs that are submitted: a shell would change or run a part of that path. "
     "Move it to a path of letters, digits and / . _ - +"
 )
+
+
+def check_workspace(snakefile: str) -> None:
+    """Raise WrongFolderError where Snakemake doesn't run in the workspace that the Snakefile is of.
+
+    Every path of a campaign is relative to it.
+    """
+    written = Path(snakefile).absolute().parent
+    here = Path("workflow")
+    if here.is_dir() and here.samefile(written):
+        return
+    workspace = written.parent.resolve()
+    raise WrongFolderError(
+        f"paths of this campaign are relative to {workspace}, and Snakemake runs in {Path.cwd()}. "
+        f"Start it there, without --directory: cd {shlex.quote(str(workspace))} && snakemake"
+    )
+
+
+class WrongFolderError(Exception):
+    """Snakemake runs in another folder than the workspace."""
 
 
 def release_dead_lock() -> None:

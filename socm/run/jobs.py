@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-MANIFEST = "workflow/manifest.json"
-TABLES = "workflow/jobs/"
-PARAMS = ("command", "observations", "setup")
-"""What of a job's row Snakemake gets as params: a change of these runs the job again."""
+from socm.formats.job_table import JobRow, parse_job_table
+from socm.formats.layout import MANIFEST, job_table
+from socm.formats.manifest import RuleFacts, parse_manifest
 
 Read = Callable[[str], bytes | None]
 """Returns the content of a file of the workspace; None where it isn't there."""
@@ -25,6 +24,7 @@ class Job:
     name: str
     """The job's name; empty where the rule has a single one."""
     params: Mapping[str, str]
+    """What Snakemake gets as params: a change of these runs the job again."""
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     """What the job makes and the campaign keeps."""
@@ -59,51 +59,51 @@ class Job:
         return None if content is None else frozenset(content.decode().split("\n")) - {""}
 
 
-def read_jobs(read: Read) -> tuple[Job, ...]:
-    """Return the jobs of a compiled workspace in the order of its rules; none where nothing is compiled."""
-    manifest = _json(read(MANIFEST))
-    rules: Mapping[str, Any] = manifest.get("rules", {})
-    digests: Mapping[str, str] = manifest.get("files", {})
+def read_jobs(read: Read, workspace: Path = Path()) -> tuple[Job, ...]:
+    """Return the jobs of a compiled workspace in the order of its rules; none where nothing is compiled.
+
+    `workspace` is what messages call it. Raises DiagnosticError where the manifest or a table is damaged.
+    """
+    content = read(MANIFEST)
+    if content is None:
+        return ()
+    manifest = parse_manifest(content, workspace)
     return tuple(
         job
-        for rule, facts in rules.items()
-        for job in _jobs_of_rule(rule, facts, _json(read(f"{TABLES}{rule}.json")), digests)
+        for rule, facts in manifest.rules.items()
+        for job in _jobs_of_rule(rule, facts, _table(rule, read, workspace), manifest.files)
     )
 
 
+def _table(rule: str, read: Read, workspace: Path) -> Mapping[str, JobRow]:
+    path = job_table(rule)
+    return parse_job_table(read(path) or b"", workspace / path)
+
+
 def _jobs_of_rule(
-    rule: str, facts: Mapping[str, Any], table: Mapping[str, Any], digests: Mapping[str, str]
+    rule: str, facts: RuleFacts, table: Mapping[str, JobRow], digests: Mapping[str, str]
 ) -> Iterator[Job]:
-    environment = dict(facts.get("environment", {}))
+    environment: dict[str, Any] = dict(facts.environment)
     conda = str(environment.get("conda"))
     if conda in digests:
         environment["conda file"] = digests[conda]
     for name, row in table.items():
-        inputs: Mapping[str, Any] = row.get("inputs", {})
-        outputs: Mapping[str, str] = row.get("outputs", {})
-        temporary = row.get("temporary", ())
+        params = {"command": row.command, "observations": row.observations, "setup": row.setup}
+        query = row.inputs.get("query")
         yield Job(
             rule=rule,
             name=name,
-            params={key: row[key] for key in PARAMS if key in row},
-            inputs=tuple(path for value in inputs.values() for path in _paths(value)),
-            outputs=tuple(path for key, path in outputs.items() if key not in temporary),
-            temporary=tuple(path for key, path in outputs.items() if key in temporary),
-            query=inputs.get("query") if "observations" in row else None,
-            shell=facts.get("shell", ""),
+            params={key: value for key, value in params.items() if value is not None},
+            inputs=tuple(path for value in row.inputs.values() for path in _paths(value)),
+            outputs=tuple(path for key, path in row.outputs.items() if key not in row.temporary),
+            temporary=tuple(path for key, path in row.outputs.items() if key in row.temporary),
+            query=query if row.observations is not None and isinstance(query, str) else None,
+            shell=facts.shell,
             environment=environment,
-            cores=int(facts.get("cores", 1)),
-            runtime_minutes=int(facts.get("runtime_minutes", 0)),
+            cores=facts.cores,
+            runtime_minutes=facts.runtime_minutes,
         )
 
 
-def _paths(value: str | list[str]) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(value)
-
-
-def _json(content: bytes | None) -> Mapping[str, Any]:
-    try:
-        document = json.loads(content) if content else {}
-    except ValueError:
-        return {}
-    return document if isinstance(document, dict) else {}
+def _paths(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else value

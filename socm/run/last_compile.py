@@ -26,10 +26,12 @@ from socm.config import LoadedCampaign
 from socm.core.models import Workflow
 from socm.diagnostics import Diagnostic, DiagnosticError, Place, Severity
 from socm.formats.document import replace_file
+from socm.formats.foreign import read_table
+from socm.formats.layout import MANIFEST
+from socm.formats.manifest import parse_manifest
 from socm.observations.context import SITE_FILE_VARIABLE, USER_FILE_VARIABLE, read_context
 from socm.observations.files import file_database
 from socm.observations.query_file import query_file
-from socm.run.jobs import MANIFEST
 from socm.workflows import MLMapmaking
 from socm.workflows.make_ml_map import FILES, SIDELOBE_MASKS
 from socm.workflows.requirements import ReadsFiles
@@ -88,11 +90,11 @@ def recall(workspace: Path, known: str | None, base: Path) -> Remembered | None:
     if known is None:
         return None
     try:
-        memory = json.loads(_memory_file(workspace).read_bytes())
+        memory = read_table(_memory_file(workspace))
         manifest = (workspace / MANIFEST).read_bytes()
         if memory["fingerprint"] != known or memory["manifest"] != hashlib.sha256(manifest).hexdigest():
             return None
-        files: dict[str, str] = json.loads(manifest)["files"]
+        files = parse_manifest(manifest, workspace).files
         if any(_digest(workspace / path) != digest for path, digest in files.items()):
             return None
         if not all((base / path).exists() for path in memory["needed"]):
@@ -103,7 +105,7 @@ def recall(workspace: Path, known: str | None, base: Path) -> Remembered | None:
             needed=tuple(memory["needed"]),
             files=len(files) + 1,
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, DiagnosticError):
         return None
 
 

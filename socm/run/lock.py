@@ -13,11 +13,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from socm.formats.foreign import read_table
+from socm.formats.locks import locked
 from socm.run.processes import Process
 
 RECORD = Path(".snakemake/socm-run.json")
 LOCKS = Path(".snakemake/locks")
 MOMENT_SECONDS = 30
+LATEST_S = 1e10
+"""Beyond what any clock shows; unix s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +43,11 @@ class AlreadyRunningError(Exception):
 
 def read_holder(workspace: Path) -> Holder | None:
     """Return who last started to run the workspace, or None if nobody is on record."""
-    try:
-        record = json.loads((workspace / RECORD).read_text())
-        process = Process.from_record(record)
-        return None if process is None else Holder(process, float(record["since"]))
-    except (OSError, ValueError, KeyError, TypeError):
+    record = read_table(workspace / RECORD)
+    process, since = Process.from_record(record), record.get("since")
+    if process is None or not isinstance(since, float | int) or not 0 <= since < LATEST_S:
         return None
+    return Holder(process, float(since))
 
 
 def is_locked(workspace: Path) -> bool:
@@ -84,13 +87,15 @@ def take_turn(workspace: Path) -> None:
     temporary = record.with_name(f"{record.name}.{os.getpid()}")
     temporary.write_text(text)
     try:
-        for _ in range(3):
-            try:
-                record.hardlink_to(temporary)
-            except FileExistsError:
-                _remove_if_over(workspace)
-            else:
-                return
+        # Between seeing that a record is a dead one's and removing it, another could have taken the turn.
+        with locked(record.parent):
+            for _ in range(3):
+                try:
+                    record.hardlink_to(temporary)
+                except FileExistsError:
+                    _remove_if_over(workspace)
+                else:
+                    return
     finally:
         temporary.unlink()
     raise AlreadyRunningError(f"this campaign is being run by {read_holder(workspace)}")

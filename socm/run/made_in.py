@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from socm.diagnostics import Diagnostic, DiagnosticError
+from socm.formats.foreign import read_table
 
 NOTE_SUFFIX = ".environment.json"
 """What stands instead of .log in the name of a note."""
@@ -25,10 +25,11 @@ def read_note(workspace: Path, product: Path) -> tuple[str, Mapping[str, Any]]:
         raise DiagnosticError(
             Diagnostic("no-note", f"{product} is not here", hint="name a file or folder that a job has made")
         )
+    notes = dict(_notes(workspace))
     found = {
         path: note
-        for path, note in _notes(workspace)
-        if any(os.path.realpath(workspace / output) in wanted for output in note["outputs"])
+        for path, note in notes.items()
+        if note and any(os.path.realpath(workspace / output) in wanted for output in note["outputs"])
     }
     if not found:
         raise DiagnosticError(
@@ -36,20 +37,20 @@ def read_note(workspace: Path, product: Path) -> tuple[str, Mapping[str, Any]]:
                 "no-note",
                 f"no job of {workspace.resolve()} has noted that it made {product}",
                 hint="name the workspace: socm status FOLDER --of PRODUCT",
+                notes=tuple(f"{path} can't be read" for path, note in notes.items() if note is None),
             )
         )
     newest = max(found, key=lambda path: path.stat().st_mtime)
     return str(newest.relative_to(workspace)), found[newest]
 
 
-def _notes(workspace: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+def _notes(workspace: Path) -> Iterator[tuple[Path, Mapping[str, Any] | None]]:
+    """Yield each note that jobs left here; None in the place of one that can't be read."""
     for path in sorted((workspace / "logs").rglob(f"*{NOTE_SUFFIX}")):
-        try:
-            note = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
-        except (OSError, ValueError):
-            continue
-        if isinstance(note, dict) and isinstance(note.get("outputs"), list):
-            yield path, note
+        note = read_table(path)
+        outputs, environment = note.get("outputs"), note.get("environment", {})
+        is_note = isinstance(outputs, list) and all(isinstance(output, str) for output in outputs)
+        yield path, note if is_note and isinstance(environment, dict) else None
 
 
 def note_text(product: Path, path: str, note: Mapping[str, Any]) -> str:

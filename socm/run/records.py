@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import csv
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-from socm.diagnostics import Diagnostic, DiagnosticError, Place
+from socm.formats.foreign import SnakemakeRecord, read_foreign
+from socm.formats.manifest import Manifest, read_manifest
 
 
 class HasStem(Protocol):
@@ -39,34 +39,19 @@ class Records:
     _names: dict[str, int] = field(default_factory=dict, repr=False)
 
     @cached_property
-    def manifest(self) -> Mapping[str, Any]:
-        """The manifest of the last compile; raises DiagnosticError `not-compiled` if there is none."""
-        path = self.workspace / "workflow/manifest.json"
-        try:
-            manifest: Mapping[str, Any] = json.loads(path.read_text())
-        except (OSError, ValueError):
-            raise DiagnosticError(
-                Diagnostic(
-                    "not-compiled",
-                    "there is no compiled campaign here",
-                    place=Place(str(path)),
-                    hint="run it where the campaign was compiled to, or name that folder",
-                )
-            ) from None
-        return manifest
+    def manifest(self) -> Manifest:
+        """The manifest of the last compile; raises DiagnosticError as `read_manifest` does."""
+        return read_manifest(self.workspace)
 
     @property
     def campaign(self) -> str:
         """The campaign's name."""
-        return str(self.manifest.get("campaign", ""))
+        return self.manifest.campaign
 
     def metadata(self, output: str) -> Mapping[str, Any] | None:
-        """Return Snakemake's record of how an output was made; None if there is none."""
-        try:
-            record: Mapping[str, Any] = json.loads(self._record("metadata", output).read_text())
-        except (OSError, ValueError):
-            return None
-        return record
+        """Return Snakemake's record of how an output was made; None if there is none that can be read."""
+        record = read_foreign(SnakemakeRecord, self._record("metadata", output))
+        return None if record is None else record.model_dump(exclude_none=True)
 
     def is_incomplete(self, output: str) -> bool:
         """Return whether an output is being made, or was cut off while it was."""
@@ -100,5 +85,5 @@ class Records:
         try:
             with (self.workspace / "benchmarks" / f"{job.stem}.tsv").open(newline="") as file:
                 return float(next(csv.DictReader(file, delimiter="\t"))["s"])
-        except (OSError, StopIteration, KeyError, TypeError, ValueError):
+        except (OSError, StopIteration, KeyError, TypeError, ValueError, csv.Error):
             return None

@@ -14,6 +14,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from socm.diagnostics.fitting import Fitted
 from socm.splits import REASON_TEXTS, TestSplits
 from socm.splits.balance import (
     CORRELATED,
@@ -104,7 +105,8 @@ def _table(view: TestView) -> RenderableType:
     excluded = [
         f"{count:,} left out: {REASON_TEXTS[reason]}." for reason, count in sorted(splits.excluded.items())
     ]
-    return Group(table, *(Text(line, style="dim") for line in excluded)) if excluded else table
+    fitted = Fitted(table)
+    return Group(fitted, *(Text(line, style="dim") for line in excluded)) if excluded else fitted
 
 
 def _notes(view: TestView) -> Iterator[str]:

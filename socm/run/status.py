@@ -90,7 +90,7 @@ def read_status(workspace: Path) -> CampaignStatus:
     """Return how far the campaign in a workspace is; raises DiagnosticError `not-compiled`."""
     records = Records(workspace)
     campaign = records.campaign
-    planned = read_jobs(lambda path: read_file(workspace / path))
+    planned = read_jobs(lambda path: read_file(workspace / path), workspace)
     reasons = Prospect(planned, {}, records, {}).reasons()
     warnings = []
     queues: dict[Executor, dict[str, QueuedJob]] = {}

@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from socm.diagnostics.fitting import Fitted
 from socm.executors import EXECUTORS
 from socm.run.failures import REASON_TEXTS
 from socm.run.status import STATES, CampaignStatus, JobStatus, State, chosen
@@ -37,8 +38,8 @@ def status_table(status: CampaignStatus) -> Table:
     used = sum(rule.core_hours_used for rule in status.rules)
     left = [rule.core_hours_left for rule in status.rules]
     all_left = None if None in left else sum(hours for hours in left if hours is not None)
-    table.add_column("core h used", justify="right", footer=_hours(used))
-    table.add_column("core h left", justify="right", footer=_hours(all_left))
+    table.add_column("core h\nused", justify="right", footer=_hours(used))
+    table.add_column("core h\nleft", justify="right", footer=_hours(all_left))
     for rule in status.rules:
         counts = [
             Text(str(rule.counts[state] or "·"), STYLES[state] if rule.counts[state] else "dim")
@@ -56,7 +57,7 @@ def status_view(status: CampaignStatus, most: int = 20, only_failed: bool = Fals
     """
     parts: list[RenderableType] = []
     if not only_failed:
-        parts += [_headline(status), status_table(status)]
+        parts += [_headline(status), Fitted(status_table(status))]
         parts += _section(status, "running", most)
         parts += _section(status, "queued", most)
         parts += _section(status, "stale", most)

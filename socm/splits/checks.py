@@ -10,7 +10,10 @@ from socm.core.null_tests import DAY_SECONDS
 from socm.diagnostics import Collector, Diagnostic, DiagnosticError
 from socm.splits.detectors import check_detectors
 from socm.splits.model import Split, SplitRows
-from socm.splits.values import Group, Selection, missing_column, warning
+from socm.splits.values import Group, Mask, Selection, missing_column, warning
+
+MOST_COUNTS = 32
+"""How many splits of a group are listed with their numbers of observations."""
 
 
 def check_columns(selection: Selection) -> None:
@@ -67,6 +70,32 @@ def _columns_with_holes(selection: Selection) -> Iterator[str]:
             yield name
 
 
+def check_count(selection: Selection, groups: Sequence[Group], usable: Mask) -> list[Diagnostic]:
+    """Return the error of more splits than there are chunks or observations to fill them.
+
+    It is known before anything is placed, which would take long for many splits.
+    """
+    options, test = selection.options, selection.test
+    nsplits = options.nsplits or test.nsplits
+    problems = []
+    for group in groups:
+        rows = np.flatnonzero(group.members & usable)
+        count, what = len(rows), f"{len(rows):,} observations"
+        if options.chunk_seconds and count >= nsplits:
+            count = len(np.unique(np.floor(selection.numbers("timestamp")[rows] / options.chunk_seconds)))
+            what = f"{count:,} chunks of {_duration(options.chunk_seconds)}"
+        if 0 < count < nsplits:
+            problems.append(
+                Diagnostic(
+                    "empty-split",
+                    f"{test.prefix(group.name)} has {what}, too few for nsplits = {nsplits:,}",
+                    key=("nsplits",),
+                    hint="use fewer splits, make chunks shorter (chunk_duration), or widen the query",
+                )
+            )
+    return problems
+
+
 def check_sizes(
     selection: Selection, groups: Sequence[Group], splits: Sequence[Split], rows: SplitRows
 ) -> list[Diagnostic]:
@@ -77,8 +106,11 @@ def check_sizes(
         return []
     notes = []
     for group in groups:
-        counts = ", ".join(f"{len(split.indices):,}" for split in splits if split.group == group.name)
-        notes.append(f"{test.prefix(group.name)}: observations of its splits: {counts}")
+        counts = [f"{len(split.indices):,}" for split in splits if split.group == group.name]
+        more = ["…"] if len(counts) > MOST_COUNTS else []
+        notes.append(
+            f"{test.prefix(group.name)}: observations of its splits: {', '.join(counts[:MOST_COUNTS] + more)}"
+        )
     all_empty = not any(len(split.indices) for split in small)
     few = "no observations" if all_empty else f"fewer than {options.min_observations:,} observations"
     names = ", ".join(split.name for split in small[:4]) + (", …" if len(small) > 4 else "")

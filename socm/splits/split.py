@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from socm.core.null_tests import SplitOptions
 from socm.diagnostics import Collector, Diagnostic, DiagnosticError
 from socm.splits.assignment import chunks_of_count, chunks_of_time, previous_splits, splits_of_chunks
-from socm.splits.checks import check_columns, check_sizes, tell_missing
+from socm.splits.checks import check_columns, check_count, check_sizes, tell_missing
 from socm.splits.coverage import assign_by_coverage
 from socm.splits.detectors import tube_masks, wafer_masks
 from socm.splits.model import REASONS, Integers, Previous, Split, SplitRows, TestSplits
@@ -64,6 +64,7 @@ def split_observations(
         ]
         decision = replace(decision, groups=tuple(kept))
     groups = _used_groups(selection, decision.groups, reason, problems)
+    problems.extend(check_count(selection, groups, reason == 0))
     problems.raise_if_errors()
     rows, splits = _place(selection, decision, groups, reason, seed, previous, warnings)
     problems.extend(check_sizes(selection, groups, splits, rows))

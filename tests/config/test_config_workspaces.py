@@ -36,6 +36,7 @@ def test_campaign_makes_this_workspace(
     pytest.importorskip("tree_sitter_toml", reason="places need the diagnostics extra")
     shutil.copy(HERE / case / "campaign.toml", tmp_path)
     shutil.copytree(good_data, tmp_path / "data")
+    (tmp_path / "a file; with 'all' {sorts} of $(things)").write_text("what the options name\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", f"{good_data / 'bin'}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("SOCM_TEST_FOLDER", "data")

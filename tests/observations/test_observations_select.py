@@ -385,11 +385,13 @@ def test_the_digest_is_that_of_the_rows_whatever_order_they_were_written_in(
     assert digest(with_pwv(IDS[5])) != as_it_was
 
 
-@pytest.mark.parametrize("name", ["", "#1", "obs 1", "obs:ws0:f090", "obs\n1"])
+@pytest.mark.parametrize(
+    "name", ["", "#1", "obs 1", "obs:ws0:f090", "obs\n1", "obs\x1b[2J", "a\0b", "x\x85", "\x7f"]
+)
 def test_an_id_that_a_query_file_cannot_hold_is_told(make_context: MakeContext, name: str) -> None:
     told = problem(make_context([*OBSERVATIONS, {**OBSERVATIONS[0], "obs_id": name}]), "1")
     assert told.code == "obsdb-unreadable"
-    assert told.message.endswith(f"holds white space or a colon: {name!r}")
+    assert told.message.endswith(f"holds white space, a colon or a control character: {name!r}")
 
 
 def test_infinity_among_text_is_text(make_context: MakeContext, monkeypatch: pytest.MonkeyPatch) -> None:

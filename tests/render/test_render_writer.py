@@ -19,8 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from socm.diagnostics import DiagnosticError
+from socm.formats.layout import MANIFEST
 from socm.render import write_workspace
-from socm.render.tree import MANIFEST
 
 WRITE_FOR_EVER = """
 import hashlib, itertools, json, sys

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from socm.formats.manifest import Manifest, RuleFacts, format_manifest
 from socm.run.claims import FOLDER, claim_outputs, outside_folders, release
 from socm.run.lock import AlreadyRunningError
 
@@ -23,11 +24,21 @@ def workspace(folder: Path, **rules: list[str]) -> Path:
     tables.mkdir(parents=True)
     for rule, paths in rules.items():
         rows = {
-            str(number): {"command": "true", "outputs": {"map": path}} for number, path in enumerate(paths)
+            str(number): {"command": "true", "inputs": {}, "outputs": {"map": path}}
+            for number, path in enumerate(paths)
         }
         (tables / f"{rule}.json").write_text(json.dumps(rows))
-    manifest = {"campaign": "c", "rules": {rule: {} for rule in rules}, "files": {}}
-    (folder / "workflow/manifest.json").write_text(json.dumps(manifest))
+    facts = RuleFacts(workflow="w", shell="", environment={}, cores=1, runtime_minutes=1)
+    manifest = Manifest(
+        socm="0",
+        campaign="c",
+        sources={},
+        observations=(),
+        null_tests=(),
+        files={},
+        rules=dict.fromkeys(rules, facts),
+    )
+    (folder / "workflow/manifest.json").write_bytes(format_manifest(manifest))
     return folder
 
 

@@ -89,7 +89,11 @@ def test_a_product_is_told_with_what_it_was_made_in_after_the_campaign_changed()
     assert f"  setup_sha256 {digest}\n" in said
     cleaned = CliRunner().invoke(cli, ["clean", "campaign.toml", "--yes"], catch_exceptions=False)
     assert cleaned.exit_code == 0, cleaned.output
-    assert sorted(path.name for path in Path("logs").iterdir()) == ["two.environment.json", "two.log"]
+    assert sorted(path.name for path in Path("logs").iterdir()) == [
+        "two.environment.json",
+        "two.log",
+        "two.made",
+    ]
 
 
 def test_what_lies_in_a_folder_that_a_job_makes_is_of_that_job():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
@@ -240,11 +241,26 @@ class TestProblems:
         assert (warning.code, warning.severity, warning.key) == ("missing-values", "warning", ())
 
     def test_an_empty_split_shows_every_count(self) -> None:
-        (told,) = problems(rows(30), "mission-tests", nsplits=4, chunk_nobs=1, assignment="interleave")
+        columns = rows(120)
+        apart = columns["timestamp"] % (4 * 86_400) >= 86_400
+        columns = {name: values[apart] for name, values in columns.items()}
+        (told,) = problems(columns, "mission-tests", nsplits=4, chunk_nobs=1, assignment="interleave")
         assert told.code == "empty-split"
-        assert "2 of the 4 splits of mission-tests would have no observations" in told.message
-        assert told.notes == ("mission: observations of its splits: 0, 24, 6, 0",)
-        assert "2 chunks of 1 d, for 4 splits" in (told.hint or "")
+        assert "1 of the 4 splits of mission-tests would have no observations" in told.message
+        assert told.notes[0].count(",") == 3
+        assert "chunks of 1 d, for 4 splits" in (told.hint or "")
+
+    @pytest.mark.parametrize("nsplits", [4, 32, 2**20, 2**40])
+    @pytest.mark.parametrize("options", [{"chunk_nobs": 1}, {"chunk_nobs": 1, "chunk_unit": "observations"}])
+    def test_more_splits_than_anything_could_fill_are_told_at_once(self, nsplits, options) -> None:
+        started = time.monotonic()
+        columns = rows(3, pwv_mean=[0.5, 3.0])
+        for test in ("mission-tests", "pwv-tests"):
+            told = problems(columns, test, nsplits=nsplits, **options)
+            assert {(one.code, one.key) for one in told} == {("empty-split", ("nsplits",))}
+            assert all(f"too few for nsplits = {nsplits:,}" in one.message for one in told)
+            assert sum(len(str(one)) for one in told) < 4000
+        assert time.monotonic() - started < 2
 
     def test_a_group_without_observations(self) -> None:
         (told,) = problems(rows(30, pwv_mean=[1.0]), "pwv-tests")

@@ -17,10 +17,12 @@ for setting in ("SLURM_CONF", "SLURM_CLUSTERS"):
     elif f"SOCM_{setting}" in os.environ:
         os.environ[setting] = os.environ[f"SOCM_{setting}"]
 
-# One run at a time: the lock of a dead one is released, its jobs that still run are waited for.
+# Paths are relative to the workspace. One run at a time: the lock of a dead one is released, its jobs that
+# still run are waited for.
 if workflow.is_main_process:
     from socm.run import guard
 
+    guard.check_workspace(workflow.main_snakefile)
     guard.release_dead_lock()
 
 # What the shell of a job knows is in common.sh; socm's own programs run with the Python that runs Snakemake.

@@ -1,0 +1,74 @@
+"""The table of a rule's jobs: one row a job, one line a row.
+
+The generated Snakefile splits it into lines and reads a row when it is asked for: a workflow of ten
+thousand jobs starts quickly so. The table's format is that of the manifest which lists it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from socm.diagnostics import Diagnostic, DiagnosticError
+from socm.formats.document import read_file
+
+NOUN = "table of jobs"
+REMEDY = "Compile the campaign again: socm compile CAMPAIGN."
+
+
+class JobRow(BaseModel):
+    """A job as a compile wrote it down; paths are relative to the workspace, or absolute.
+
+    Keys that only the job's own programs read aren't looked at here.
+    """
+
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+    command: str
+    setup: str | None = None
+    inputs: dict[str, str | tuple[str, ...]]
+    outputs: dict[str, str]
+    temporary: tuple[str, ...] = ()
+    """Names of the outputs that only other jobs need."""
+    mark: str | None = None
+    """Name of the output that only says that the job has run."""
+    leftovers: tuple[str, ...] = ()
+    """Patterns of files that are removed after the job."""
+    observations: str | None = None
+    """Digest of the ids in the query file."""
+    min_coverage: float | None = None
+
+
+_ROWS = TypeAdapter(dict[str, JobRow])
+
+
+def parse_job_table(content: bytes, path: str | os.PathLike[str]) -> Mapping[str, JobRow]:
+    """Return the rows of a table by the job's name; raises DiagnosticError (damaged-file)."""
+    try:
+        return _ROWS.validate_json(content, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = " ".join(map(str, first["loc"]))
+        reason = f"{where}: {first['msg']}" if where else first["msg"]
+    message = f"The {NOUN} {os.fspath(path)} is damaged: {reason}"
+    raise DiagnosticError(Diagnostic("damaged-file", message, hint=REMEDY))
+
+
+def read_job_row(table: Path, job: str) -> JobRow:
+    """Return one job's row; raises DiagnosticError: unreadable-file, damaged-file."""
+    rows = parse_job_table(read_file(table, NOUN, REMEDY), table)
+    if job not in rows:
+        message = f"The {NOUN} {table} has no job `{job}`"
+        raise DiagnosticError(Diagnostic("damaged-file", message, hint=REMEDY))
+    return rows[job]
+
+
+def format_job_table(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> str:
+    """Return a table of rows by name as its file holds it."""
+    lines = [f"{json.dumps(name, ensure_ascii=False)}: {json.dumps(row)}" for name, row in rows]
+    return "{\n" + ",\n".join(lines) + "\n}\n"

@@ -1,0 +1,81 @@
+"""What a compile wrote into a workspace, from what, and which rules and null tests are in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from socm.diagnostics import Diagnostic, DiagnosticError, Place
+from socm.formats.document import Document, Part, format_document, parse_document, read_document
+from socm.formats.layout import MANIFEST
+
+
+class ObservationsRead(Part):
+    """What was read of one observation database: how many observations, and a digest of their values."""
+
+    context: str
+    query: str
+    observations: int
+    digest: str
+
+
+class NullTestPlace(Part):
+    """Where the specification and the products of a null test are."""
+
+    test: str
+    spec: str
+    output_dir: str
+
+
+class RuleFacts(Part):
+    """What is known of a rule: its workflow, a digest of its shell text, what each of its jobs asks for."""
+
+    workflow: str
+    shell: str
+    environment: dict[str, str | list[str]]
+    cores: int
+    runtime_minutes: int
+
+
+class Manifest(Document):
+    """The manifest of a workspace; paths are relative to it, digests are SHA-256."""
+
+    noun = "manifest"
+    remedy = "Compile the campaign again: socm compile CAMPAIGN."
+
+    socm: str
+    campaign: str
+    sources: dict[str, str]
+    """The campaign files: name to digest."""
+    observations: tuple[ObservationsRead, ...]
+    null_tests: tuple[NullTestPlace, ...]
+    rules: dict[str, RuleFacts]
+    files: dict[str, str]
+    """Every other file that the compile wrote: path to digest."""
+
+
+def read_manifest(workspace: Path) -> Manifest:
+    """Return the manifest of a workspace.
+
+    Raises DiagnosticError: not-compiled, and what `read_document` raises.
+    """
+    path = workspace / MANIFEST
+    if not path.exists():
+        raise DiagnosticError(
+            Diagnostic(
+                "not-compiled",
+                "there is no compiled campaign here",
+                place=Place(str(path)),
+                hint="run it where the campaign was compiled to, or name that folder",
+            )
+        )
+    return read_document(Manifest, path)
+
+
+def parse_manifest(content: bytes, workspace: Path) -> Manifest:
+    """Return the manifest in a file's content; raises DiagnosticError as `parse_document` does."""
+    return parse_document(Manifest, content, workspace / MANIFEST)
+
+
+def format_manifest(manifest: Manifest) -> bytes:
+    """Return a manifest as its file holds it."""
+    return format_document(manifest)

@@ -1,0 +1,51 @@
+"""Values that can't be what their column says: told and counted, and then missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from socm.diagnostics import Diagnostic, Severity
+from socm.observations.table import Column
+
+TIMES = ("timestamp", "start_time", "stop_time")
+"""Columns in unix s."""
+LATEST_S = 1e10
+"""The year 2286."""
+_UNITS = ((1e11, 1e14, "milliseconds"), (1e14, 1e17, "microseconds"), (1e17, 1e20, "nanoseconds"))
+
+
+def blob_warnings(blobs: Mapping[str, int], kept: Mapping[str, Column]) -> Iterator[Diagnostic]:
+    """Yield a warning for each column that is read and holds blobs."""
+    for name, number in blobs.items():
+        if name in kept:
+            yield Diagnostic(
+                "impossible-values",
+                f"{number:,} values of the column `{name}` are blobs and count as missing",
+                severity=Severity.WARNING,
+                key=(),
+                hint="numpy's integers become blobs in SQLite; write int(value)",
+            )
+
+
+def drop_impossible_times(columns: dict[str, Column]) -> Iterator[Diagnostic]:
+    """Make times missing that aren't from 1970 to 2286, in place; yield a warning for each such column."""
+    for name in TIMES:
+        values = columns.get(name)
+        if values is None or values.dtype != np.float64:
+            continue
+        wrong = ~np.isnan(values) & ~((values >= 0) & (values < LATEST_S))
+        if not wrong.any():
+            continue
+        typical = float(np.median(values[wrong]))
+        unit = next((unit for low, high, unit in _UNITS if low <= typical < high), None)
+        columns[name] = np.where(wrong, np.nan, values)
+        yield Diagnostic(
+            "impossible-values",
+            f"{int(wrong.sum()):,} of {len(values):,} values of the column `{name}` are no unix times in "
+            f"seconds and count as missing, such as {values[wrong][0]:g}",
+            severity=Severity.WARNING,
+            key=(),
+            hint=f"they look like {unit}" if unit else None,
+        )
