@@ -11,6 +11,7 @@ import numpy as np
 
 from socm.formats.document import format_document
 from socm.formats.file_record import digest_of
+from socm.formats.manifest import Manifest, NullTestPlace, format_manifest
 from socm.formats.null_spec import NullSpecification, Split, SplitGroup
 
 COVERED: dict[str, Any] = {
@@ -124,22 +125,24 @@ def write_manifest(
     """
     folders = [workspace / "workflow" / name for name in ("nulls", "splits")]
     files = [*files, *(path for folder in folders for path in folder.rglob("*.*"))]
-    manifest = {
-        "socm": "0.1.0",
-        "campaign": "survey",
-        "null_tests": [
-            {
-                "test": specification.stem,
-                "spec": str(specification.relative_to(workspace)),
-                "output_dir": str(folder),
-            }
+    manifest = Manifest(
+        socm="0.1.0",
+        campaign="survey",
+        sources={},
+        observations=(),
+        null_tests=tuple(
+            NullTestPlace(
+                test=specification.stem,
+                spec=str(specification.relative_to(workspace)),
+                output_dir=str(folder),
+            )
             for specification, folder in tests.items()
-        ],
-        "rules": {},
-        "files": {_name(path, workspace): digest_of(path) for path in sorted(files)},
-    }
+        ),
+        rules={},
+        files={_name(path, workspace): digest_of(path) for path in sorted(files)},
+    )
     (workspace / "workflow").mkdir(exist_ok=True)
-    (workspace / "workflow/manifest.json").write_text(json.dumps(manifest, indent=1))
+    (workspace / "workflow/manifest.json").write_bytes(format_manifest(manifest))
 
 
 def _name(path: Path, workspace: Path) -> str:

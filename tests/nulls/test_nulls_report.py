@@ -161,7 +161,7 @@ def test_a_report_writes_over_its_own_files_and_no_others(campaign: Write) -> No
 
 def test_nothing_to_judge_is_a_mistake_that_names_the_folder(tmp_path: Path) -> None:
     (tmp_path / "workflow").mkdir()
-    (tmp_path / "workflow/manifest.json").write_text('{"null_tests": []}')
+    write_manifest({}, workspace=tmp_path)
     with pytest.raises(DiagnosticError) as caught:
         verdict(str(tmp_path))
     assert [one.code for one in caught.value.diagnostics] == ["no-null-tests"]

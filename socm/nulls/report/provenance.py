@@ -9,7 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from socm.nulls.report.manifest import MANIFEST, read_manifest
+from socm.formats.layout import MANIFEST
+from socm.formats.manifest import read_manifest
 from socm.nulls.report.records import TestRecord, iter_products
 
 LIBRARIES = ("socm", "sotodlib", "pixell", "ducc0", "numpy", "scipy")

@@ -13,12 +13,13 @@ from socm.diagnostics import Diagnostic, DiagnosticError
 from socm.formats.document import parse_document, read_file
 from socm.formats.file_record import FileRecord
 from socm.formats.known_digests import known_digests
+from socm.formats.layout import MANIFEST
+from socm.formats.manifest import read_manifest
 from socm.formats.null_products import PTES, REMEDY, SPECTRA, SUMMARY, Ptes, Summary, parse_spectra
 from socm.formats.null_spec import NullSpecification
 from socm.nulls.inputs import assess_coverage
 from socm.nulls.judging.differences import Comparison, compare_groups, contrast_splits, list_comparisons
 from socm.nulls.judging.labels import Membership, read_observations
-from socm.nulls.report.manifest import MANIFEST, read_manifest
 
 MOST_NAMED = 4
 """Files that a reason names one by one."""
