@@ -14,23 +14,36 @@ from socm.simulate.settings import (
     SYSTEMATICS,
     SimulationSettings,
     Systematic,
+    shortest_duration_s,
 )
 
 _DEFAULTS = SimulationSettings()
 _SYSTEMATICS_HELP = "; ".join(f"{kind.value}: {text}" for kind, text in SYSTEMATICS.items())
 
 
+def given_options() -> dict[str, str]:
+    """Return the options on the command line, by the names of their parameters."""
+    context = click.get_current_context()
+    return {
+        str(option.name): option.opts[0]
+        for option in context.command.params
+        if context.get_parameter_source(str(option.name)) is click.core.ParameterSource.COMMANDLINE
+    }
+
+
 def refuse_options_beside_obsdb_only() -> None:
     """Raise click's UsageError for options that an observation database alone has no use for."""
-    context = click.get_current_context()
-    given = [
-        option.opts[0]
-        for option in context.command.params
-        if option.name not in {"directory", "seed", "obsdb_only"}
-        and context.get_parameter_source(str(option.name)) is click.core.ParameterSource.COMMANDLINE
-    ]
+    needless = {"directory", "seed", "obsdb_only"}
+    given = [option for name, option in given_options().items() if name not in needless]
     if given:
         raise click.UsageError(f"--obsdb-only N takes no {', '.join(given)}: only --seed goes with it.")
+
+
+def refuse_options_of_white_noise(knee_hz: float) -> None:
+    """Raise click's UsageError for options that say how noise is red where none is."""
+    given = [option for name, option in given_options().items() if name in {"slope", "common_fraction"}]
+    if given and knee_hz == 0:
+        raise click.UsageError(f"{' and '.join(given)} describe 1/f noise: give its --knee-hz as well.")
 
 
 @click.command()
@@ -52,9 +65,8 @@ def refuse_options_beside_obsdb_only() -> None:
 @click.option(
     "--duration",
     type=float,
-    default=_DEFAULTS.duration_s,
-    show_default=True,
-    help="Length of an observation, s.",
+    help=f"Length of an observation, s.  [default: {_DEFAULTS.duration_s:g}, or what a scan to and fro "
+    "over a wider area takes]",
 )
 @click.option(
     "--detectors",
@@ -69,6 +81,34 @@ def refuse_options_beside_obsdb_only() -> None:
     default=_DEFAULTS.noise_uk_sqrt_s,
     show_default=True,
     help="White noise of a detector, uK·sqrt(s).",
+)
+@click.option(
+    "--knee-hz",
+    type=float,
+    default=_DEFAULTS.knee_hz,
+    show_default=True,
+    help="Frequency at which 1/f noise is as strong as the white noise, Hz; 0: no 1/f noise.",
+)
+@click.option(
+    "--slope",
+    type=float,
+    default=_DEFAULTS.slope,
+    show_default=True,
+    help="The power of 1/f noise falls with the frequency to the power of this.",
+)
+@click.option(
+    "--common-fraction",
+    type=float,
+    default=_DEFAULTS.common_fraction,
+    show_default=True,
+    help="Fraction of the 1/f noise's power that all detectors of a wafer share, as they do the atmosphere.",
+)
+@click.option(
+    "--width-deg",
+    type=float,
+    default=_DEFAULTS.width_deg,
+    show_default=True,
+    help="Width of the area, deg; scans, focal plane, beam, pixels and systematics grow with it.",
 )
 @click.option(
     "--systematic",
@@ -90,9 +130,13 @@ def simulate(
     observations: int | None,
     days: float | None,
     sample_rate: float,
-    duration: float,
+    duration: float | None,
     detectors: int,
     noise: float,
+    knee_hz: float,
+    slope: float,
+    common_fraction: float,
+    width_deg: float,
     systematics: tuple[str, ...],
     start: str,
     seed: int,
@@ -114,6 +158,9 @@ def simulate(
         path = survey.simulate_obsdb(directory, obsdb_only, seed=seed)
         console.print(f"{obsdb_only} observations in {path}", soft_wrap=True)
         return
+    refuse_options_of_white_noise(knee_hz)
+    if duration is None:
+        duration = max(_DEFAULTS.duration_s, shortest_duration_s(sample_rate, width_deg))
     settings = SimulationSettings(
         observations=observations,
         days=days,
@@ -121,6 +168,10 @@ def simulate(
         duration_s=duration,
         detectors=detectors,
         noise_uk_sqrt_s=noise,
+        knee_hz=knee_hz,
+        slope=slope,
+        common_fraction=common_fraction,
+        width_deg=width_deg,
         seed=seed,
         start=start,
         systematics=tuple(Systematic.parse(text) for text in systematics),

@@ -59,7 +59,7 @@ def require_programs() -> None:
 
 def identity(settings: SimulationSettings) -> dict[str, Any]:
     """Return the settings that all observations of a data set share."""
-    return {
+    shared: dict[str, Any] = {
         "sample_rate_hz": settings.sample_rate_hz,
         "duration_s": settings.duration_s,
         "detectors": settings.detectors,
@@ -70,6 +70,12 @@ def identity(settings: SimulationSettings) -> dict[str, Any]:
             s.kind.value: s.amplitude for s in sorted(settings.systematics, key=lambda s: s.kind)
         },
     }
+    if settings.knee_hz:
+        names = ("knee_hz", "slope", "common_fraction")
+        shared["red_noise"] = {name: getattr(settings, name) for name in names}
+    if settings.width_deg != defaults.DEFAULT_WIDTH_DEG:
+        shared["width_deg"] = settings.width_deg
+    return shared
 
 
 def read_spans(directory: Path, settings: SimulationSettings) -> tuple[Span, ...]:
@@ -102,9 +108,9 @@ def read_spans(directory: Path, settings: SimulationSettings) -> tuple[Span, ...
         ) from error
     wanted = identity(settings)
     differing = [
-        f"{key}: {kept.get(key)!r} there, {value!r} asked for"
-        for key, value in wanted.items()
-        if kept.get(key) != value
+        f"{key}: {kept.get(key)!r} there, {wanted.get(key)!r} asked for"
+        for key in dict.fromkeys([*wanted, *kept])
+        if kept.get(key) != wanted.get(key)
     ]
     if form != FORMAT or differing:
         raise DiagnosticError(
@@ -202,14 +208,14 @@ def check_unchanged(directory: Path) -> None:
         )
 
 
-def write_maps(directory: Path, seed: int) -> Any:
+def write_maps(directory: Path, settings: SimulationSettings) -> Any:
     """Write the area and the sky if they are not there, and return the sky."""
     from pixell import enmap
 
     from socm.simulate.sky import area_geometry, simulate_sky
 
-    sky = simulate_sky(seed)
-    shape, wcs = area_geometry()
+    sky = simulate_sky(settings.seed, settings.width_deg)
+    shape, wcs = area_geometry(settings.width_deg)
     for name, content in ((databases.SKY, sky), (databases.AREA, enmap.zeros(shape, wcs, np.uint8))):
         if not (directory / name).exists():
             with replacing(directory / name) as temporary:
@@ -227,7 +233,7 @@ def write_observations(
     """Write the time streams that are not there yet, and return the ids of their observations."""
     from socm.simulate.timestreams import write_timestream
 
-    planes = all_focal_planes(settings.detectors)
+    planes = all_focal_planes(settings.detectors, settings.scale)
     missing: list[tuple[Observation, list[tuple[Path, Any]]]] = []
     for observation in observations:
         files = [
@@ -259,13 +265,15 @@ def simulate(
     there = read_spans(directory, settings)
     spans = extended(there, settings)
     check_unchanged(directory)
-    observations = list(schedule(settings.seed, settings.start_unix_s, settings.duration_s, spans))
+    observations = list(
+        schedule(settings.seed, settings.start_unix_s, settings.duration_s, spans, settings.scale)
+    )
     directory.mkdir(parents=True, exist_ok=True)
     if spans != there:
         # Without digests, so that a simulation that is killed can be gone on with.
         write_text(directory / RECORD, record_text(settings, spans))
-    planes = all_focal_planes(settings.detectors)
-    sky = write_maps(directory, settings.seed)
+    planes = all_focal_planes(settings.detectors, settings.scale)
+    sky = write_maps(directory, settings)
     databases.write_context(directory / databases.CONTEXT)
     databases.write_preprocess(directory / databases.PREPROCESS)
     databases.write_metadata(directory / databases.METADATA, planes)

@@ -38,8 +38,10 @@ class FocalPlane:
         return f"{self.wafer}_{self.band}"
 
 
-def focal_plane(wafer: str, band: str, detectors: int) -> FocalPlane:
+def focal_plane(wafer: str, band: str, detectors: int, scale: float = 1.0) -> FocalPlane:
     """Return detectors spread evenly over the disc of a wafer, at four polarisation angles in turn.
+
+    Discs and their distance are `scale` times as large as the smallest set's.
 
     Positions follow Vogel's sunflower spiral (Math. Biosci. 44, 1979), which fills a disc evenly
     for any number of detectors; the two bands of a wafer are turned against each other.
@@ -53,12 +55,12 @@ def focal_plane(wafer: str, band: str, detectors: int) -> FocalPlane:
         wafer=wafer,
         band=band,
         names=tuple(f"{wafer}_{band}_d{i:03d}" for i in index),
-        xi=np.radians(xi_deg + radius * np.cos(angle)),
-        eta=np.radians(eta_deg + radius * np.sin(angle)),
+        xi=np.radians(scale * (xi_deg + radius * np.cos(angle))),
+        eta=np.radians(scale * (eta_deg + radius * np.sin(angle))),
         gamma=np.radians(45.0 * (index % 4) + 22.5 * WAFERS.index(wafer)),
     )
 
 
-def all_focal_planes(detectors: int) -> tuple[FocalPlane, ...]:
+def all_focal_planes(detectors: int, scale: float = 1.0) -> tuple[FocalPlane, ...]:
     """Return the detectors of every wafer and band."""
-    return tuple(focal_plane(wafer, band, detectors) for wafer in WAFERS for band in BANDS)
+    return tuple(focal_plane(wafer, band, detectors, scale) for wafer in WAFERS for band in BANDS)

@@ -136,12 +136,14 @@ def observe(
     not_before: float,
     duration_s: float,
     *,
+    scale: float,
     mission_unix_s: tuple[float, float],
     earlier: Sequence[Observation],
 ) -> Observation:
     """Return observation `index`, at the first passage of its kind that no earlier one overlaps.
 
-    `mission_unix_s` is when the mission begins and ends.
+    Scans and aims are `scale` times as wide as the smallest set's; `mission_unix_s` is when the mission
+    begins and ends.
     """
     random = np.random.default_rng([seed, SCHEDULE_STREAM, index])
     block = np.random.default_rng([seed, SCHEDULE_STREAM + 1, index // 4])
@@ -151,8 +153,8 @@ def observe(
     lone = np.random.default_rng([seed, SCHEDULE_STREAM + 2, index // 12]).permutation(12)[index % 12]
     elevation = random.uniform(*(HIGH_ELEVATIONS_DEG if high else LOW_ELEVATIONS_DEG))
     elevation = round(float(elevation), 2)
-    ra = PATCH_RA_DEG + random.uniform(-1, 1) * AIM_SPREAD_DEG[0]
-    dec = PATCH_DEC_DEG + random.uniform(-1, 1) * AIM_SPREAD_DEG[1]
+    ra = PATCH_RA_DEG + random.uniform(-1, 1) * AIM_SPREAD_DEG[0] * scale
+    dec = PATCH_DEC_DEG + random.uniform(-1, 1) * AIM_SPREAD_DEG[1] * scale
     pwv = float(np.exp(random.normal(math.log(1.6), 0.55)))
     pwv_std = pwv * float(random.uniform(0.02, 0.08))
     for _ in range(60):
@@ -175,7 +177,7 @@ def observe(
         start_time=start,
         duration_s=duration_s,
         az_center_deg=round(float(azimuth[0]) % 360.0, 4),
-        az_throw_deg=round(HALF_SCAN_DEG / math.cos(math.radians(elevation)), 4),
+        az_throw_deg=round(HALF_SCAN_DEG * scale / math.cos(math.radians(elevation)), 4),
         el_center_deg=elevation,
         rising=rising,
         elapsed=(start - mission_unix_s[0]) / (mission_unix_s[1] - mission_unix_s[0]),
@@ -186,7 +188,7 @@ def observe(
 
 
 def schedule(
-    seed: int, start_unix_s: float, duration_s: float, spans: Sequence[Span]
+    seed: int, start_unix_s: float, duration_s: float, spans: Sequence[Span], scale: float = 1.0
 ) -> Iterator[Observation]:
     """Yield every observation in the order of its number; the mission is the first span."""
     earlier: list[Observation] = []
@@ -194,6 +196,8 @@ def schedule(
     for span in spans:
         for index in range(span.first, span.stop):
             not_before = start_unix_s + span.day(index) * DAY_S
-            observation = observe(seed, index, not_before, duration_s, mission_unix_s=days, earlier=earlier)
+            observation = observe(
+                seed, index, not_before, duration_s, scale=scale, mission_unix_s=days, earlier=earlier
+            )
             earlier.append(observation)
             yield observation

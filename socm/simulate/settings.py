@@ -19,6 +19,9 @@ MIN_SAMPLE_RATE_HZ = 12.0
 MAX_SAMPLE_RATE_HZ = 400.0
 MIN_SAMPLES = 1440
 MAX_DURATION_S = 3600.0
+MAX_SLOPE = 4.0
+DEFAULT_WIDTH_DEG = 6.8
+MAX_WIDTH_DEG = 60.0
 
 
 class SystematicKind(StrEnum):
@@ -77,12 +80,22 @@ class Systematic:
         return cls(SystematicKind(name), value)
 
 
+def shortest_duration_s(sample_rate_hz: float, width_deg: float) -> float:
+    """Return how long a scan to and fro takes, s, at the nearest rate and width that can be asked for."""
+    rate_hz = min(max(MIN_SAMPLE_RATE_HZ, sample_rate_hz), MAX_SAMPLE_RATE_HZ)
+    width_deg = min(max(DEFAULT_WIDTH_DEG, width_deg), MAX_WIDTH_DEG)
+    return MIN_SAMPLES * (width_deg / DEFAULT_WIDTH_DEG) / rate_hz
+
+
 @dataclass(frozen=True, slots=True)
 class SimulationSettings:
     """What to simulate.
 
     `noise_uk_sqrt_s` is the white noise of one detector in uK·sqrt(s), in thermodynamic temperature
-    like the sky. Where `observations` or `days` is None it follows from the other at the cadence of
+    like the sky. At a frequency f the noise has 1 + (`knee_hz` / f)^`slope` times the white power; all
+    detectors of a wafer share `common_fraction` of what is above 1, as they do the atmosphere. The area
+    is `width_deg` wide, and scans, focal plane, beam, pixels and systematics grow with it. Where
+    `observations` or `days` is None it follows from the other at the cadence of
     the directory, one observation every 1.5 days in a new one; with both None a directory that
     exists stays as it is.
     """
@@ -93,6 +106,10 @@ class SimulationSettings:
     duration_s: float = 200.0
     detectors: int = 52
     noise_uk_sqrt_s: float = 200.0
+    knee_hz: float = 0.0
+    slope: float = 2.0
+    common_fraction: float = 0.5
+    width_deg: float = DEFAULT_WIDTH_DEG
     seed: int = 0
     start: str = "2025-02-14"
     systematics: tuple[Systematic, ...] = ()
@@ -110,7 +127,9 @@ class SimulationSettings:
             "ask for at least 1",
         )
         require(
-            self.days is None or self.days > 0, f"{self.days} days hold no observation", "ask for more than 0"
+            self.days is None or 0 < self.days < math.inf,
+            f"{self.days} days hold no observation",
+            "ask for more than 0",
         )
         require(
             self.detectors >= MIN_DETECTORS,
@@ -124,12 +143,38 @@ class SimulationSettings:
             "pointing for glitches",
         )
         require(
-            self.duration_s <= MAX_DURATION_S and self.samples >= MIN_SAMPLES,
+            DEFAULT_WIDTH_DEG <= self.width_deg <= MAX_WIDTH_DEG,
+            f"the area can't be {self.width_deg:g} deg wide",
+            f"between {DEFAULT_WIDTH_DEG:g} deg and {MAX_WIDTH_DEG:g} deg",
+        )
+        shortest_s = shortest_duration_s(self.sample_rate_hz, self.width_deg)
+        require(
+            shortest_s <= self.duration_s <= MAX_DURATION_S,
             f"an observation can't last {self.duration_s:g} s",
-            f"at {self.sample_rate_hz:g} Hz between {MIN_SAMPLES / max(self.sample_rate_hz, 1):g} s "
+            f"at {self.sample_rate_hz:g} Hz and {self.width_deg:g} deg between {shortest_s:g} s "
             f"(one scan to and fro) and {MAX_DURATION_S:g} s",
         )
-        require(self.noise_uk_sqrt_s >= 0, "the noise is negative", "give it in uK·sqrt(s), 0 or more")
+        require(
+            0 <= self.noise_uk_sqrt_s < math.inf,
+            "the noise is negative" if self.noise_uk_sqrt_s < 0 else "the noise is no finite number",
+            "give it in uK·sqrt(s), 0 or more",
+        )
+        nyquist_hz = self.sample_rate_hz / 2
+        require(
+            0 <= self.knee_hz <= nyquist_hz,
+            f"noise can't have its knee at {self.knee_hz:g} Hz",
+            f"between 0 Hz (white) and {nyquist_hz:g} Hz, half the sample rate",
+        )
+        require(
+            0 < self.slope <= MAX_SLOPE,
+            f"noise can't fall with a slope of {self.slope:g}",
+            f"above 0, at most {MAX_SLOPE:g}; an atmosphere has 8/3",
+        )
+        require(
+            0 <= self.common_fraction <= 1,
+            f"detectors can't share {self.common_fraction:g} of their red noise",
+            "a fraction between 0 and 1",
+        )
         require(self.seed >= 0, "the seed is negative", "0 or more")
         try:
             datetime.fromisoformat(self.start)
@@ -144,6 +189,11 @@ class SimulationSettings:
         """The time at which the first day begins, unix s."""
         moment = datetime.fromisoformat(self.start)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+    @property
+    def scale(self) -> float:
+        """How much larger than in the smallest set all angles are."""
+        return self.width_deg / DEFAULT_WIDTH_DEG
 
     @property
     def samples(self) -> int:

@@ -8,10 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from socm.simulate.schedule import PATCH_DEC_DEG, PATCH_RA_DEG
+from socm.simulate.settings import DEFAULT_WIDTH_DEG
 
 RESOLUTION_ARCMIN = 4.0
-HALF_WIDTH_DEG = 3.4
 BEAM_FWHM_ARCMIN = 12.0
+FLAT_SKY_DEG = 15.0
+"""The widest area whose sky is drawn as if it were flat."""
+
 SKY_STREAM = 11
 
 _TT_KNOTS = (
@@ -24,7 +27,7 @@ _EE_KNOTS = (
 )  # fmt: skip
 
 
-def area_geometry() -> tuple[tuple[int, int], Any]:
+def area_geometry(width_deg: float = DEFAULT_WIDTH_DEG) -> tuple[tuple[int, int], Any]:
     """Return shape and WCS of the maps' area (CAR): it holds every sample that any scan takes.
 
     A sample outside the area would be signal that no map can explain, so that its filtered remains
@@ -33,10 +36,11 @@ def area_geometry() -> tuple[tuple[int, int], Any]:
     from pixell import enmap
 
     center = np.array([PATCH_DEC_DEG, PATCH_RA_DEG])
-    half = np.array([HALF_WIDTH_DEG, -HALF_WIDTH_DEG])
+    scale = width_deg / DEFAULT_WIDTH_DEG
+    half = np.array([width_deg, -width_deg]) / 2
     half[1] /= np.cos(np.radians(PATCH_DEC_DEG))
     box = np.radians([center - half, center + half])
-    shape, wcs = enmap.geometry(pos=box, res=np.radians(RESOLUTION_ARCMIN / 60), proj="car")
+    shape, wcs = enmap.geometry(pos=box, res=np.radians(scale * RESOLUTION_ARCMIN / 60), proj="car")
     return shape, wcs
 
 
@@ -48,18 +52,47 @@ def power_spectrum(knots: tuple[tuple[float, float], ...], ell: NDArray[np.float
     return np.asarray(power * 2 * np.pi / (ell * (ell + 1)))
 
 
-def simulate_sky(seed: int) -> Any:
-    """Return the sky as T, Q, U in uK on the area, smoothed by the beam.
+def beam_transfer(ell: NDArray[np.float64], fwhm_arcmin: float) -> NDArray[np.float64]:
+    """Return what a Gaussian beam leaves of a multipole's amplitude."""
+    return np.asarray(np.exp(-0.5 * (ell * np.radians(fwhm_arcmin / 60) / np.sqrt(8 * np.log(2))) ** 2))
+
+
+def simulate_sky(seed: int, width_deg: float = DEFAULT_WIDTH_DEG) -> Any:
+    """Return the sky as T, Q, U in uK on the area, smoothed by the beam, which grows with the width.
 
     T and E are drawn independently (no TE), there is no B. The spectra are the measured CMB's in
     outline: straight lines through its peaks.
     """
+    random = np.random.default_rng([seed, SKY_STREAM])
+    fwhm_arcmin = BEAM_FWHM_ARCMIN * width_deg / DEFAULT_WIDTH_DEG
+    draw = draw_flat_sky if width_deg <= FLAT_SKY_DEG else draw_curved_sky
+    return draw(random, *area_geometry(width_deg), fwhm_arcmin)
+
+
+def draw_curved_sky(random: np.random.Generator, shape: tuple[int, int], wcs: Any, fwhm_arcmin: float) -> Any:
+    """Return T, Q, U drawn on the sphere."""
+    from pixell import curvedsky, enmap
+
+    highest = round(5 / np.radians(fwhm_arcmin / 60))  # where the beam leaves a hundredth
+    ell = np.arange(highest + 1, dtype=float)
+    layout = curvedsky.alm_info(lmax=highest)
+    harmonic = np.zeros((3, layout.nelem), complex)
+    for component, knots in ((0, _TT_KNOTS), (1, _EE_KNOTS)):
+        white = random.standard_normal((2, layout.nelem))
+        harmonic[component] = (white[0] + 1j * white[1]) / np.sqrt(2)
+        harmonic[component, : highest + 1] = white[0, : highest + 1]  # m = 0, which comes first, is real
+        amplitude = np.sqrt(power_spectrum(knots, ell)) * beam_transfer(ell, fwhm_arcmin)
+        amplitude[:2] = 0
+        harmonic[component] = layout.lmul(harmonic[component], amplitude)
+    return curvedsky.alm2map(harmonic, enmap.zeros((3, *shape), wcs))
+
+
+def draw_flat_sky(random: np.random.Generator, shape: tuple[int, int], wcs: Any, fwhm_arcmin: float) -> Any:
+    """Return T, Q, U drawn on the tangent plane, periodic at the area's edges."""
     from pixell import enmap
 
-    shape, wcs = area_geometry()
     ell = np.asarray(enmap.modlmap(shape, wcs))
-    random = np.random.default_rng([seed, SKY_STREAM])
-    beam = np.exp(-0.5 * (ell * np.radians(BEAM_FWHM_ARCMIN / 60) / np.sqrt(8 * np.log(2))) ** 2)
+    beam = beam_transfer(ell, fwhm_arcmin)
     harmonic = enmap.zeros((3, *shape), wcs, complex)
     for component, knots in ((0, _TT_KNOTS), (1, _EE_KNOTS)):
         white = enmap.ndmap(random.standard_normal(shape), wcs)

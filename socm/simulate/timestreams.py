@@ -39,6 +39,8 @@ PICKUP_PERIOD_DEG = 0.7
 SOURCE_FWHM_DEG = 0.5
 K_PER_UK = 1e-6
 NOISE_STREAM = 21
+RED_NOISE_STREAM = 22
+COMMON_NOISE_STREAM = 23
 
 Track = NDArray[np.floating]
 
@@ -79,18 +81,20 @@ def projection(observation: Observation, plane: FocalPlane, samples: int, geomet
     )
 
 
-def add_source(sky: Any, peak_uk: float) -> Any:
+def add_source(sky: Any, peak_uk: float, scale: float) -> Any:
     """Return the sky with an unpolarised source added in the middle of the patch."""
     from pixell import enmap
 
     center = np.radians([PATCH_DEC_DEG, PATCH_RA_DEG])
     distance = np.degrees(enmap.modrmap(sky.shape, sky.wcs, ref=center))
     sky = sky.copy()
-    sky[0] += peak_uk * np.exp(-4 * np.log(2) * (distance / SOURCE_FWHM_DEG) ** 2)
+    sky[0] += peak_uk * np.exp(-4 * np.log(2) * (distance / (scale * SOURCE_FWHM_DEG)) ** 2)
     return sky
 
 
-def ground_pattern(observation: Observation, plane: FocalPlane, samples: int) -> NDArray[np.float32]:
+def ground_pattern(
+    observation: Observation, plane: FocalPlane, samples: int, scale: float
+) -> NDArray[np.float32]:
     """Return the ground's signal in each detector, rms 1, (detectors, samples).
 
     A telescope that scans at one elevation sees a place on the ground always at one declination, so what
@@ -105,8 +109,50 @@ def ground_pattern(observation: Observation, plane: FocalPlane, samples: int) ->
         np.sin(seen_elevation) * np.sin(latitude)
         + np.cos(seen_elevation) * np.cos(latitude) * np.cos(seen_azimuth)
     )
-    pattern = np.sqrt(2) * np.sin(2 * np.pi * np.degrees(declination) / PICKUP_PERIOD_DEG)
+    pattern = np.sqrt(2) * np.sin(2 * np.pi * np.degrees(declination) / (scale * PICKUP_PERIOD_DEG))
     return np.asarray(pattern, dtype=np.float32)
+
+
+def quiet_samples(settings: SimulationSettings) -> int:
+    """Return how many samples read zero at either end."""
+    return math.ceil(QUIET_S * settings.sample_rate_hz)
+
+
+def power_law_noise(
+    random: np.random.Generator, rows: int, settings: SimulationSettings
+) -> NDArray[np.float64]:
+    """Return noise of power (knee / f)^slope, where white noise of rms 1 has power 1; (rows, samples).
+
+    It is drawn twice as long as it is used, so that its end knows nothing of its beginning. A line is
+    taken off each row that brings it to zero where the quiet samples are: a step there would be noise
+    of a steepness of its own.
+    """
+    from scipy import fft
+
+    length = fft.next_fast_len(2 * settings.samples, real=True)
+    frequency_hz = np.fft.rfftfreq(length, 1 / settings.sample_rate_hz)
+    amplitude = np.zeros_like(frequency_hz)
+    amplitude[1:] = (settings.knee_hz / frequency_hz[1:]) ** (settings.slope / 2)
+    noise = fft.irfft(fft.rfft(random.standard_normal((rows, length))) * amplitude, length)
+    noise = noise[:, : settings.samples]
+    first, last = quiet_samples(settings), settings.samples - quiet_samples(settings) - 1
+    along = (np.arange(settings.samples) - first) / (last - first)
+    return np.asarray(noise - noise[:, [first]] * (1 - along) - noise[:, [last]] * along)
+
+
+def red_noise(
+    settings: SimulationSettings, observation: Observation, plane: FocalPlane
+) -> NDArray[np.float32]:
+    """Return the red noise of each detector, where white noise has rms 1; (detectors, samples).
+
+    Each detector has a part of its own; another is common to all detectors of the wafer, in both bands.
+    """
+    wafer = [observation.index, WAFERS.index(plane.wafer)]
+    own = np.random.default_rng([settings.seed, RED_NOISE_STREAM, *wafer, BANDS.index(plane.band)])
+    common = np.random.default_rng([settings.seed, COMMON_NOISE_STREAM, *wafer])
+    noise = np.sqrt(1 - settings.common_fraction) * power_law_noise(own, len(plane.names), settings)
+    noise += np.sqrt(settings.common_fraction) * power_law_noise(common, 1, settings)
+    return np.asarray(noise, np.float32)
 
 
 def simulate_signal(
@@ -115,24 +161,26 @@ def simulate_signal(
     """Return what each detector measures, in K, with shape (detectors, samples)."""
     source = settings.amplitude(SystematicKind.LATE_SOURCE)
     if source and observation.late:
-        sky = add_source(sky, source)
+        sky = add_source(sky, source, settings.scale)
     signal = np.zeros((len(plane.names), settings.samples), np.float32)
     projection(observation, plane, settings.samples, sky.geometry).from_map(sky, dest=signal)
 
     pickup = settings.amplitude(SystematicKind.GROUND_PICKUP)
     if pickup and observation.rising:
-        signal += pickup * ground_pattern(observation, plane, settings.samples)
+        signal += pickup * ground_pattern(observation, plane, settings.samples, settings.scale)
 
     random = np.random.default_rng(
         [settings.seed, NOISE_STREAM, observation.index, WAFERS.index(plane.wafer), BANDS.index(plane.band)]
     )
     deviation = np.float32(settings.noise_uk_sqrt_s * np.sqrt(settings.sample_rate_hz))
     signal += deviation * random.standard_normal(signal.shape, dtype=np.float32)
+    if settings.knee_hz:
+        signal += deviation * red_noise(settings, observation, plane)
 
     if plane.wafer == "ws1":
         signal *= np.float32(1 + settings.amplitude(SystematicKind.WAFER_GAIN))
     signal *= np.float32(1 - settings.amplitude(SystematicKind.GAIN_DRIFT) * observation.elapsed)
-    quiet = math.ceil(QUIET_S * settings.sample_rate_hz)
+    quiet = quiet_samples(settings)
     signal[:, :quiet] = 0
     signal[:, -quiet:] = 0
     signal *= np.float32(K_PER_UK)
