@@ -17,11 +17,11 @@ FLAT_SKY_DEG = 15.0
 
 SKY_STREAM = 11
 
-_TT_KNOTS = (
+TT_KNOTS = (
     (2, 1000), (30, 1100), (100, 2700), (220, 5750), (400, 1700), (540, 2600), (675, 1850), (815, 2550),
     (1000, 1050), (1130, 1250), (1450, 820), (1800, 400), (2200, 140), (3000, 30), (5000, 1), (20000, 1e-6),
 )  # fmt: skip
-_EE_KNOTS = (
+EE_KNOTS = (
     (2, 0.03), (30, 0.03), (100, 0.9), (140, 1.1), (200, 0.7), (400, 21), (520, 7), (690, 38), (830, 13),
     (1000, 41), (1150, 13), (1500, 12), (2000, 5), (3000, 0.8), (5000, 0.03), (20000, 1e-7),
 )  # fmt: skip
@@ -77,7 +77,7 @@ def draw_curved_sky(random: np.random.Generator, shape: tuple[int, int], wcs: An
     ell = np.arange(highest + 1, dtype=float)
     layout = curvedsky.alm_info(lmax=highest)
     harmonic = np.zeros((3, layout.nelem), complex)
-    for component, knots in ((0, _TT_KNOTS), (1, _EE_KNOTS)):
+    for component, knots in ((0, TT_KNOTS), (1, EE_KNOTS)):
         white = random.standard_normal((2, layout.nelem))
         harmonic[component] = (white[0] + 1j * white[1]) / np.sqrt(2)
         harmonic[component, : highest + 1] = white[0, : highest + 1]  # m = 0, which comes first, is real
@@ -94,7 +94,7 @@ def draw_flat_sky(random: np.random.Generator, shape: tuple[int, int], wcs: Any,
     ell = np.asarray(enmap.modlmap(shape, wcs))
     beam = beam_transfer(ell, fwhm_arcmin)
     harmonic = enmap.zeros((3, *shape), wcs, complex)
-    for component, knots in ((0, _TT_KNOTS), (1, _EE_KNOTS)):
+    for component, knots in ((0, TT_KNOTS), (1, EE_KNOTS)):
         white = enmap.ndmap(random.standard_normal(shape), wcs)
         amplitude = np.sqrt(power_spectrum(knots, ell)) * beam
         amplitude[0, 0] = 0

@@ -39,6 +39,16 @@ def test_a_mistake_is_one_message_and_exit_2(tmp_path: Path) -> None:
     assert "error[bad-simulation-setting]: the noise is negative" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "data").exists()
+    done = socm_simulate(
+        tmp_path / "data", "--knee-hz=20", "--slope=-1", "--common-fraction=2", "--width-deg=90"
+    )
+    assert done.returncode == 2
+    assert done.stderr.count("error[bad-simulation-setting]") == 4
+    done = socm_simulate(tmp_path / "data", "--slope=3", "--common-fraction=0.5")
+    assert done.returncode == 2
+    assert "--slope and --common-fraction describe 1/f noise: give its --knee-hz as well." in done.stderr
+    assert socm_simulate(tmp_path / "data", "--knee-hz=low").returncode == 2
+    assert not (tmp_path / "data").exists()
     done = socm_simulate(tmp_path / "data", "--systematic", "wafer-gian:1")
     assert done.returncode == 2
     assert "did you mean 'wafer-gain'?" in done.stderr
