@@ -71,7 +71,8 @@ def check(file: Path, form: str, no_plugins: bool) -> None:
     help="json: the schema for editors; markdown: the reference page for people.",
 )
 @plugins_option
-def schema(file: Path | None, form: str, no_plugins: bool) -> None:
+@click.option("--judge", is_flag=True, help="The schema of the files of `socm judge`.")
+def schema(file: Path | None, form: str, no_plugins: bool, judge: bool) -> None:
     """Print the JSON schema of campaign files, or the reference page.
 
     With CAMPAIGN, the kinds of workflow that its plugins bring are in it. Editors that know TOML
@@ -79,9 +80,14 @@ def schema(file: Path | None, form: str, no_plugins: bool) -> None:
     #:schema ./campaign.schema.json
     """
     from socm.config.reference import reference_page
-    from socm.config.schema import campaign_schema
+    from socm.config.schema import campaign_schema, map_nulls_schema
     from socm.workflows import registered_workflows
 
+    if judge:
+        if file is not None or form != "json":
+            raise click.UsageError("--judge prints a JSON schema, and reads no campaign")
+        echo_json(_json(map_nulls_schema()))
+        return
     kinds = registered_workflows
     if file is not None and not no_plugins:
         from socm.workflows.plugins import kinds_of_file

@@ -55,6 +55,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "socm.cli.verdict:verdict_command",
         "Judge the null tests of a compiled campaign: exit status 0 pass, 3 fail, 4 incomplete.",
     ),
+    "judge": (
+        "socm.cli.judge:judge_command",
+        "Judge null tests of maps by any mapmaker: exit status 0 pass, 3 fail, 4 incomplete.",
+    ),
     "simulate": (
         "socm.simulate.command:simulate",
         "Simulate a small observation set in DIRECTORY that the real mapmaker reads.",

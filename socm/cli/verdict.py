@@ -48,7 +48,7 @@ def report_command(
 ) -> None:
     """Report on the null tests of a compiled campaign, those that have run and those that haven't.
 
-    DIR is the campaign's folder (here), or the output folders of single tests.
+    DIR is the campaign's folder (here), that of `socm judge`, or the output folders of single tests.
     """
     from socm.formats.new_file import check_free
     from socm.nulls.report.page import is_page, is_verdict, write_reports
@@ -95,12 +95,15 @@ def judge(directories: Sequence[Path]) -> Verdict:
 
     A test that rests on a job which `socm status` doesn't call done is incomplete.
     """
+    from socm.formats.layout import MANIFEST
     from socm.nulls.report.records import find_tests, read_records
     from socm.nulls.report.verdict import judge_records
 
     places = find_tests(directories)
     unsettled: dict[Path, str] = {}
-    for workspace in dict.fromkeys(place.workspace for place in places if place.spec is not None):
+    for workspace in dict.fromkeys(
+        place.workspace for place in places if (place.workspace / MANIFEST).exists()
+    ):
         unsettled |= _yet_to_make(workspace)
     return judge_records(read_records(places, unsettled))
 

@@ -15,6 +15,7 @@ from socm.config.problems import known_keys
 from socm.config.schema import children_of, other_child
 from socm.config.tables import CAMPAIGN_KEYS
 from socm.config.toml_text import toml_value
+from socm.core.map_nulls import MapFiles, MapNulls, MapTest
 from socm.core.models import Campaign, ClusterSize, Environment, Resources, Section, Workflow
 
 
@@ -35,6 +36,17 @@ def reference_page(kinds: Mapping[str, type[Workflow]]) -> str:
     ]
     for name, kind in sorted(kinds.items()):
         parts += _kind(name, kind, kinds)
+    parts += [
+        "# Files of `socm judge`\n",
+        _section(
+            "[nulls]",
+            MapNulls,
+            ("name", *known_keys(MapNulls)),
+            "Null tests of maps by any mapmaker. Every `analysis` has the keys of a campaign's, above.",
+        ),
+        _section("[nulls.tests.&lt;name&gt;]", MapTest, known_keys(MapTest)),
+        _section("A map of a group", MapFiles, known_keys(MapFiles)),
+    ]
     return "\n".join(parts)
 
 

@@ -15,6 +15,7 @@ from pydantic.json_schema import models_json_schema
 from socm.config.problems import known_keys
 from socm.config.tables import CAMPAIGN_KEYS
 from socm.core.fields import ProgramOptions
+from socm.core.map_nulls import MapNulls
 from socm.core.models import INTERNAL_FIELDS, Campaign, Workflow
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
@@ -59,6 +60,24 @@ def campaign_schema(kinds: Mapping[str, type[Workflow]]) -> dict[str, Any]:
         "type": "object",
         "properties": {"campaign": {"$ref": "#/definitions/campaign"}},
         "required": ["campaign"],
+        "additionalProperties": False,
+        "definitions": dict(sorted(definitions.items())),
+    }
+
+
+def map_nulls_schema() -> dict[str, Any]:
+    """Return the JSON schema of the files of `socm judge`."""
+    generated = MapNulls.model_json_schema(ref_template=_REFERENCE)
+    definitions: dict[str, Any] = _simplified(generated.pop("$defs"))
+    definitions["nulls"] = _simplified(generated)
+    for definition in definitions.values():
+        _allow_both_spellings(definition)
+    return {
+        "$schema": DRAFT,
+        "title": "socm judge",
+        "type": "object",
+        "properties": {"nulls": {"$ref": "#/definitions/nulls"}},
+        "required": ["nulls"],
         "additionalProperties": False,
         "definitions": dict(sorted(definitions.items())),
     }

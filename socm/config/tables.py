@@ -302,11 +302,11 @@ class _Finder:
         return problem is None
 
 
-def name_problem(name: str, path: KeyPath) -> Diagnostic | None:
-    """Return what is wrong with a workflow's name, which becomes part of file and rule names."""
+def name_problem(name: str, path: KeyPath, what: str = "workflow") -> Diagnostic | None:
+    """Return what is wrong with the name of a workflow or its like, which becomes part of file names."""
     if _NAME.fullmatch(name):
         return None
-    message = f"{name!r} can't name a workflow" if name else "a workflow needs a name"
+    message = f"{name!r} can't name a {what}" if name else f"a {what} needs a name"
     hint = "names have letters, digits, - and _, at most 100, and begin with a letter or a digit"
     return Diagnostic("bad-name", message, key=path, point_at="key", hint=hint)
 

@@ -112,7 +112,7 @@ class SplitSummary(Part):
 
     group: str
     name: str
-    asked: int
+    asked: int | None
     used: int | None
     fraction: float | None
     minimum: float

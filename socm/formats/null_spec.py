@@ -3,29 +3,45 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from socm.formats.analysis_options import AnalysisOptions
 from socm.formats.document import Document, Part
+
+Unit = Literal["K", "mK", "uK", "nK"]
 
 
 class Split(Part):
     """One map of a test: its files, relative to the workspace or absolute.
 
-    `asked` counts the observations it was asked to hold, which the file `observations` lists; `means` are
-    the mean values of the columns that show how balanced the sides are (unix s, mm, deg, hours).
+    `ivar` is the weight, which may be a `variance`; a map that is `weighted` was multiplied by its inverse
+    variance. `unit` is that of files whose headers name none. `asked` counts the observations a map of a
+    campaign was asked to hold, which the file `observations` lists; `means` are the mean values of the
+    columns that show how balanced the sides are (unix s, mm, deg, hours).
     """
 
     name: str
     map: Path
     ivar: Path
     hits: Path | None = None
-    coverage: Path
-    asked: int
-    observations: Path
+    coverage: Path | None = None
+    asked: int | None = None
+    observations: Path | None = None
     means: dict[str, float] = Field({})
+    weighted: bool = False
+    variance: bool = False
+    unit: Unit | None = None
+
+    @model_serializer(mode="wrap")
+    def _leave_out(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what a campaign's maps never need, so that its specifications stay as they are."""
+        values: dict[str, Any] = serialize(self)
+        for key in ("weighted", "variance", "unit"):
+            if not values[key]:
+                del values[key]
+        return values
 
 
 class SplitGroup(Part):
@@ -58,6 +74,6 @@ class NullSpecification(Document):
         """Every file that a judgement of the test rests on, each once: the mask, and those of each split."""
         found: list[Path] = [] if self.analysis.mask is None else [Path(self.analysis.mask)]
         for split in self.splits:
-            found += [split.map, split.ivar, split.coverage, split.observations]
-            found += [] if split.hits is None else [split.hits]
+            files = (split.map, split.ivar, split.coverage, split.observations, split.hits)
+            found += [path for path in files if path is not None]
         return tuple(dict.fromkeys(found))

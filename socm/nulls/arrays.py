@@ -1,17 +1,24 @@
-"""Null tests of maps that are already in memory, made by whatever means."""
+"""Null tests called from Python: of maps in memory, made by whatever means, or in files."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
+from socm.diagnostics import Diagnostic, DiagnosticError
 from socm.nulls.judging.analysis import TestResult, analyse
 from socm.nulls.judging.differences import combine, compare_groups, contrast_splits
 from socm.nulls.options import AnalysisOptions
-from socm.nulls.pixels.maps import Array
-from socm.nulls.pixels.weights import common_support, common_weight
+from socm.nulls.pixels.healpix import HealpixGeometry, HealpixPixels
+from socm.nulls.pixels.maps import Geometry, Pixelization
+from socm.nulls.pixels.opened import open_maps
+from socm.nulls.pixels.sources import Given, HeldPlanes, Planes, open_given, open_mask
+from socm.nulls.pixels.weights import Array, common_support, common_weight
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,7 @@ class ArrayMaps:
     declination_deg: Array
     weight: Array
     wcs: Any = None
+    healpix: HealpixPixels | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -99,3 +107,92 @@ def judge_arrays(
     names = list(groups)
     comparisons = contrast_splits(splits) if len(names) == 1 else compare_groups(names, splits)
     return analyse(maps, comparisons, len(names), options, name, seed)
+
+
+def judge_given(
+    groups: Mapping[str, Sequence[Mapping[str, Any]]],
+    analysis: AnalysisOptions | Mapping[str, Any] | None,
+    mask: Any,
+    unit: str | None,
+    wcs: Any,
+    nested: bool,
+    name: str,
+    seed: int,
+    threads: int,
+) -> TestResult:
+    """Return the judgement of a null test; see `socm.nulls.judge`."""
+    counts = {group: len(maps) for group, maps in groups.items()}
+    splits = next(iter(counts.values()), 0)
+    if len(set(counts.values())) != 1 or (len(counts) == 1 and (splits < 2 or splits & (splits - 1))):
+        raise ValueError(f"groups need equal numbers of maps, a lone one 2, 4, 8 … of them: {counts}")
+    options = _read_options(analysis)
+    reader = _Reader(wcs, nested)
+    labels = [
+        (f"{group} {number}", entry) for group in groups for number, entry in enumerate(groups[group], 1)
+    ]
+    maps = open_given([_given(label, entry, unit, reader) for label, entry in labels])
+    sky = None if mask is None else open_mask(reader.read(mask, "the mask"), maps[0])
+    opened = open_maps(name, [label for label, _ in labels], maps, maps[0].unit, options, sky)
+    names = list(groups)
+    comparisons = contrast_splits(splits) if len(names) == 1 else compare_groups(names, splits)
+    return analyse(opened, comparisons, len(names), options, name, seed, threads)
+
+
+def _read_options(analysis: AnalysisOptions | Mapping[str, Any] | None) -> AnalysisOptions:
+    if isinstance(analysis, AnalysisOptions):
+        return analysis
+    try:
+        return AnalysisOptions(**(analysis or {}))
+    except ValidationError as error:
+        raise DiagnosticError(
+            Diagnostic(
+                "bad-analysis-option",
+                f"analysis: {'.'.join(map(str, problem['loc']))}: {problem['msg']}",
+                key=tuple(problem["loc"]),
+            )
+            for problem in error.errors(include_url=False)
+        ) from None
+
+
+def _given(label: str, entry: Mapping[str, Any], unit: str | None, reader: _Reader) -> Given:
+    """Return a map of a group; its keys are those of a file of `socm judge`."""
+    weights = {"ivar", "weights", "variance"}
+    sky, weight = entry.keys() & {"map", "wmap"}, entry.keys() & weights
+    if len(sky) != 1 or len(weight) != 1 or len(entry) != 2:
+        raise ValueError(f"{label} has {', '.join(entry)}: it needs `map` or `wmap`, and one of {weights}")
+    of_map, of_weight = sky.pop(), weight.pop()
+    return Given(
+        map=reader.read(entry[of_map], f"{label}, {of_map}"),
+        weight=reader.read(entry[of_weight], f"{label}, {of_weight}"),
+        is_weighted=of_map == "wmap",
+        is_variance=of_weight == "variance",
+        unit=unit,
+    )
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Makes files or planes of what was given for them."""
+
+    wcs: Any
+    nested: bool
+
+    def read(self, source: Any, label: str) -> Path | Planes:
+        """Return a path, or the planes of an array; raises ValueError if nothing places its pixels."""
+        if isinstance(source, str | Path):
+            return Path(source)
+        wcs = getattr(source, "wcs", self.wcs)
+        array = np.asarray(source)
+        geometry: Pixelization
+        if wcs is not None and array.ndim >= 2:
+            geometry = Geometry((array.shape[-2], array.shape[-1]), wcs)
+            return HeldPlanes(label, array, geometry)
+        nside = round((array.shape[-1] / 12) ** 0.5) if array.ndim else 0
+        if nside < 1 or nside & (nside - 1) or 12 * nside**2 != array.shape[-1]:
+            raise ValueError(f"{label} is no HEALPix map, and has no WCS: its shape is {array.shape}")
+        geometry = HealpixGeometry(nside, "NESTED" if self.nested else "RING")
+        return HeldPlanes(label, np.where(array == UNSEEN, np.nan, array), geometry)
+
+
+UNSEEN = -1.6375e30
+"""What healpy writes where a map holds nothing."""

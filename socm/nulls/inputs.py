@@ -66,9 +66,12 @@ def assess_coverage(
 ) -> tuple[CoverageRecord | None, str | None]:
     """Return a split's coverage record, and why its map can't count as holding what it must, or None.
 
-    What isn't known isn't covered: without a record that can be read there is always a reason. The record
-    must be of the observations that the split's file lists now, and hold at least `minimum` of them.
+    What isn't known isn't covered: without a record that can be read there is always a reason, but for a map
+    that was asked for nothing. The record must be of the observations that the split's file lists now, and
+    hold at least `minimum` of them.
     """
+    if split.coverage is None or split.observations is None:
+        return None, None
     try:
         record = read_document(CoverageRecord, workspace / split.coverage)
         listed = digest_of(workspace / split.observations)

@@ -28,21 +28,15 @@ from socm.formats.null_spec import NullSpecification, Split
 from socm.nulls.inputs import assess_coverage, read_test
 from socm.nulls.judging.analysis import analyse
 from socm.nulls.judging.differences import Comparison, list_comparisons
-from socm.nulls.pixels.maps import (
-    COMPONENTS,
-    Array,
-    Geometry,
-    read_inverse_variance,
-    read_total_hits,
-    write_planes,
-)
+from socm.nulls.pixels.maps import read_total_hits, write_planes
 from socm.nulls.pixels.opened import OpenTest, open_test
 from socm.nulls.pixels.pictures import draw_difference
-from socm.nulls.pixels.weights import weighted_rms
+from socm.nulls.pixels.sources import SplitMap
+from socm.nulls.pixels.weights import Array, weighted_rms
 from socm.nulls.products import describe_result, file_name, finite_or_none, spectra_arrays
 
 
-def run_test(specification: Path, output_dir: Path) -> Summary:
+def run_test(specification: Path, output_dir: Path, threads: int = 1) -> Summary:
     """Write everything a null test makes into `output_dir` and return its summary.
 
     Writes d_<comparison>_<i>.fits and .png for each half difference, d_<comparison>.png of their mean,
@@ -57,11 +51,11 @@ def run_test(specification: Path, output_dir: Path) -> Summary:
         read = beside.submit(lambda: tuple(map(record_file, paths, started)))
         opened = open_test(test)
         comparisons = list_comparisons(test)
-        result = analyse(opened, comparisons, len(test.groups), test.analysis, test.test, test.seed)
+        result = analyse(opened, comparisons, len(test.groups), test.analysis, test.test, test.seed, threads)
+        members = [(group.name, split) for group in test.groups for split in group.splits]
         splits = tuple(
-            _describe_split(split, test, group.name, opened.geometry)
-            for group in test.groups
-            for split in group.splits
+            _describe_split(split, test, group, one)
+            for (group, split), one in zip(members, opened.maps, strict=True)
         )
         ptes = describe_result(test, result, [split.name for split in splits if split.uncovered])
         contents = {PTES: format_document(ptes), SPECTRA: format_spectra(spectra_arrays(result), ptes)}
@@ -106,7 +100,7 @@ def write_differences(
     differences of two comparisons may be the same maps, their means are not.
     """
     rows = []
-    names = [split.name for split in opened.test.splits]
+    names = opened.splits
     shown = comparison.legs[: comparison.shown]
     total = [np.zeros(opened.geometry.shape) for _ in range(opened.components)]
     for number, legs in enumerate(shown, 1):
@@ -140,7 +134,7 @@ def _show(
         planes,
         opened.weights[0],
         opened.geometry,
-        title=f"{opened.test.test}: {title}",
+        title=f"{opened.name}: {title}",
         unit=opened.unit,
     )
     return MeanDifference(
@@ -148,7 +142,7 @@ def _show(
         label=comparison.label,
         picture=picture.name,
         rms={
-            COMPONENTS[component]: _compare_rms(opened, legs, component, plane)
+            opened.letters[component]: _compare_rms(opened, legs, component, plane)
             for component, plane in enumerate(planes)
         },
     )
@@ -175,9 +169,9 @@ def _describe_support(opened: OpenTest) -> Support:
     )
 
 
-def _describe_split(split: Split, test: NullSpecification, group: str, geometry: Geometry) -> SplitSummary:
+def _describe_split(split: Split, test: NullSpecification, group: str, one: SplitMap) -> SplitSummary:
     record, uncovered = assess_coverage(split, test.min_coverage)
-    balance = {**_weigh_split(split, geometry), **split.means}
+    balance = {**_weigh(one), **split.means}
     return SplitSummary(
         group=group,
         name=split.name,
@@ -192,13 +186,10 @@ def _describe_split(split: Split, test: NullSpecification, group: str, geometry:
     )
 
 
-def _weigh_split(split: Split, geometry: Geometry) -> dict[str, float]:
-    """Return the total weight of a map, and the mean position of its weight on the sky."""
-    weight = read_inverse_variance(split.ivar, 0) * geometry.pixel_area_deg2
+def _weigh(one: SplitMap) -> dict[str, float]:
+    """Return the total weight of a map, and the middle of its weight on the sky."""
+    weight = one.inverse_variance(0)
     weight = np.where(np.isfinite(weight), weight, 0.0)
-    total = weight.sum()
-    return {
-        "weight": float(total),
-        "ra_deg": float((weight.sum(axis=0) * geometry.right_ascension_deg).sum() / total),
-        "dec_deg": float((weight.sum(axis=1) * geometry.declination_deg).sum() / total),
-    }
+    right_ascension, declination = one.geometry.mean_position_deg(weight)
+    total = (weight * one.geometry.pixel_area_deg2).sum()
+    return {"weight": float(total), "ra_deg": right_ascension, "dec_deg": declination}

@@ -15,7 +15,7 @@ from socm.formats.null_products import SMALLEST_PTE, JudgedComparison, Judgement
 from socm.formats.null_spec import NullSpecification
 from socm.nulls.judging.analysis import Judgement as Judged
 from socm.nulls.judging.analysis import TestResult
-from socm.nulls.pixels.maps import Array
+from socm.nulls.pixels.weights import Array
 
 
 def file_name(name: str) -> str:

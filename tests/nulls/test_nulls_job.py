@@ -152,7 +152,7 @@ A, B = "results/a_split_1", "results/b_split_1"
     [
         (lambda: damage(Path(B, "pass1_sky_map.fits"), put_nan), "map-not-finite", B),
         (lambda: damage(Path(B, "pass1_sky_map.fits"), lambda m: m[..., :60, :]), "different-geometry", B),
-        (lambda: damage(Path(B, "pass1_sky_map.fits"), lambda m: m, BUNIT="K"), "different-unit", B),
+        (lambda: damage(Path(B, "pass1_sky_map.fits"), lambda m: m, BUNIT="MJy/sr"), "unknown-unit", B),
         (
             lambda: damage(Path(B, "pass1_sky_map.fits"), lambda m: m * 0),
             "constant-map",

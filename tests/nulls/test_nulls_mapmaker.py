@@ -22,8 +22,9 @@ from socm.formats.document import write_document
 from socm.formats.null_spec import NullSpecification, Split, SplitGroup
 from socm.jobs.__main__ import main as jobs_main
 from socm.nulls.job import run_test
+from socm.nulls.judging.flags import RED
 from socm.nulls.report.records import iter_products
-from socm.nulls.report.verdict import RED, Status, Verdict, judge_workspaces
+from socm.nulls.report.verdict import Status, Verdict, judge_workspaces
 
 pytestmark = [pytest.mark.mapmaker, pytest.mark.slow, pytest.mark.timeout(1500)]
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from socm.nulls.judging.spectra import Forms, variance_factor
 from socm.nulls.judging.statistics import Deviations, pte
-from socm.nulls.pixels.maps import Array
+from socm.nulls.pixels.weights import Array
 
 FOUND_PTE = 0.01
 CONFIDENCE = 0.95

@@ -13,7 +13,8 @@ import numpy as np
 from socm.diagnostics import Diagnostic, DiagnosticError
 from socm.nulls.judging.amplitude import Freedom, found_amplitude, make_templates
 from socm.nulls.judging.differences import Comparison
-from socm.nulls.judging.spectra import BandPowers, Forms, make_forms, measure
+from socm.nulls.judging.flags import flag
+from socm.nulls.judging.spectra import FIELDS, BandPowers, Forms, make_forms, measure
 from socm.nulls.judging.statistics import (
     Deviations,
     check_simulations,
@@ -27,7 +28,9 @@ from socm.nulls.noise.signs import can_flip, flip_products
 from socm.nulls.noise.simulate import simulate_products
 from socm.nulls.noise.wishart import draw_products
 from socm.nulls.options import AnalysisOptions
-from socm.nulls.pixels.maps import Array
+from socm.nulls.pixels.healpix import HealpixPixels
+from socm.nulls.pixels.maps import COMPONENTS
+from socm.nulls.pixels.weights import Array
 from socm.nulls.sky.flat import cross_products
 from socm.nulls.sky.protocols import Sky
 from socm.nulls.sky.skies import choose_sky
@@ -40,8 +43,8 @@ class NullMaps(Protocol):
     """The maps of a test, wherever they are: what they share, and combinations of them on demand."""
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """Pixels (ny, nx)."""
+    def shape(self) -> tuple[int, ...]:
+        """Pixels (ny, nx), or (n,) of HEALPix."""
 
     @property
     def steps(self) -> tuple[float, float]:
@@ -65,7 +68,11 @@ class NullMaps(Protocol):
 
     @property
     def wcs(self) -> Any:
-        """The maps' WCS; None for maps known to be flat."""
+        """The maps' WCS; None for maps known to be flat, and for HEALPix."""
+
+    @property
+    def healpix(self) -> HealpixPixels | None:
+        """The pixels of HEALPix maps; None for maps of rows and columns."""
 
     def combination(self, coefficients: Array) -> Array:
         """Return sum_k c_k m_k, (components, ny, nx), zero outside the support."""
@@ -94,6 +101,11 @@ class Judgement:
     worst: float
     pte_worst: float
     found_rms: dict[str, float]
+
+    @property
+    def flag(self) -> str:
+        """ "red", "orange" or "" for a PTE near 0 or 1."""
+        return flag(self.pte)
 
 
 @dataclass(frozen=True)
@@ -136,6 +148,7 @@ def analyse(
     options: AnalysisOptions,
     name: str,
     seed: int,
+    threads: int = 1,
 ) -> TestResult:
     """Return the judgement of a test's comparisons.
 
@@ -143,8 +156,8 @@ def analyse(
     are simulated are the half differences themselves; else they are the maps, so that comparisons of one test
     share their simulations. Raises DiagnosticError if bins or simulations don't fit the maps.
     """
-    sky = choose_sky(maps, options)
-    spectra = options.spectra if len(maps.weight) == 3 else ("TT",)
+    sky = choose_sky(maps, options, threads)
+    spectra = choose_spectra(options, len(maps.weight))
     judged = [comparison for comparison in comparisons if comparison.has_cross]
     unjudged = tuple(comparison.name for comparison in comparisons if not comparison.has_cross)
     fractions = _mode_fractions(maps, comparisons[0].legs[0])
@@ -183,6 +196,21 @@ def analyse(
         for comparison, form in zip(judged, forms, strict=True)
     )
     return TestResult(sky.name, sky.edges, sky.multipoles, freedom, spectra, source, results, unjudged)
+
+
+def choose_spectra(options: AnalysisOptions, components: int) -> tuple[str, ...]:
+    """Return those spectra asked for that maps of so many planes have; raises DiagnosticError if none."""
+    letters = FIELDS[components]
+    spectra = tuple(name for name in options.spectra if set(name) <= set(letters))
+    if not spectra:
+        raise DiagnosticError(
+            Diagnostic(
+                "no-spectra",
+                f"Maps of {COMPONENTS[components]} have no spectra {', '.join(options.spectra)}",
+                key=("spectra",),
+            )
+        )
+    return spectra
 
 
 def _mode_fractions(maps: NullMaps, leg: Array) -> tuple[float, float, float]:

@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 
 from socm.formats.null_spec import NullSpecification
-from socm.nulls.pixels.maps import Array
+from socm.nulls.pixels.weights import Array
 
 
 @dataclass(frozen=True)

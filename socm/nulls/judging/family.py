@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from socm.nulls.judging.statistics import kolmogorov_distance, measure_deviations, pte, simulated_ptes
-from socm.nulls.pixels.maps import Array
+from socm.nulls.pixels.weights import Array
 
 MEMBERS = ("smallest PTE", "uniformity of PTEs", "total chi-square")
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from socm.nulls.judging.differences import Comparison
 from socm.nulls.judging.spectra import make_forms
-from socm.nulls.pixels.maps import Array
+from socm.nulls.pixels.weights import Array
 
 STRONG = 0.5
 """Labels that correlate more than this can't be read apart."""

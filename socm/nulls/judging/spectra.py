@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from socm.nulls.judging.differences import Comparison
-from socm.nulls.pixels.maps import Array
+from socm.nulls.pixels.weights import Array
 
-FIELD_OF = {"T": 0, "E": 1, "B": 2}
+FIELDS = {1: "T", 2: "EB", 3: "TEB"}
+"""What the modes of maps are, by the number of their planes: of T, of Q and U, of all three."""
 
 
 @dataclass(frozen=True)
@@ -76,12 +77,14 @@ class BandPowers:
 def measure(products: Array, forms: Forms, spectra: Sequence[str]) -> BandPowers:
     """Return the band powers of a comparison.
 
-    products: normalised mean products (..., bins, fields, components, fields, components), unit^2 sr. The
+    products: normalised mean products (..., bins, fields, components, fields, components), unit^2 sr, of the
+    modes that `FIELDS` names. The
     noise scale of a spectrum XY is sqrt((N_XX N_YY + N_XY^2) / 2), which is N_XX for X = Y (Knox 1995,
     PRD 52, 4307).
     """
     crosses, scales = [], []
     noise: dict[tuple[int, int], Array] = {}
+    letters = FIELDS[products.shape[-1]]
 
     def power_of_noise(x: int, y: int) -> Array:
         if (x, y) not in noise:
@@ -89,7 +92,7 @@ def measure(products: Array, forms: Forms, spectra: Sequence[str]) -> BandPowers
         return noise[x, y]
 
     for name in spectra:
-        x, y = FIELD_OF[name[0]], FIELD_OF[name[1]]
+        x, y = letters.index(name[0]), letters.index(name[1])
         crosses.append(np.einsum("...kl,kl->...", products[..., :, x, :, y], forms.cross))
         variance = power_of_noise(x, x) * power_of_noise(y, y) + power_of_noise(x, y) ** 2
         scales.append(np.sqrt(np.maximum(variance, 0) / 2))

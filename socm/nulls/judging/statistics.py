@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from socm.diagnostics import Diagnostic, DiagnosticError
-from socm.nulls.pixels.maps import Array
+from socm.nulls.pixels.weights import Array
 
 LEAST_HARTLAP = 0.7
 """With fewer simulations a bin the covariance's own noise rules the result."""

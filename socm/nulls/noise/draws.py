@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from socm.nulls.pixels.maps import Array
+from socm.nulls.pixels.weights import Array
 from socm.nulls.sky.flat import Modes
 
 Single = NDArray[np.float32]

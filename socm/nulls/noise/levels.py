@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from socm.nulls.judging.differences import Comparison
-from socm.nulls.pixels.maps import Array
+from socm.nulls.pixels.weights import Array
 
 LIMITS = (0.1, 10.0)
 """A map's noise power over what the others and its inverse variance let expect is kept within these."""
@@ -27,7 +27,9 @@ def match_levels(
     inverse = np.linalg.pinv(fields)
     count, components = fields.shape[0], measured.shape[2]
     expected = np.stack([np.mean(simulated[:, :, field, :, field, :], axis=0) for field in range(count)])
-    parts = [range(1)] + ([range(1, 3)] if components == 3 else [])
+    parts = [range(1)] if components != 2 else []
+    if components > 1:
+        parts.append(range(components - 2, components))
     levels = np.ones((count, components))
     for part in parts:
         rows, values = [], []

@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from socm.nulls.noise.draws import Normals, Single, crop_modes, resample
-from socm.nulls.pixels.maps import Array
+from socm.nulls.pixels.weights import Array
 from socm.nulls.sky.flat import Modes
 
 Values = TypeVar("Values", Array, Modes)
@@ -59,8 +59,8 @@ def measure_power(
     chance = Chance(rings, resample(edge, shape), len(planes), Normals(seed))
     means = np.stack([rings.slope(power[index, index].real) for index in range(len(power))])
     even = [power[index, index].real / means[index] for index in range(len(power))]
-    pattern, clear_part = chance.find_pattern(even[:1])
-    patterns = [pattern]
+    pattern, clear_part = chance.find_pattern(even[: 2 if len(power) == 2 else 1])
+    patterns = [pattern] * len(power)
     if len(power) == 3:
         polarised, other_part = chance.find_pattern(even[1:])
         pattern, polarised = rings.align(pattern, polarised, clear_part * other_part)

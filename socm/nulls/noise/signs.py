@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from socm.nulls.options import AnalysisOptions
-from socm.nulls.pixels.maps import Array
+from socm.nulls.pixels.weights import Array
 
 
 def can_flip(fields: int, options: AnalysisOptions) -> bool:

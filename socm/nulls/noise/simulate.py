@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from socm.nulls.noise.draws import Normals, Single, SingleModes, draw_maps, factor_power
-from socm.nulls.pixels.maps import Array
+from socm.nulls.pixels.weights import Array
 from socm.nulls.sky.flat import FlatSky, Modes, cross_products
 
 Draw = Callable[[int, int], SingleModes]

@@ -9,7 +9,7 @@ import numpy as np
 
 from socm.nulls.noise.draws import Normals, draw_maps, factor_power
 from socm.nulls.noise.power import measure_power
-from socm.nulls.pixels.maps import Array
+from socm.nulls.pixels.weights import Array
 from socm.nulls.sky.flat import FlatSky, Modes
 
 MOST_REPEATS = 4

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from socm.nulls.pixels.maps import Array
+from socm.nulls.pixels.weights import Array
 
 EXACT = 64
 """Degrees of freedom up to which modes are drawn one by one; beyond, Bartlett's decomposition serves."""

@@ -1,23 +1,77 @@
-"""Reads and writes sky maps as the mapmaker makes them, a component at a time."""
+"""Sky maps: their pixels, whichever these are, and FITS files of them, a plane at a time."""
 
 from __future__ import annotations
 
 import warnings
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from socm.diagnostics import Collector, Diagnostic, DiagnosticError
-from socm.formats.null_spec import Split
+from socm.diagnostics import Diagnostic, DiagnosticError
+from socm.nulls.pixels.weights import Array, Mask, apodization, support_sides_deg
 
-Array = NDArray[np.float64]
+COMPONENTS = {1: "T", 2: "QU", 3: "TQU"}
+"""What the planes of a map are, by their number."""
 
-COMPONENTS = ("T", "Q", "U")
-UNITS = ("nK", "uK", "mK", "K")
+MARGIN = 2
+"""Pixels without weight that are kept round the support when a map is cut down to it."""
+
+UNREADABLE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    OverflowError,
+    EOFError,
+    MemoryError,
+    zlib.error,
+)
+"""What libraries raise on a file that isn't a whole FITS map."""
+
+Window = tuple[slice, slice] | NDArray[np.intp]
+"""Which pixels of a plane are used: rows and columns, or their numbers."""
+
+
+class Pixelization(Protocol):
+    """Where the pixels of a plane are on the sky."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Pixels of a plane."""
+
+    @property
+    def projection(self) -> str:
+        """Its name, such as "RA---CAR/DEC--CAR" or "HEALPix"."""
+
+    @property
+    def pixel_deg(self) -> tuple[float, float]:
+        """Size of a pixel (y, x) in degrees of its own coordinates."""
+
+    @property
+    def pixel_area_deg2(self) -> Array:
+        """Solid angle of pixels in square degrees, broadcast against a plane."""
+
+    def differs_from(self, other: Pixelization) -> str | None:
+        """Return in words how two pixelizations differ, or None if pixels are the same pieces of sky."""
+
+    def mean_position_deg(self, weight: Array) -> tuple[float, float]:
+        """Return right ascension and declination of the middle of a weight, a plane."""
+
+    def sides_deg(self, support: Mask) -> tuple[float, float]:
+        """Return height and width on the sky of what holds the support, a plane."""
+
+    def apodization(self, support: Mask, width_deg: float) -> Array:
+        """Return a plane that rises as a cosine from 0 at the support's edge to 1 at the width."""
+
+    def window(self, inside: Mask) -> Window:
+        """Return the pixels that need to be kept of planes that count inside alone."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +110,12 @@ class Geometry:
         """The WCS's own name of the projection, such as "RA---CAR/DEC--CAR"."""
         return "/".join(str(name) for name in self.wcs.wcs.ctype)
 
-    def differs_from(self, other: Geometry) -> str | None:
+    def differs_from(self, other: Pixelization) -> str | None:
         """Return in words how two geometries differ, or None if pixels are the same pieces of sky."""
+        if not isinstance(other, Geometry):
+            return f"projection {self.projection} instead of {other.projection}"
         if self.shape != other.shape:
-            return f"{_by(self.shape)} pixels instead of {_by(other.shape)}"
+            return f"{by(self.shape)} pixels instead of {by(other.shape)}"
         if self.projection != other.projection:
             return f"projection {self.projection} instead of {other.projection}"
         for name in ("crval", "cdelt", "crpix"):
@@ -68,8 +124,30 @@ class Geometry:
                 return f"{name} {_numbers(mine)} instead of {_numbers(theirs)}"
         return None
 
+    def mean_position_deg(self, weight: Array) -> tuple[float, float]:
+        """Return right ascension and declination of the middle of a weight (ny, nx)."""
+        solid = weight * self.pixel_area_deg2
+        total = solid.sum()
+        right_ascension = (solid.sum(axis=0) * self.right_ascension_deg).sum() / total
+        return float(right_ascension), float((solid.sum(axis=1) * self.declination_deg).sum() / total)
 
-def _by(shape: Iterable[int]) -> str:
+    def sides_deg(self, support: Mask) -> tuple[float, float]:
+        """Return height and width on the sky of the rectangle that holds the support (ny, nx)."""
+        return support_sides_deg(self, support)
+
+    def apodization(self, support: Mask, width_deg: float) -> Array:
+        """Return a cosine edge (ny, nx); see `socm.nulls.pixels.weights.apodization`."""
+        return apodization(self, support, width_deg)
+
+    def window(self, inside: Mask) -> Window:
+        """Return rows and columns of the rectangle that holds the support (ny, nx), and a little more."""
+        rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
+        used = [slice(max(0, found[0] - MARGIN), found[-1] + 1 + MARGIN) for found in (rows, columns)]
+        return used[0], used[1]
+
+
+def by(shape: Iterable[int]) -> str:
+    """Return sizes as a message shows them: 3 × 100 × 200."""
     return " × ".join(map(str, shape))
 
 
@@ -79,12 +157,41 @@ def _numbers(values: Sequence[float]) -> str:
 
 @dataclass(frozen=True)
 class Header:
-    """What a FITS map says of itself: its shape, its geometry, its unit (BUNIT; None if it has none)."""
+    """What a FITS map says of itself.
+
+    planes: the axes before the pixels', such as () for one plane, (3,), (3, 3), or the columns of a HEALPix
+    map; unit: None if the header names none; convention: POLCCONV, the sign of U.
+    """
 
     path: Path
-    shape: tuple[int, ...]
-    geometry: Geometry
+    planes: tuple[int, ...]
+    geometry: Pixelization
     unit: str | None
+    convention: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What messages call the file."""
+        return str(self.path)
+
+    def read(self, number: int) -> Array:
+        """Return a plane, counted over all axes before the pixels'; NaN where a HEALPix map has no value."""
+        from astropy.io import fits
+
+        from socm.nulls.pixels.healpix import HealpixGeometry, read_column
+
+        try:
+            with warnings.catch_warnings():
+                # astropy warns of a file that is cut off, and then says so or reads what is there.
+                warnings.simplefilter("ignore")
+                if isinstance(self.geometry, HealpixGeometry):
+                    return read_column(self.path, self.geometry, number)
+                with fits.open(self.path, memmap=True) as hdus:
+                    data = hdus[0].data
+                    plane = data[np.unravel_index(number, self.planes)] if self.planes else data
+                    return np.ascontiguousarray(plane, dtype=np.float64)
+        except UNREADABLE as error:
+            raise unreadable(self.path, error) from error
 
 
 def read_header(path: Path) -> Header:
@@ -92,52 +199,44 @@ def read_header(path: Path) -> Header:
     from astropy.io import fits
     from pixell import enmap
 
+    if not _begins_as_fits(path):
+        raise unreadable(path, "it isn't one")
     try:
         with warnings.catch_warnings():
             # astropy warns of words it can't read before it says that a file is no FITS map.
             warnings.simplefilter("ignore")
-            unit = fits.getheader(path).get("BUNIT")
-        shape, wcs = enmap.read_map_geometry(str(path))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise _unreadable(path, error) from error
-    geometry = Geometry((int(shape[-2]), int(shape[-1])), wcs)
-    return Header(path, tuple(shape), geometry, str(unit).strip() if unit else None)
+            with fits.open(path) as hdus:
+                if len(hdus) > 1 and not hdus[0].header.get("NAXIS"):
+                    from socm.nulls.pixels.healpix import describe_table
+
+                    return describe_table(path, hdus[1])
+                unit, convention = (hdus[0].header.get(key) for key in ("BUNIT", "POLCCONV"))
+            shape, wcs = enmap.read_map_geometry(str(path))
+        geometry = Geometry((int(shape[-2]), int(shape[-1])), wcs)
+    except UNREADABLE as error:
+        raise unreadable(path, error) from error
+    return Header(path, tuple(map(int, shape[:-2])), geometry, _text(unit), _text(convention))
 
 
-def read_component(path: Path, component: int) -> Array:
-    """Return one component of a sky map, shape (ny, nx); a map of one component has only T."""
-    return _read_plane(path, (component,))
-
-
-def read_inverse_variance(path: Path, component: int) -> Array:
-    """Return TT, QQ or UU of an inverse variance map, shape (ny, nx), in unit^-2.
-
-    Takes the mapmaker's (3, 3, ny, nx), a diagonal (3, ny, nx), or one (ny, nx) for all components.
-    """
-    return _read_plane(path, (component, component))
-
-
-def _read_plane(path: Path, index: tuple[int, ...]) -> Array:
-    from astropy.io import fits
-
+def _begins_as_fits(path: Path) -> bool:
+    """Return whether a file begins as FITS or gzip files do; raises DiagnosticError if unreadable-map."""
     try:
-        with warnings.catch_warnings():
-            # astropy warns of a file that is cut off, and then says so or reads what is there.
-            warnings.simplefilter("ignore")
-            with fits.open(path, memmap=True) as hdus:
-                data = hdus[0].data
-                leading = data.ndim - 2
-                plane = data[index[:leading]] if leading else data
-                return np.ascontiguousarray(plane, dtype=np.float64)
-    except (OSError, ValueError, TypeError, AttributeError, IndexError) as error:
-        raise _unreadable(path, error) from error
+        with path.open("rb") as file:
+            return file.read(9).startswith((b"SIMPLE  =", b"\x1f\x8b"))
+    except OSError as error:
+        raise unreadable(path, error.strerror or error) from error
 
 
-def _unreadable(path: Path, error: Exception) -> DiagnosticError:
+def _text(value: Any) -> str | None:
+    return str(value).strip() or None if value is not None else None
+
+
+def unreadable(path: Path, reason: object) -> DiagnosticError:
+    """Return the problem of a file that isn't a whole map."""
     return DiagnosticError(
         Diagnostic(
             "unreadable-map",
-            f"{path} can't be read as a FITS map: {error}",
+            f"{path} can't be read as a FITS map: {reason}",
             hint="Make the map again, if it is cut off; a mask is a FITS map too.",
         )
     )
@@ -145,68 +244,23 @@ def _unreadable(path: Path, error: Exception) -> DiagnosticError:
 
 def read_total_hits(path: Path) -> float:
     """Return the sum of a hits map: detector samples that went into the map."""
-    return float(_read_plane(path, (0, 0)).sum())
+    return float(np.nansum(read_header(path).read(0)))
 
 
-def read_geometry(splits: Sequence[Split]) -> tuple[Geometry, str, int]:
-    """Return what all maps of a test share: geometry, unit, number of components (1 or 3).
+def write_planes(path: Path, planes: Iterable[Array], count: int, geometry: Pixelization, unit: str) -> None:
+    """Write planes one after the other as one FITS map, float32, on the pixels they are on."""
+    from socm.nulls.pixels.healpix import HealpixGeometry, write_columns
 
-    Raises DiagnosticError naming every file that can't be used, or differs from the first map.
-    """
-    problems = Collector()
-    reference: Header | None = None
-    for split in splits:
-        for path in (split.map, split.ivar):
-            with problems.at():
-                header = read_header(path)
-                if reference is None:
-                    reference = header
-                    problems.extend(_unusable(header))
-                elif path == split.map:
-                    problems.extend(_mismatches(header, reference, reference.unit))
-                else:
-                    problems.extend(_wrong_weight(header, reference))
-    problems.raise_if_errors()
-    if reference is None:
-        raise ValueError("no splits given")
-    return reference.geometry, reference.unit or "uK", reference.shape[0] if len(reference.shape) == 3 else 1
+    partial = path.with_name(f".{path.name}.partial")
+    partial.unlink(missing_ok=True)
+    if isinstance(geometry, HealpixGeometry):
+        write_columns(partial, list(planes), geometry, unit)
+    elif isinstance(geometry, Geometry):
+        _write_image(partial, planes, count, geometry, unit)
+    partial.replace(path)
 
 
-def _unusable(header: Header) -> Iterable[Diagnostic]:
-    if len(header.shape) > 3 or (len(header.shape) == 3 and header.shape[0] not in (1, 3)):
-        yield Diagnostic(
-            "bad-map-shape",
-            f"{header.path} isn't a sky map of T or of T, Q, U: its shape is {_by(header.shape)}",
-        )
-    if header.unit is not None and header.unit not in UNITS:
-        yield Diagnostic(
-            "unknown-unit", f"{header.path} is in '{header.unit}', not in one of {', '.join(UNITS)}"
-        )
-
-
-def _mismatches(header: Header, reference: Header, unit: str | None) -> Iterable[Diagnostic]:
-    difference = header.geometry.differs_from(reference.geometry)
-    if difference is None and unit == reference.unit and header.shape != reference.shape:
-        difference = f"shape {_by(header.shape)} instead of {_by(reference.shape)}"
-    if difference:
-        yield Diagnostic("different-geometry", f"{header.path} has {difference} as in {reference.path}")
-    if header.unit and unit and header.unit != unit:
-        yield Diagnostic(
-            "different-unit",
-            f"{header.path} is in {header.unit} instead of {unit}, as {reference.path} asks for",
-        )
-
-
-def _wrong_weight(header: Header, reference: Header) -> Iterable[Diagnostic]:
-    if header.shape[:-2] not in ((), (1,), (1, 1), (3,), (3, 3)):
-        yield Diagnostic(
-            "bad-map-shape", f"{header.path} isn't an inverse variance map: its shape is {_by(header.shape)}"
-        )
-    yield from _mismatches(header, reference, f"{reference.unit or 'uK'}^-2")
-
-
-def write_planes(path: Path, planes: Iterable[Array], count: int, geometry: Geometry, unit: str) -> None:
-    """Write planes (ny, nx) one after the other as one FITS map (count, ny, nx), float32."""
+def _write_image(path: Path, planes: Iterable[Array], count: int, geometry: Geometry, unit: str) -> None:
     from astropy.io import fits
 
     header = fits.Header([("SIMPLE", True), ("BITPIX", -32), ("NAXIS", 3)])
@@ -214,9 +268,6 @@ def write_planes(path: Path, planes: Iterable[Array], count: int, geometry: Geom
         header[f"NAXIS{axis}"] = length
     header.extend(geometry.wcs.to_header(relax=True), update=True)
     header["BUNIT"] = unit
-    partial = path.with_name(f".{path.name}.partial")
-    partial.unlink(missing_ok=True)
-    with fits.StreamingHDU(partial, header) as stream:
+    with fits.StreamingHDU(path, header) as stream:
         for plane in planes:
             stream.write(np.asarray(plane, dtype=">f4"))
-    partial.replace(path)

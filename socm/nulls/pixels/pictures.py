@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from socm.nulls.pixels.maps import COMPONENTS, Array, Geometry
+from socm.nulls.pixels.healpix import HealpixGeometry, picture_grid
+from socm.nulls.pixels.maps import COMPONENTS, Geometry, Pixelization
+from socm.nulls.pixels.weights import Array
 
 LARGEST_SIDE = 900
 """Pixels of a drawn map's longer side; larger maps are averaged down to it."""
@@ -17,14 +19,15 @@ def draw_difference(
     path: Path,
     planes: Sequence[Array],
     weight: Array,
-    geometry: Geometry,
+    pixels: Pixelization,
     *,
     title: str,
     unit: str,
 ) -> None:
     """Write a PNG of one half difference: a panel a component, colours symmetric at ±3 sigma.
 
-    planes: T or T, Q, U, each (ny, nx); weight (ny, nx), zero outside the mask, whose edge is drawn.
+    planes: T, or Q, U, or all three; weight: zero outside the mask, whose edge is drawn. HEALPix maps are
+    drawn on a cylindrical grid, each point in the colour of its pixel.
     Sigma is each panel's own weighted rms, after averaging down if the map was too large to draw.
     """
     from matplotlib import colormaps
@@ -32,6 +35,7 @@ def draw_difference(
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+    planes, weight, geometry = _on_rows(planes, weight, pixels)
     step = -(-max(geometry.shape) // LARGEST_SIDE)
     drawn_weight = _average(weight, np.ones_like(weight), step)
     inside = drawn_weight > 0
@@ -43,7 +47,7 @@ def draw_difference(
     FigureCanvasAgg(figure)
     colours = colormaps["RdBu_r"].with_extremes(bad="0.85")
     axes = figure.subplots(1, len(planes), squeeze=False, sharey=True)[0]
-    for axis, values, component in zip(axes, planes, COMPONENTS, strict=False):
+    for axis, values, component in zip(axes, planes, COMPONENTS[len(planes)], strict=True):
         drawn = np.where(inside, _average(values, weight, step), np.nan)
         sigma = float(np.sqrt(np.nansum(drawn_weight * drawn**2) / drawn_weight.sum()))
         limit = 3 * sigma if sigma > 0 else 1.0
@@ -71,6 +75,18 @@ def draw_difference(
     axes[0].set_ylabel("declination [deg]")
     figure.suptitle(title, fontsize=11)
     figure.savefig(path, dpi=110, metadata={"Software": None})
+
+
+def _on_rows(
+    planes: Sequence[Array], weight: Array, pixels: Pixelization
+) -> tuple[Sequence[Array], Array, Geometry]:
+    """Return planes and weight on rows and columns."""
+    if isinstance(pixels, HealpixGeometry):
+        geometry, numbers = picture_grid(pixels, weight > 0, LARGEST_SIDE)
+        return [plane[numbers] for plane in planes], weight[numbers], geometry
+    if not isinstance(pixels, Geometry):
+        raise TypeError(f"no picture of {pixels.projection}")
+    return planes, weight, pixels
 
 
 def _cosine(geometry: Geometry) -> float:

@@ -16,10 +16,11 @@ import numpy as np
 from socm.formats.document import replace_file, write_document
 from socm.formats.null_products import JudgedComparison, Rms, SplitSummary
 from socm.nulls.judging.amplitude import SHAPES
+from socm.nulls.judging.flags import flag
 from socm.nulls.report.provenance import read_provenance
 from socm.nulls.report.records import Products, TestPlace, TestRecord, iter_products
 from socm.nulls.report.svg import draw_deviations, draw_histogram, draw_spectrum, draw_strip
-from socm.nulls.report.verdict import Verdict, describe_verdict, flag
+from socm.nulls.report.verdict import Verdict, describe_verdict
 
 BALANCE = {
     "asked": "observations asked",
@@ -52,7 +53,7 @@ LARGEST_PICTURES = 60_000_000
 def write_reports(verdict: Verdict, directories: Sequence[Path], page: Path, numbers: Path) -> None:
     """Write the page (HTML) and the numbers (JSON), each whole or not at all; same campaign, same bytes."""
     provenance = read_provenance(directories[0], verdict.records)
-    title = str(provenance.get("campaign") or directories[0].resolve().name)
+    title = str(provenance.get("campaign") or provenance.get("maps") or directories[0].resolve().name)
     page.parent.mkdir(parents=True, exist_ok=True)
     replace_file(page, render_report(verdict, provenance, title, page.parent).encode())
     write_document(numbers, describe_verdict(verdict, provenance))

@@ -9,6 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from socm.formats.document import read_document
+from socm.formats.judged_maps import JUDGED_MAPS, JudgedMaps
 from socm.formats.layout import MANIFEST
 from socm.formats.manifest import read_manifest
 from socm.nulls.report.records import TestRecord, iter_products
@@ -37,6 +39,8 @@ def read_provenance(directory: Path, records: Sequence[TestRecord]) -> dict[str,
         jobs = list_slurm_jobs(directory / "logs", rules)
         if jobs:
             provenance["Slurm jobs of the null tests"] = ", ".join(map(str, jobs))
+    elif (directory / JUDGED_MAPS).exists():
+        provenance["maps"] = read_document(JudgedMaps, directory / JUDGED_MAPS).name
     found = [products for _, products in iter_products(records)]
     observed = {
         name

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from socm.diagnostics import Diagnostic, DiagnosticError
-from socm.formats.document import parse_document, read_file
+from socm.formats.document import parse_document, read_document, read_file
 from socm.formats.file_record import FileRecord
+from socm.formats.judged_maps import JUDGED_MAPS, JudgedMaps
 from socm.formats.known_digests import known_digests
 from socm.formats.layout import MANIFEST
 from socm.formats.manifest import read_manifest
@@ -70,15 +71,15 @@ class TestRecord:
 
 
 def find_tests(directories: Sequence[Path]) -> list[TestPlace]:
-    """Return the tests of workspaces (their manifest lists them) and of output folders of single tests.
+    """Return the tests of workspaces, of what `socm judge` made, and of output folders of single tests.
 
-    A folder of a single test belongs to the nearest workspace above it that lists it. Raises
-    DiagnosticError no-null-tests, and what `read_manifest` raises.
+    A folder of a single test belongs to the nearest folder above it that lists it. Raises DiagnosticError
+    no-null-tests, and for lists that can't be read.
     """
     places: list[TestPlace] = []
     known: dict[Path, list[TestPlace]] = {}
     for directory in directories:
-        if (directory / MANIFEST).exists():
+        if _lists_tests(directory):
             places += _places_in(directory)
         else:
             places.append(_find_place(directory, known))
@@ -90,7 +91,13 @@ def find_tests(directories: Sequence[Path]) -> list[TestPlace]:
     return places
 
 
+def _lists_tests(folder: Path) -> bool:
+    return any((folder / name).exists() for name in (MANIFEST, JUDGED_MAPS))
+
+
 def _places_in(workspace: Path) -> list[TestPlace]:
+    if not (workspace / MANIFEST).exists():
+        return _judged_places(workspace)
     manifest = read_manifest(workspace)
     places = []
     for row in manifest.null_tests:
@@ -100,11 +107,25 @@ def _places_in(workspace: Path) -> list[TestPlace]:
     return places
 
 
+def _judged_places(folder: Path) -> list[TestPlace]:
+    judged = read_document(JudgedMaps, folder / JUDGED_MAPS)
+    return [
+        TestPlace(
+            row.test,
+            folder / judged.home,
+            Path(row.specification),
+            folder / row.test,
+            {row.specification: row.sha256},
+        )
+        for row in judged.tests
+    ]
+
+
 def _find_place(folder: Path, known: dict[Path, list[TestPlace]]) -> TestPlace:
     """Return the test of an output folder; `known` holds the workspaces that were looked at before."""
     whole = folder.resolve()
     for parent in whole.parents:
-        if (parent / MANIFEST).exists():
+        if _lists_tests(parent):
             for place in known.get(parent) or known.setdefault(parent, _places_in(parent)):
                 if place.folder.resolve() == whole:
                     return replace(place, folder=folder)
@@ -135,7 +156,8 @@ def _read_record(place: TestPlace, unsettled: Unsettled, digest: Callable[[Path]
     if reasons.found or made is None or comparisons is None:
         return TestRecord(place, None, tuple(reasons.found), digests)
     summary, ptes, arrays = made
-    membership = None if test is None else reasons.get(lambda: _read_membership(place, test))
+    knows = test is not None and all(split.observations is not None for split in test.splits)
+    membership = reasons.get(lambda: _read_membership(place, test)) if test is not None and knows else None
     products = Products(ptes, summary, arrays, comparisons, membership)
     return TestRecord(place, products, (*_shortfalls(place, test, summary, ptes), *reasons.found), digests)
 
@@ -257,7 +279,8 @@ def _changes(
     for split in test.splits:
         path = str(split.observations)
         record = known.get(path)
-        if record is not None and place.digests.get(path) != record.sha256:
+        is_compiled = split.observations is not None
+        if is_compiled and record is not None and place.digests.get(path) != record.sha256:
             changes.setdefault("not as compiled", []).append(path)
     if surplus := [path for path in known if path not in expected]:
         changes["read by the job and no longer part of the test"] = surplus
@@ -302,7 +325,7 @@ def _read_membership(place: TestPlace, test: NullSpecification) -> Membership:
     """Return which observations each map holds, from the files that the maps were made of."""
     single = len(test.groups) == 1
     labels = tuple(split.name if single else group.name for group in test.groups for split in group.splits)
-    files = [place.workspace / split.observations for split in test.splits]
+    files = [place.workspace / split.observations for split in test.splits if split.observations is not None]
     return Membership(place.name, labels, tuple(read_observations(path) for path in files))
 
 

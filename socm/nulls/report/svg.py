@@ -8,7 +8,7 @@ from html import escape
 
 import numpy as np
 
-from socm.nulls.pixels.maps import Array
+from socm.nulls.pixels.weights import Array
 
 HISTOGRAM_BINS = 14
 

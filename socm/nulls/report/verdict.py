@@ -17,14 +17,12 @@ from socm.formats.verdict import (
     VerdictDocument,
 )
 from socm.nulls.judging.family import FamilyMember, FamilyResult, correlate_members, judge_family
+from socm.nulls.judging.flags import flag
 from socm.nulls.judging.labels import LabelCorrelation, correlate_comparisons, correlate_labels
 from socm.nulls.report.records import TestRecord, find_tests, iter_products, read_records
 
 JUDGED = ("spectrum", "chi_square", "bins", "pte", "pte_chi_square", "pte_chi", "pte_worst")
 """Of what pte.json says of a spectrum, what verdict.json and tables repeat."""
-
-ORANGE, RED = 0.01, 0.001
-"""PTEs this near to 0 or 1 are flagged, as ACT does (DR6); flags alone fail nothing."""
 
 
 SMALLEST_SAID = 1e-99
@@ -126,12 +124,6 @@ def _say(status: Status, family: FamilyResult | None, count: int, lacking: int) 
         over = " PTEs are too high: the noise was overestimated." if family.high_excess else ""
         return f"Fail, by the {family.telling}. {parts}{over}{missing}"
     return f"{'Pass' if status is Status.PASS else 'Incomplete'}. {parts}{missing}"
-
-
-def flag(pte: float) -> str:
-    """Return "red", "orange" or "" for a PTE near 0 or 1."""
-    edge = min(pte, 1 - pte)
-    return "red" if edge < RED else "orange" if edge < ORANGE else ""
 
 
 def describe_verdict(verdict: Verdict, provenance: Mapping[str, str]) -> VerdictDocument:

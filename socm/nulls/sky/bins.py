@@ -8,7 +8,7 @@ import numpy as np
 
 from socm.diagnostics import Diagnostic, DiagnosticError
 from socm.nulls.options import AnalysisOptions
-from socm.nulls.pixels.maps import Array
+from socm.nulls.pixels.weights import Array
 
 MOST_DEFAULT_BINS = 18
 """Bins of the default: so many were checked to give uniform PTEs with 300 simulations."""

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from socm.nulls.pixels.maps import Array
+from socm.nulls.pixels.weights import Array
 
 Modes = NDArray[np.complexfloating]
 
@@ -102,7 +102,7 @@ class FlatSky:
         return {"D": parts, "F": tuple(part.astype(np.float32) for part in parts)}
 
     def modes(self, weighted: NDArray[np.floating]) -> Modes:
-        """Return T or T, E, B modes in bins, (..., components, modes), of weighted maps T or T, Q, U.
+        """Return modes in bins, (..., components, modes): T of a weighted T; E, B of Q, U; T, E, B of all.
 
         weighted: (..., components, ny, nx), float32 or float64; modes are those of F / (ny nx), each times
         the root of its multiplicity in the full plane, so that sums of products run over the full plane.
@@ -113,16 +113,15 @@ class FlatSky:
         flat = plane.reshape(*plane.shape[:-2], -1)
         taken: Modes = np.take(flat, self._chosen[0], axis=-1, mode="clip")
         root, cosine, sine = self._rotation[taken.dtype.char]
-        if taken.shape[-2] == 1:
-            taken *= root
-            return taken
-        q, u = taken[..., 1, :], taken[..., 2, :]
-        e = cosine * q
-        e -= sine * u
-        u *= cosine
-        u += sine * q
-        taken[..., 1, :] = e
-        taken[..., 0, :] *= root
+        if taken.shape[-2] != 2:
+            taken[..., 0, :] *= root
+        if taken.shape[-2] > 1:
+            q, u = taken[..., -2, :], taken[..., -1, :]
+            e = cosine * q
+            e -= sine * u
+            u *= cosine
+            u += sine * q
+            taken[..., -2, :] = e
         return taken
 
     def bin_powers(self, power: Modes) -> Array:
@@ -137,11 +136,10 @@ class FlatSky:
         _, cosine, sine = self._rotation["D"]
         root = self._rotation["D"][0]
         cosine, sine = cosine / root, sine / root
-        mixed = 2 * cosine * sine * taken[1, 2].real
-        q, u = taken[1, 1].real, taken[2, 2].real
-        powers: Array = np.stack(
-            [taken[0, 0].real, cosine**2 * q + sine**2 * u - mixed, sine**2 * q + cosine**2 * u + mixed]
-        )
+        mixed = 2 * cosine * sine * taken[-2, -1].real
+        q, u = taken[-2, -2].real, taken[-1, -1].real
+        polarised = [cosine**2 * q + sine**2 * u - mixed, sine**2 * q + cosine**2 * u + mixed]
+        powers: Array = np.stack([taken[0, 0].real, *polarised] if len(power) == 3 else polarised)
         return powers
 
 

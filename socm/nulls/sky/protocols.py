@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from socm.nulls.noise.draws import SingleModes
-from socm.nulls.pixels.maps import Array
+from socm.nulls.pixels.healpix import HealpixPixels
+from socm.nulls.pixels.weights import Array
 from socm.nulls.sky.flat import Modes
 
 Families = Sequence[tuple[tuple[int, ...], Sequence[tuple[int, int]], Iterator[Array]]]
@@ -56,7 +57,7 @@ class Sky(Protocol):
         """Mean multipole of each bin (bins,)."""
 
     def modes(self, weighted: Array) -> Modes:
-        """Return T or T, E, B modes (components, modes) of a weighted map (components, ny, nx)."""
+        """Return modes (components, modes): T of a weighted T; E, B of Q, U; T, E, B of T, Q, U."""
 
     def normalization(self, weight: Array) -> Array:
         """Return what turns sums of products into spectra, (bins, components, components)."""
@@ -71,8 +72,8 @@ class MapsOnSky(Protocol):
     """What choosing a treatment needs to know of maps; see `socm.nulls.judging.analysis.NullMaps`."""
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """Pixels (ny, nx)."""
+    def shape(self) -> tuple[int, ...]:
+        """Pixels (ny, nx), or (n,) of HEALPix."""
 
     @property
     def steps(self) -> tuple[float, float]:
@@ -88,4 +89,8 @@ class MapsOnSky(Protocol):
 
     @property
     def wcs(self) -> Any:
-        """The maps' WCS; None for maps known to be flat."""
+        """The maps' WCS; None for maps known to be flat, and for HEALPix."""
+
+    @property
+    def healpix(self) -> HealpixPixels | None:
+        """The pixels of HEALPix maps; None for maps of rows and columns."""

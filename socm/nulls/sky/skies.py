@@ -9,9 +9,10 @@ from socm.nulls.noise.power import measure_power
 from socm.nulls.noise.simulate import FlatDraws, NoiseModel
 from socm.nulls.noise.unevenness import spread_lost
 from socm.nulls.options import AnalysisOptions
-from socm.nulls.pixels.maps import Array
+from socm.nulls.pixels.weights import Array
 from socm.nulls.sky.bins import choose_edges
 from socm.nulls.sky.flat import FlatSky, is_flat, normalization
+from socm.nulls.sky.healpix import make_healpix
 from socm.nulls.sky.protocols import Draws, Families, MapsOnSky, Sky
 from socm.nulls.sky.sphere import make_spherical
 
@@ -48,12 +49,15 @@ class FlatTreatment(FlatSky):
         return FlatDraws(models, resample(modulations, shape), coarse, seed, np.mean(lost, axis=0))
 
 
-def choose_sky(maps: MapsOnSky, options: AnalysisOptions) -> Sky:
+def choose_sky(maps: MapsOnSky, options: AnalysisOptions, threads: int = 1) -> Sky:
     """Return the treatment that fits the maps; raises DiagnosticError if neither does, or bins don't fit."""
     side = min(maps.sides_deg)
+    if maps.healpix is not None:
+        return make_healpix(maps.healpix, maps.sides_deg, options, threads)
     if is_flat(maps.sides_deg, maps.declination_deg):
         nyquist = float(np.pi / max(abs(step) for step in maps.steps))
+        shape = (maps.shape[0], maps.shape[1])
         return FlatTreatment(
-            maps.shape, maps.steps, choose_edges(options, side, nyquist), options.kx_min, options.ky_min
+            shape, maps.steps, choose_edges(options, side, nyquist), options.kx_min, options.ky_min
         )
-    return make_spherical(maps, options)
+    return make_spherical(maps, options, threads)

@@ -11,13 +11,17 @@ from numpy.typing import NDArray
 from socm.diagnostics import Diagnostic, DiagnosticError
 from socm.nulls.noise.draws import Single, SingleModes
 from socm.nulls.options import AnalysisOptions
-from socm.nulls.pixels.maps import Array
+from socm.nulls.pixels.weights import Array
 from socm.nulls.sky.bins import choose_edges
 from socm.nulls.sky.flat import Modes
 from socm.nulls.sky.protocols import Draws, Families, MapsOnSky
 
 OVERSAMPLING = 1.25
 """Pixels of the simulations' grid for each that its highest multipole needs."""
+
+
+SPINS = {1: [0], 2: [2], 3: [0, 2]}
+"""Spins of the planes of a map: of T, of Q and U, of all three."""
 
 
 class SphericalSky:
@@ -29,8 +33,8 @@ class SphericalSky:
 
     name = "sphere"
 
-    def __init__(self, shape: tuple[int, int], wcs: Any, edges: Array) -> None:
-        self.shape, self.wcs, self.edges = shape, wcs, edges
+    def __init__(self, shape: tuple[int, int], wcs: Any, edges: Array, threads: int = 1) -> None:
+        self.shape, self.wcs, self.edges, self.threads = shape, wcs, edges, threads
         self.highest = int(np.ceil(edges[-1])) - 1
 
     @cached_property
@@ -70,17 +74,39 @@ class SphericalSky:
         return area
 
     def harmonics(self, weighted: NDArray[np.floating]) -> Modes:
-        """Return spherical harmonics of T or T, Q, U (components, ny, nx): T or T, E, B, in alm order."""
+        """Return spherical harmonics, in alm order: T of a weighted T; E, B of Q, U; T, E, B of T, Q, U."""
         from pixell import curvedsky, enmap
 
-        spins = [0] if len(weighted) == 1 else [0, 2]
         alm: Modes = curvedsky.map2alm(
-            enmap.ndmap(weighted, self.wcs), lmax=self.highest, spin=spins, nthread=1
+            enmap.ndmap(weighted, self.wcs),
+            lmax=self.highest,
+            spin=SPINS[len(weighted)],
+            nthread=self.threads,
         )
         return alm
 
+    def synthesize(self, alm: Modes) -> Single:
+        """Return the planes of harmonics (components, alm); see `harmonics`."""
+        from pixell import curvedsky, enmap
+
+        planes = enmap.zeros((len(alm), *self.shape), self.wcs, np.float32)
+        curvedsky.alm2map(alm, planes, spin=SPINS[len(alm)], nthread=self.threads)
+        return np.asarray(planes)
+
+    def coarser(self, planes: Array) -> tuple[SphericalSky, Single]:
+        """Return a sky as coarse as the bins allow, and planes (..., ny, nx) averaged over its pixels."""
+        from pixell import enmap
+
+        finest = np.pi / (self.highest * OVERSAMPLING)
+        step = max(1, int(finest / abs(np.radians(self.wcs.wcs.cdelt[1]))))
+        coarse = enmap.ndmap(planes, self.wcs)
+        if step > 1:
+            coarse = enmap.downgrade(coarse, step)
+        shape = (coarse.shape[-2], coarse.shape[-1])
+        return SphericalSky(shape, coarse.wcs, self.edges, self.threads), np.asarray(coarse, dtype=np.float32)
+
     def modes(self, weighted: NDArray[np.floating]) -> Modes:
-        """Return T or T, E, B modes (components, modes) of a weighted map (components, ny, nx)."""
+        """Return modes in bins (components, modes) of weighted maps (components, ny, nx); see `harmonics`."""
         index, _, twice, _ = self._chosen
         alm = self.harmonics(weighted)
         chosen: Modes = alm[..., index] * np.sqrt(twice).astype(alm.real.dtype)
@@ -97,7 +123,7 @@ class SphericalSky:
     ) -> Draws:
         """Return draws of isotropic noise with the families' power, on a grid as coarse as the bins allow."""
         factors: dict[int, Array] = {}
-        norm = self.normalization(np.broadcast_to(edge, (modulations.shape[1], *self.shape)))
+        norm = self.normalization(np.broadcast_to(edge, (modulations.shape[1], *edge.shape)))
         for fields, _, differences in families:
             power, count = np.zeros((len(self.counts), *norm.shape[1:])), 0
             for difference in differences:
@@ -108,9 +134,8 @@ class SphericalSky:
                 count += 1
             lower = np.linalg.cholesky(power / count + 1e-9 * np.max(power) * np.eye(power.shape[-1]))
             factors |= dict.fromkeys(fields, self._spread(lower))
-        finest = np.pi / (self.highest * OVERSAMPLING)
-        step = max(1, int(finest / abs(np.radians(self.wcs.wcs.cdelt[1]))))
-        return SphericalDraws(self, factors, _coarser(modulations, self.wcs, step), seed)
+        coarse, coarse_modulations = self.coarser(modulations)
+        return SphericalDraws(coarse, factors, coarse_modulations, seed)
 
     def _spread(self, lower: Array) -> Array:
         """Return values (bins, …) at each multipole (multipoles, …): those of the nearest bin."""
@@ -122,19 +147,17 @@ class SphericalDraws:
     """Draws modes of weighted isotropic noise.
 
     factors: of each field's power, (multipoles, components, components); modulations: weight times the root
-    of the variance, (fields, components, ny', nx'), with their WCS.
+    of the variance, (fields, components, pixels of the sky).
     """
 
     def __init__(
         self,
         sky: SphericalSky,
         factors: dict[int, Array],
-        modulations: tuple[Single, Any],
+        modulations: Single,
         seed: np.random.SeedSequence,
     ) -> None:
-        self._factors, (self._modulations, wcs) = factors, modulations
-        shape = (self._modulations.shape[-2], self._modulations.shape[-1])
-        self._sky = SphericalSky(shape, wcs, sky.edges)
+        self._sky, self._factors, self._modulations = sky, factors, modulations
         self._rng = np.random.Generator(np.random.SFC64(seed))
 
     @property
@@ -149,34 +172,21 @@ class SphericalDraws:
 
     def draw(self, field: int, count: int) -> SingleModes:
         """Return modes of independent draws of a field's noise, (count, components, modes)."""
-        from pixell import curvedsky, enmap
-
         components = self._modulations.shape[1]
         lower = self._factors[field].astype(np.float32)
         highest = self._sky.highest
         number = np.concatenate([np.arange(order, highest + 1) for order in range(highest + 1)])
         modes = np.empty((count, components, int(self.starts[-1])), np.complex64)
-        spins = [0] if components == 1 else [0, 2]
         for index in range(count):
             white = self._rng.standard_normal((components, len(number), 2), dtype=np.float32)
             white[:, highest + 1 :] *= np.float32(np.sqrt(0.5))
             white[:, : highest + 1, 1] = 0
             alm = np.einsum("ncd,dn->cn", lower[number], white.view(np.complex64)[..., 0])
-            maps = enmap.zeros((components, *self._sky.shape), self._sky.wcs, np.float32)
-            curvedsky.alm2map(alm, maps, spin=spins, nthread=1)
-            modes[index] = self._sky.modes(np.asarray(maps) * self._modulations[field])
+            modes[index] = self._sky.modes(self._sky.synthesize(alm) * self._modulations[field])
         return modes
 
 
-def _coarser(maps: Array, wcs: Any, step: int) -> tuple[Single, Any]:
-    """Return maps (..., ny, nx) averaged over step × step pixels, and their WCS."""
-    from pixell import enmap
-
-    coarse = enmap.downgrade(enmap.ndmap(maps, wcs), step) if step > 1 else enmap.ndmap(maps, wcs)
-    return np.asarray(coarse, dtype=np.float32), coarse.wcs
-
-
-def make_spherical(maps: MapsOnSky, options: AnalysisOptions) -> SphericalSky:
+def make_spherical(maps: MapsOnSky, options: AnalysisOptions, threads: int = 1) -> SphericalSky:
     """Return the spherical treatment of maps; raises DiagnosticError if they aren't cylindrical."""
     from pixell import wcsutils
 
@@ -197,4 +207,5 @@ def make_spherical(maps: MapsOnSky, options: AnalysisOptions) -> SphericalSky:
             )
         )
     nyquist = float(np.pi / max(abs(np.radians(step)) for step in maps.wcs.wcs.cdelt))
-    return SphericalSky(maps.shape, maps.wcs, choose_edges(options, min(maps.sides_deg), nyquist))
+    shape = (maps.shape[0], maps.shape[1])
+    return SphericalSky(shape, maps.wcs, choose_edges(options, min(maps.sides_deg), nyquist), threads)

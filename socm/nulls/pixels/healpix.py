@@ -1,0 +1,309 @@
+"""HEALPix maps: their pixels, FITS tables of them, and their picture on a cylindrical grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from socm.nulls.pixels.maps import COMPONENTS, Geometry, Header, Pixelization, unreadable
+from socm.nulls.pixels.weights import Array, Mask
+
+COLUMNS = {"T": "TEMPERATURE", "Q": "Q_POLARISATION", "U": "U_POLARISATION"}
+
+Order = Literal["RING", "NESTED"]
+Numbers = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class HealpixGeometry:
+    """The pixels of a HEALPix map of the whole sky, in ring or nested order (Górski et al. 2005)."""
+
+    nside: int
+    order: Order
+
+    @property
+    def shape(self) -> tuple[int]:
+        """Pixels of a plane (12 nside²,)."""
+        return (12 * self.nside**2,)
+
+    @property
+    def projection(self) -> str:
+        """Its name."""
+        return "HEALPix"
+
+    @property
+    def pixel_deg(self) -> tuple[float, float]:
+        """Root of a pixel's area, twice."""
+        side = float(np.degrees(np.sqrt(4 * np.pi / self.shape[0])))
+        return side, side
+
+    @property
+    def pixel_area_deg2(self) -> Array:
+        """Solid angle of a pixel in square degrees, (1,)."""
+        return np.array([self.pixel_deg[0] ** 2])
+
+    def differs_from(self, other: Pixelization) -> str | None:
+        """Return in words how two pixelizations differ, or None if pixels are the same pieces of sky."""
+        if not isinstance(other, HealpixGeometry):
+            return f"projection {self.projection} instead of {other.projection}"
+        if self.nside != other.nside:
+            return f"nside {self.nside} instead of {other.nside}"
+        return None if self.order == other.order else f"order {self.order} instead of {other.order}"
+
+    def positions_deg(self, pixels: Numbers) -> tuple[Array, Array]:
+        """Return right ascension and declination of pixels (n,)."""
+        import healpy
+
+        longitude, latitude = healpy.pix2ang(self.nside, pixels, nest=self.order == "NESTED", lonlat=True)
+        return np.asarray(longitude), np.asarray(latitude)
+
+    def vectors(self, pixels: Numbers) -> Array:
+        """Return unit vectors of pixels, (n, 3)."""
+        import healpy
+
+        found = healpy.pix2vec(self.nside, pixels, nest=self.order == "NESTED")
+        return np.stack(found, axis=-1)
+
+    def neighbours(self, pixels: Numbers) -> Numbers:
+        """Return the eight pixels round each of some, (8, n); -1 where there are but seven."""
+        import healpy
+
+        found: Numbers = healpy.get_all_neighbours(self.nside, pixels, nest=self.order == "NESTED")
+        return found
+
+    def in_rings(self, pixels: Numbers) -> Numbers:
+        """Return the numbers that pixels have in ring order."""
+        import healpy
+
+        if self.order == "RING":
+            return pixels
+        ringed: Numbers = healpy.nest2ring(self.nside, pixels)
+        return ringed
+
+    def pixels_at_deg(self, right_ascension: Array, declination: Array) -> Numbers:
+        """Return the pixels that hold positions."""
+        import healpy
+
+        found: Numbers = healpy.ang2pix(
+            self.nside, right_ascension, declination, nest=self.order == "NESTED", lonlat=True
+        )
+        return found
+
+    def mean_position_deg(self, weight: Array) -> tuple[float, float]:
+        """Return right ascension and declination of the middle of a weight: that of its mean vector."""
+        pixels = np.flatnonzero(weight)
+        x, y, z = weight[pixels] @ self.vectors(pixels)
+        return float(np.degrees(np.arctan2(y, x)) % 360), float(np.degrees(np.arctan2(z, np.hypot(x, y))))
+
+    def sides_deg(self, support: Mask) -> tuple[float, float]:
+        """Return height and width on the sky of the rectangle in right ascension and declination."""
+        pixels = np.flatnonzero(support)
+        if not len(pixels):
+            return 0.0, 0.0
+        right_ascension, declination = self.positions_deg(pixels)
+        _, width = narrowest_arc_deg(right_ascension)
+        side = self.pixel_deg[0]
+        cosine = float(np.cos(np.radians(declination)).mean())
+        return float(np.ptp(declination)) + side, min(width * cosine + side, 360.0 * cosine)
+
+    def apodization(self, support: Mask, width_deg: float) -> Array:
+        """Return a cosine edge (npix,), 0 outside the support and 1 further in than the width.
+
+        Holes smaller than the width squared get no edge of their own, as in cylindrical maps.
+        """
+        if width_deg <= 0:
+            return support.astype(float)
+        filled = support | self.small_holes(support, int(width_deg**2 / self.pixel_area_deg2[0]))
+        inside = np.flatnonzero(filled)
+        around = np.unique(self.neighbours(inside))
+        outside = around[(around >= 0) & ~filled[around]]
+        edge = np.zeros(self.shape)
+        edge[inside] = 1.0
+        if len(outside):
+            distance = _distances_deg(self.vectors(inside), self.vectors(outside), width_deg)
+            edge[inside] = 0.5 - 0.5 * np.cos(np.pi * np.clip(distance / width_deg, 0, 1))
+        return np.where(support, edge, 0.0)
+
+    def small_holes(self, support: Mask, largest: int) -> Mask:
+        """Return the pixels (npix,) of holes in the support that have at most `largest` pixels."""
+        from scipy import sparse
+
+        holes = np.zeros(support.shape, bool)
+        if largest < 1 or support.all():
+            return holes
+        candidates = self._near(support, largest)
+        place = np.full(support.shape, -1, np.intp)
+        place[candidates] = np.arange(len(candidates))
+        joined = self.neighbours(candidates)
+        near = place[joined]
+        near[joined < 0] = -1
+        rows = np.broadcast_to(np.arange(len(candidates)), near.shape)[near >= 0]
+        graph = sparse.coo_matrix(
+            (np.ones(len(rows), bool), (rows, near[near >= 0])), shape=(len(candidates), len(candidates))
+        )
+        _, labels = sparse.csgraph.connected_components(graph, directed=False)
+        small = np.bincount(labels, minlength=1) <= largest
+        holes[candidates[small[labels]]] = True
+        return holes
+
+    def _near(self, support: Mask, largest: int) -> Numbers:
+        """Return pixels outside the support that are near enough to it to be of a small hole.
+
+        Of a larger hole enough pixels are among them to be known as large.
+        """
+        reached, front = support.copy(), np.flatnonzero(support)
+        found: list[Numbers] = []
+        for _ in range(int(np.sqrt(largest)) + 2):
+            around = np.unique(self.neighbours(front))
+            front = around[(around >= 0) & ~reached[np.maximum(around, 0)]]
+            if not len(front):
+                break
+            reached[front] = True
+            found.append(front)
+        return np.concatenate(found) if found else np.zeros(0, np.intp)
+
+    def window(self, inside: Mask) -> Numbers:
+        """Return the pixels inside."""
+        return np.flatnonzero(inside)
+
+
+@dataclass(frozen=True)
+class HealpixPixels:
+    """Some pixels of a HEALPix map: `numbers` (n,), in its own order."""
+
+    geometry: HealpixGeometry
+    numbers: Numbers
+
+    @cached_property
+    def rings(self) -> Numbers:
+        """The pixels' numbers in ring order."""
+        return self.geometry.in_rings(self.numbers)
+
+    @property
+    def area(self) -> float:
+        """Solid angle of a pixel, sr."""
+        return 4 * np.pi / self.geometry.shape[0]
+
+
+def narrowest_arc_deg(right_ascension: Array) -> tuple[float, float]:
+    """Return the lowest right ascension and the width of the narrowest arc that holds positions."""
+    ordered = np.unique(np.mod(right_ascension, 360.0))
+    gaps = np.diff(np.append(ordered, ordered[0] + 360.0))
+    widest = int(np.argmax(gaps))
+    return float(ordered[(widest + 1) % len(ordered)]), float(360.0 - gaps[widest])
+
+
+def _distances_deg(points: Array, others: Array, farthest_deg: float) -> Array:
+    """Return the angle from each unit vector (n, 3) to the nearest of others; infinite beyond a distance."""
+    from scipy.spatial import cKDTree
+
+    chord = 2 * np.sin(np.radians(min(farthest_deg, 180.0)) / 2)
+    found, _ = cKDTree(others).query(points, distance_upper_bound=chord * (1 + 1e-9))
+    angles: Array = np.degrees(2 * np.arcsin(np.clip(found / 2, 0, 1)))
+    return np.where(np.isfinite(found), angles, np.inf)
+
+
+def describe_table(path: Path, table: Any) -> Header:
+    """Return the header of a HEALPix table in a FITS file; raises DiagnosticError if it isn't one."""
+    header = table.header
+    if str(header.get("PIXTYPE", "")).strip().upper() != "HEALPIX":
+        raise unreadable(path, "its first extension isn't a HEALPix table (PIXTYPE)")
+    nside, order = header.get("NSIDE"), str(header.get("ORDERING", "")).strip().upper()
+    if order not in ("RING", "NESTED"):
+        raise unreadable(path, "its header doesn't say in which ORDERING its pixels are")
+    if not isinstance(nside, int) or nside < 1 or nside & (nside - 1):
+        raise unreadable(path, f"its NSIDE is {nside!r}, not a power of two")
+    geometry = HealpixGeometry(nside, "RING" if order == "RING" else "NESTED")
+    columns = len(table.columns)
+    explicit = _is_explicit(header)
+    if explicit:
+        columns -= 1
+        _check_numbers(path, np.asarray(table.data.field(0)).ravel(), geometry)
+    if columns < 1:
+        raise unreadable(path, "it holds no map")
+    units = {str(header.get(f"TUNIT{number}", "")).strip() for number in _columns(columns, explicit)}
+    if len(units) > 1:
+        raise unreadable(path, f"its columns are in different units: {', '.join(sorted(units))}")
+    convention = str(header.get("POLCCONV", "")).strip()
+    return Header(path, (columns,), geometry, units.pop() or None, convention or None)
+
+
+def _columns(count: int, explicit: bool) -> range:
+    """Return the columns that hold planes, counted from 1 as headers do."""
+    return range(1 + explicit, count + 1 + explicit)
+
+
+def _is_explicit(header: Any) -> bool:
+    return (
+        str(header.get("INDXSCHM", "")).strip().upper() == "EXPLICIT"
+        or str(header.get("OBJECT", "")).strip().upper() == "PARTIAL"
+    )
+
+
+def _check_numbers(path: Path, numbers: Numbers, geometry: HealpixGeometry) -> None:
+    if len(numbers) and (numbers.min() < 0 or numbers.max() >= geometry.shape[0]):
+        raise unreadable(path, f"it has pixels that a map of nside {geometry.nside} has not")
+    if len(np.unique(numbers)) < len(numbers):
+        raise unreadable(path, "it has a pixel twice")
+
+
+def read_column(path: Path, geometry: HealpixGeometry, number: int) -> Array:
+    """Return a plane of a HEALPix map (npix,) in its own order, NaN where it has no value."""
+    import healpy
+
+    plane = np.array(healpy.read_map(path, field=number, dtype=np.float64, nest=None))
+    if plane.shape != geometry.shape:
+        raise unreadable(path, f"it has {len(plane)} pixels, not {geometry.shape[0]}")
+    plane[plane == healpy.UNSEEN] = np.nan
+    return plane
+
+
+def write_columns(path: Path, planes: Sequence[Array], geometry: HealpixGeometry, unit: str) -> None:
+    """Write planes (npix,) as a HEALPix table, float32, of the pixels where one of them isn't zero."""
+    from astropy.io import fits
+
+    used = np.flatnonzero(np.any([plane != 0 for plane in planes], axis=0))
+    columns = [fits.Column(name="PIXEL", format="K", array=used)]
+    columns += [
+        fits.Column(name=COLUMNS[component], format="E", unit=unit, array=plane[used])
+        for component, plane in zip(COMPONENTS[len(planes)], planes, strict=True)
+    ]
+    table = fits.BinTableHDU.from_columns(columns)
+    table.header.update(
+        PIXTYPE="HEALPIX",
+        ORDERING=geometry.order,
+        NSIDE=geometry.nside,
+        FIRSTPIX=0,
+        LASTPIX=geometry.shape[0] - 1,
+        INDXSCHM="EXPLICIT",
+        OBJECT="PARTIAL",
+    )
+    fits.HDUList([fits.PrimaryHDU(), table]).writeto(path, overwrite=True)
+
+
+def picture_grid(geometry: HealpixGeometry, support: Mask, most: int) -> tuple[Geometry, Numbers]:
+    """Return a cylindrical grid over the support (npix,), `most` pixels wide, and the pixel at each point."""
+    from pixell import wcsutils
+
+    right_ascension, declination = geometry.positions_deg(np.flatnonzero(support))
+    first, width = narrowest_arc_deg(right_ascension)
+    margin = geometry.pixel_deg[0]
+    low, high = max(-90.0, declination.min() - margin), min(90.0, declination.max() + margin)
+    middle, width = first + width / 2, min(360.0, width + 2 * margin)
+    step = max(margin / 2, max(width, high - low) / most)
+    ny, nx = max(2, int((high - low) / step)), max(2, int(width / step))
+    wcs = wcsutils.explicit(
+        ctype=["RA---CAR", "DEC--CAR"],
+        cdelt=[-step, step],
+        crval=[middle, 0.0],
+        crpix=[nx / 2 + 0.5, 0.5 - low / step],
+    )
+    x = middle - (np.arange(nx) - (nx - 1) / 2) * step
+    y = low + (np.arange(ny) + 0.5) * step
+    return Geometry((ny, nx), wcs), geometry.pixels_at_deg(*np.meshgrid(x, y))
