@@ -13,7 +13,8 @@ from sky_maps import toml
 from socm.cli import main
 from socm.nulls import judge
 from socm.nulls.judging.analysis import TestResult as Judged
-from socm.nulls.pixels.healpix import HealpixGeometry, write_columns
+from socm.nulls.pixels.healpix import HealpixGeometry, HealpixPixels, write_columns
+from socm.nulls.sky.healpix import HealpixSky
 
 NSIDE, HIGHEST, SIDES_DEG = 128, 340, (24.0, 32.0)
 EDGES = tuple(float(edge) for edge in range(60, 301, 30))
@@ -104,6 +105,36 @@ def test_what_is_unseen_is_left_out(
     weight = np.where(support(), 1.0, healpy.UNSEEN)
     result = judge(as_groups(maps, weight), analysis=ANALYSIS, unit="uK")
     np.testing.assert_allclose(result.comparisons[0].power, results[1].comparisons[0].power, rtol=1e-6)
+
+
+def test_the_coarse_grid_shows_what_a_map_of_that_grid_shows() -> None:
+    from pixell import curvedsky, enmap
+
+    alm = curvedsky.rand_alm(np.full(281, 1.0), lmax=280, seed=3)
+    whole = curvedsky.alm2map_healpix(alm[None], np.zeros((1, 12 * NSIDE**2)), spin=[0], nside=NSIDE)
+    pixels = HealpixPixels(HealpixGeometry(NSIDE, "RING"), np.arange(12 * NSIDE**2))
+    sky = HealpixSky(pixels, np.array(EDGES))
+    coarse = sky.coarsen(whole)
+    direct = curvedsky.alm2map(alm[None], enmap.zeros((1, *sky.grid.shape), sky.grid.wcs), spin=[0])
+    assert np.std(coarse - direct) < 0.01 * np.std(direct)
+    assert sky.grid.pixel_deg[0] <= 180 / EDGES[-1]
+
+
+def test_the_coarse_grid_lies_round_the_support_where_the_sky_wraps() -> None:
+    geometry = HealpixGeometry(NSIDE, "NESTED")
+    right_ascension, declination = geometry.positions_deg(np.arange(geometry.shape[0]))
+    numbers = np.flatnonzero(
+        (np.abs((right_ascension + 180) % 360 - 180) < 8) & (np.abs(declination - 30) < 6)
+    )
+    sky = HealpixSky(HealpixPixels(geometry, numbers), np.array(EDGES))
+    height, width = (size * step for size, step in zip(sky.grid.shape, sky.grid.pixel_deg, strict=True))
+    assert 12 < height < 20
+    assert 16 < width < 24
+    coarse = sky.coarsen(np.ones((1, len(numbers))))[0]
+    middle = coarse[coarse.shape[0] // 2, coarse.shape[1] // 2]
+    assert middle == pytest.approx(1, abs=0.1)
+    area = (coarse * sky.grid.pixel_area_deg2).sum()
+    assert area == pytest.approx(len(numbers) * geometry.pixel_area_deg2[0], rel=0.05)
 
 
 @pytest.mark.parametrize("order", ["RING", "NESTED"])

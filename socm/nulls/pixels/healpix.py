@@ -287,23 +287,31 @@ def write_columns(path: Path, planes: Sequence[Array], geometry: HealpixGeometry
     fits.HDUList([fits.PrimaryHDU(), table]).writeto(path, overwrite=True)
 
 
-def picture_grid(geometry: HealpixGeometry, support: Mask, most: int) -> tuple[Geometry, Numbers]:
-    """Return a cylindrical grid over the support (npix,), `most` pixels wide, and the pixel at each point."""
+def cylindrical_grid(
+    right_ascension: Array, declination: Array, margin_deg: float, step_deg: float
+) -> Geometry:
+    """Return square pixels over all positions (deg) and a margin, the narrowest way round the sky."""
     from pixell import wcsutils
 
-    right_ascension, declination = geometry.positions_deg(np.flatnonzero(support))
-    first, width = narrowest_arc_deg(right_ascension)
-    margin = geometry.pixel_deg[0]
-    low, high = max(-90.0, declination.min() - margin), min(90.0, declination.max() + margin)
-    middle, width = first + width / 2, min(360.0, width + 2 * margin)
-    step = max(margin / 2, max(width, high - low) / most)
-    ny, nx = max(2, int((high - low) / step)), max(2, int(width / step))
+    first, arc = narrowest_arc_deg(right_ascension)
+    low = max(-90.0, float(declination.min()) - margin_deg)
+    high = min(90.0, float(declination.max()) + margin_deg)
+    width = min(360.0, arc + 2 * margin_deg)
+    ny, nx = (max(2, int(side / step_deg)) for side in (high - low, width))
     wcs = wcsutils.explicit(
         ctype=["RA---CAR", "DEC--CAR"],
-        cdelt=[-step, step],
-        crval=[middle, 0.0],
-        crpix=[nx / 2 + 0.5, 0.5 - low / step],
+        cdelt=[-step_deg, step_deg],
+        crval=[(first + arc / 2) % 360, 0.0],
+        crpix=[nx / 2 + 0.5, 0.5 - low / step_deg],
     )
-    x = middle - (np.arange(nx) - (nx - 1) / 2) * step
-    y = low + (np.arange(ny) + 0.5) * step
-    return Geometry((ny, nx), wcs), geometry.pixels_at_deg(*np.meshgrid(x, y))
+    return Geometry((ny, nx), wcs)
+
+
+def picture_grid(geometry: HealpixGeometry, support: Mask, most: int) -> tuple[Geometry, Numbers]:
+    """Return a cylindrical grid over the support (npix,), `most` pixels wide, and the pixel at each point."""
+    right_ascension, declination = geometry.positions_deg(np.flatnonzero(support))
+    margin = geometry.pixel_deg[0]
+    widest = max(narrowest_arc_deg(right_ascension)[1], float(np.ptp(declination))) + 2 * margin
+    grid = cylindrical_grid(right_ascension, declination, margin, max(margin / 2, widest / most))
+    points = np.meshgrid(grid.right_ascension_deg, grid.declination_deg)
+    return grid, geometry.pixels_at_deg(*points)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from socm.diagnostics import Diagnostic, DiagnosticError
 from socm.nulls.noise.draws import Single
 from socm.nulls.options import AnalysisOptions
-from socm.nulls.pixels.healpix import HealpixGeometry, HealpixPixels
+from socm.nulls.pixels.healpix import HealpixGeometry, HealpixPixels, cylindrical_grid
+from socm.nulls.pixels.maps import Geometry
 from socm.nulls.pixels.weights import Array
 from socm.nulls.sky.bins import choose_edges
 from socm.nulls.sky.flat import Modes
@@ -18,6 +19,9 @@ from socm.nulls.sky.sphere import OVERSAMPLING, SPINS, SphericalSky
 
 NYQUIST = 3.0
 """Multipoles that pixels hold, over nside: π over a pixel's side is 3.07 nside."""
+
+SPARE, GRID_MARGIN = 1.15, 4
+"""Multipoles that the coarse grid holds, over the highest that is judged; its pixels beyond the support."""
 
 ITERATIONS = 1
 """Times that harmonics are mended by what they leave over (Jacobi): HEALPix has no exact quadrature."""
@@ -71,6 +75,29 @@ class HealpixSky(SphericalSky):
         coarse = HealpixPixels(HealpixGeometry(needed, "NESTED"), numbers)
         mean = sums.reshape(*planes.shape[:-1], -1) / (nside // needed) ** 2
         return HealpixSky(coarse, self.edges, self.threads), mean.astype(np.float32)
+
+    @cached_property
+    def grid(self) -> Geometry:
+        """The coarsest cylindrical grid round the pixels, and a margin, that holds the bins' multipoles."""
+        step = 180.0 / (SPARE * self.highest)
+        margin = GRID_MARGIN * step
+        right_ascension, declination = self.pixels.geometry.positions_deg(self.pixels.numbers)
+        return cylindrical_grid(right_ascension, declination, margin, step)
+
+    def coarsen(self, planes: NDArray[np.floating]) -> Single:
+        """Return planes (planes, n) on the grid, (planes, ny, nx): each by its own harmonics of spin 0."""
+        from pixell import curvedsky, enmap
+
+        coarse = enmap.zeros((len(planes), *self.grid.shape), self.grid.wcs, np.float32)
+        highest = int(self.highest * SPARE)
+        for plane, target in zip(planes, coarse, strict=True):
+            whole = np.zeros((1, *self.pixels.geometry.shape), planes.dtype)
+            whole[:, self.pixels.rings] = plane
+            alm = curvedsky.map2alm_healpix(
+                whole, lmax=highest, spin=[0], niter=ITERATIONS, nthread=self.threads
+            )
+            curvedsky.alm2map(alm, target[None], spin=[0], nthread=self.threads)
+        return np.asarray(coarse)
 
     def normalization(self, weight: Array) -> Array:
         """Return what turns sums of products into spectra, (bins, components, components)."""
