@@ -305,3 +305,72 @@ def test_the_schema_knows_what_the_reader_takes(tmp_path: Path, capsys: pytest.C
 
 def test_the_schema_is_that_of_no_campaign() -> None:
     assert run("schema", "--judge", "campaign.toml") == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "at"),
+    [
+        (
+            "multipole_min = 300\nmultipole_max = 5000\nsimulations = 60",
+            "multipoles-beyond-pixels",
+            "multipole_max",
+        ),
+        ("multipole_max = 800\nbin_width = 3\nsimulations = 60", "bins-too-narrow", "bin_width"),
+        ("multipole_max = 60\nsimulations = 60", "no-multipoles", "[nulls.tests.direction"),
+        ('spectra = ["EE"]\nsimulations = 60', "no-spectra", "spectra"),
+        ("simulations = 3", "too-few-simulations", "simulations"),
+    ],
+)
+def test_what_the_maps_do_not_hold_is_shown_in_the_file(
+    tmp_path: Path, given: str, code: str, at: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_four(tmp_path, components=1)
+    text = toml(two_groups()).replace(FAST.rstrip(), given)
+    (tmp_path / "nulls.toml").write_text(text, encoding="utf-8")
+    assert run("judge", str(tmp_path / "nulls.toml")) == 2
+    told = capsys.readouterr().err
+    line = next(number for number, line in enumerate(text.splitlines(), 1) if line.startswith(at))
+    assert f"nulls.toml:{line}:" in told
+    assert f"error[{code}]" in told
+
+
+@pytest.mark.parametrize("where", [".", "deep/er", "../beside", "absolute", "link"])
+def test_results_may_go_anywhere(tmp_path: Path, where: str) -> None:
+    folder = tmp_path / "maps"
+    (folder / "elsewhere").mkdir(parents=True)
+    (folder / "link").symlink_to(tmp_path / "linked" / "far")
+    (tmp_path / "linked/far").mkdir(parents=True)
+    write_four(folder, components=1)
+    output_dir = str(tmp_path / "absolute") if where == "absolute" else where
+    text = toml(two_groups()).replace('"results"', f'"{output_dir}"')
+    (folder / "nulls.toml").write_text(text, encoding="utf-8")
+    assert run("judge", str(folder / "nulls.toml")) == 0
+    assert run("verdict", str(folder / output_dir)) == 0
+    assert run("verdict", str((folder / output_dir).resolve())) == 0
+
+
+def test_a_mask_on_healpix_pixels_and_one_that_is_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from socm.nulls.pixels.healpix import HealpixGeometry, write_columns
+
+    geometry = HealpixGeometry(32, "RING")
+    _, declination = geometry.positions_deg(np.arange(geometry.shape[0]))
+    inside = declination > 20
+    for number, name in enumerate(("r1", "r2", "s1", "s2")):
+        values, ivar = noise(1, geometry.shape, number)
+        write_columns(tmp_path / f"{name}.fits", [values[0] * inside], geometry, "uK")
+        write_columns(tmp_path / f"{name}_ivar.fits", [ivar[0] * inside], geometry, "uK^-2")
+    write_columns(tmp_path / "mask.fits", [(declination > 40).astype(float)], geometry, "")
+    text = toml(two_groups(), analysis='mask = "mask.fits"\n').replace("[200, 400, 600, 800]", "[20, 40, 60]")
+    (tmp_path / "nulls.toml").write_text(text, encoding="utf-8")
+    assert run("judge", str(tmp_path / "nulls.toml")) in (0, 3)
+    summary = json.loads((tmp_path / "results/direction/summary.json").read_text(encoding="utf-8"))
+    cap = 2 * np.pi * (1 - np.sin(np.radians(40))) * np.degrees(1) ** 2
+    assert summary["support"]["area_deg2"] == pytest.approx(cap, rel=0.05)
+    write_car(tmp_path / "mask.fits", np.ones((80, 80)))
+    assert run("judge", str(tmp_path / "nulls.toml")) == 2
+    assert (
+        "error[different-geometry]: The mask mask.fits has projection RA---CAR/DEC--CAR"
+        in capsys.readouterr().err
+    )
