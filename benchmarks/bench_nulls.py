@@ -14,11 +14,11 @@ import time
 
 import numpy as np
 from scipy import fft
+from socm.nulls.noise.simulate import RECOMBINATIONS
 
+from socm.formats.analysis_options import AnalysisOptions
 from socm.nulls.arrays import judge_arrays, weigh_arrays
 from socm.nulls.noise.draws import simulation_shape
-from socm.nulls.noise.simulate import RECOMBINATIONS
-from socm.nulls.options import AnalysisOptions
 
 SIZE = 512
 STEP = np.radians(2 / 60)

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import fft, stats
 
+from socm.formats.analysis_options import AnalysisOptions
 from socm.nulls.arrays import judge_arrays, weigh_arrays
 from socm.nulls.judging.amplitude import make_templates
 from socm.nulls.judging.differences import compare_groups, contrast_splits
 from socm.nulls.judging.family import FamilyMember, correlate_members, judge_family
 from socm.nulls.judging.labels import Membership, correlate_comparisons
-from socm.nulls.options import AnalysisOptions
 
 SIZE = 64
 SIDE_DEG = 16.0

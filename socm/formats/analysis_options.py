@@ -34,11 +34,13 @@ class AnalysisOptions(Part):
     multipole_min: float | None = Field(
         None,
         ge=0,
-        description="Lowest multipole; by default twice the narrowest bin. The mapmaker must not bias what "
-        "lies above it.",
+        description="Lowest multipole; by default four times the narrowest bin: below, bins hold too few "
+        "modes. The mapmaker must not bias what lies above it.",
     )
     multipole_max: float | None = Field(
-        None, gt=0, description="Highest multipole; by default 2/3 of what the pixels hold."
+        None,
+        gt=0,
+        description="Highest multipole; by default 4000, or 2/3 of what the pixels hold if that is less.",
     )
     bin_width: float | None = Field(
         None, gt=0, description="Width of a bin in multipoles; by default the mask's width, at most 18 bins."
@@ -50,10 +52,6 @@ class AnalysisOptions(Part):
         ("TT", "EE", "BB", "TE", "EB", "TB"), min_length=1, description="Spectra that are judged."
     )
     simulations: int = Field(300, ge=1, description="Noise simulations of each test.")
-    covariance: Literal["simulations", "analytic"] = Field(
-        "simulations",
-        description="Where the scatter of spectra comes from: simulated maps, or a count of modes.",
-    )
     kx_min: float = Field(0.0, ge=0, description="Modes with |kx| below this multipole are left out.")
     ky_min: float = Field(0.0, ge=0, description="Modes with |ky| below this multipole are left out.")
     family_level: float = Field(

@@ -11,14 +11,15 @@ import numpy as np
 from pydantic import ValidationError
 
 from socm.diagnostics import Diagnostic, DiagnosticError
+from socm.formats.analysis_options import AnalysisOptions
 from socm.nulls.judging.analysis import TestResult, analyse
 from socm.nulls.judging.differences import combine, compare_groups, contrast_splits
-from socm.nulls.options import AnalysisOptions
 from socm.nulls.pixels.healpix import HealpixGeometry, HealpixPixels
+from socm.nulls.pixels.holes import HoleFilling
 from socm.nulls.pixels.maps import Geometry, Pixelization
 from socm.nulls.pixels.opened import open_maps
 from socm.nulls.pixels.sources import Given, HeldPlanes, Planes, open_given, open_mask
-from socm.nulls.pixels.weights import Array, common_support, common_weight
+from socm.nulls.pixels.weights import HOLE_DEG, Array, common_support, common_weight, small_holes
 
 
 @dataclass(frozen=True)
@@ -26,16 +27,17 @@ class ArrayMaps:
     """Maps and inverse variances in memory, seen through one weight; a `NullMaps`.
 
     maps, inverse_variances: (maps, components, ny, nx) in unit and unit^-2; edge: apodisation (ny, nx), zero
-    where a map has no weight; steps: pixel size (y, x) in radians, negative where the coordinate falls;
-    declination_deg: of each row (ny,); weight: (components, ny, nx).
+    where a map has no weight, but for holes, which are filled; steps: pixel size (y, x) in radians, negative
+    where the coordinate falls; declination_deg: of each row (ny,); weights: (components, ny, nx).
     """
 
     maps: Array
     inverse_variances: Array
     edge: Array
+    holes: HoleFilling
     steps: tuple[float, float]
     declination_deg: Array
-    weight: Array
+    weights: Array
     wcs: Any = None
     healpix: HealpixPixels | None = None
 
@@ -52,18 +54,32 @@ class ArrayMaps:
         sizes = [float(np.degrees(abs(step))) for step in self.steps]
         return (rows[-1] - rows[0] + 1) * sizes[0], (columns[-1] - columns[0] + 1) * sizes[1]
 
-    def combination(self, coefficients: Array) -> Array:
-        """Return sum_k c_k m_k, (components, ny, nx), zero outside the support."""
-        return np.where(self.edge > 0, combine(coefficients, lambda index: self.maps[index]), 0.0)
+    @property
+    def letters(self) -> str:
+        """What the planes are: "T", "QU" or "TQU"."""
+        return {1: "T", 2: "QU", 3: "TQU"}[self.maps.shape[1]]
 
-    def variance(self, coefficients: Array) -> Array:
-        """Return sum_k c_k^2 / w_k, (components, ny, nx), zero outside the support."""
-        total = np.zeros(self.maps.shape[1:])
-        inside = np.broadcast_to(self.edge > 0, total.shape)
+    def weight(self, component: int) -> Array:
+        """Return the common weight of a component (ny, nx)."""
+        weight: Array = self.weights[component]
+        return weight
+
+    def combination(self, coefficients: Array, component: int) -> Array:
+        """Return sum_k c_k m_k of a component (ny, nx), zero outside the support."""
+        total = combine(coefficients, lambda index: self.maps[index, component].astype(float))
+        plane = np.where(self.edge > 0, total, 0.0)
+        self.holes.fill(plane)
+        return plane
+
+    def variance(self, coefficients: Array, component: int) -> Array:
+        """Return sum_k c_k^2 / w_k of a component (ny, nx), zero outside the support."""
+        total = np.zeros(self.shape)
         for index in np.flatnonzero(coefficients):
-            part = np.zeros_like(total)
-            np.divide(coefficients[index] ** 2, self.inverse_variances[index], out=part, where=inside)
+            weight = self.inverse_variances[index, component]
+            part = np.zeros(self.shape)
+            np.divide(coefficients[index] ** 2, weight, out=part, where=(self.edge > 0) & (weight > 0))
             total += part
+        self.holes.fill(total)
         return total
 
 
@@ -77,20 +93,27 @@ def weigh_arrays(
 ) -> ArrayMaps:
     """Return maps under their common weight; see `ArrayMaps` for shapes and units.
 
-    edge is made zero where a map has no weight. Q and U share the weight of the sum of their variances.
+    Where a map has no weight the edge is made zero, but for small holes, which are filled. Q and U share the
+    weight of the sum of their variances.
     """
-    weights, support = [], edge > 0
+    support = edge > 0
     variances = []
     for component in range(maps.shape[1]):
         inside, variance = common_support(inverse_variances[:, component])
         support = support & inside
         variances.append(variance)
-    edge = np.where(support, edge, 0.0)
-    weights = [common_weight(edge, variances[0])]
-    if len(variances) == 3:
-        weights += [common_weight(edge, variances[1] + variances[2])] * 2
+    largest = int(HOLE_DEG**2 / abs(np.degrees(steps[0]) * np.degrees(steps[1])))
+    small = small_holes(support, largest) & (edge > 0)
+    holes = HoleFilling(support, small)
+    edge = np.where(support | small, edge, 0.0)
+    totals = variances[:1] if len(variances) != 2 else []
+    if len(variances) > 1:
+        totals += [variances[-2] + variances[-1]] * 2
+    for total in totals:
+        holes.fill(total)
     rows = np.zeros(edge.shape[0]) if declination_deg is None else declination_deg
-    return ArrayMaps(maps, inverse_variances, edge, steps, rows, np.stack(weights), wcs)
+    weight = np.stack([common_weight(edge, total) for total in totals])
+    return ArrayMaps(maps, inverse_variances, edge, holes, steps, rows, weight, wcs)
 
 
 def judge_arrays(

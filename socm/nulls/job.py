@@ -16,24 +16,20 @@ from socm.formats.null_products import (
     PTES,
     SPECTRA,
     SUMMARY,
-    HalfDifference,
-    MeanDifference,
-    Rms,
     SplitSummary,
     Summary,
     Support,
     format_spectra,
 )
 from socm.formats.null_spec import NullSpecification, Split
+from socm.nulls.half_differences import write_half_differences
 from socm.nulls.inputs import assess_coverage, read_test
 from socm.nulls.judging.analysis import analyse
-from socm.nulls.judging.differences import Comparison, list_comparisons
-from socm.nulls.pixels.maps import read_total_hits, write_planes
+from socm.nulls.judging.differences import list_comparisons
+from socm.nulls.pixels.maps import read_total_hits
 from socm.nulls.pixels.opened import OpenTest, open_test
-from socm.nulls.pixels.pictures import draw_difference
 from socm.nulls.pixels.sources import SplitMap
-from socm.nulls.pixels.weights import Array, weighted_rms
-from socm.nulls.products import describe_result, file_name, finite_or_none, spectra_arrays
+from socm.nulls.products import describe_result, finite_or_none, spectra_arrays
 
 
 def run_test(specification: Path, output_dir: Path, threads: int = 1) -> Summary:
@@ -60,7 +56,7 @@ def run_test(specification: Path, output_dir: Path, threads: int = 1) -> Summary
         ptes = describe_result(test, result, [split.name for split in splits if split.uncovered])
         contents = {PTES: format_document(ptes), SPECTRA: format_spectra(spectra_arrays(result), ptes)}
         output_dir.mkdir(parents=True, exist_ok=True)
-        written = [write_differences(opened, comparison, output_dir) for comparison in comparisons]
+        differences, means = write_half_differences(opened, comparisons, output_dir)
         rests_on = read.result()
     _check_unchanged(rests_on)
     summary = Summary(
@@ -71,8 +67,8 @@ def run_test(specification: Path, output_dir: Path, threads: int = 1) -> Summary
         options=test.analysis,
         support=_describe_support(opened),
         splits=splits,
-        differences=tuple(row for rows, _ in written for row in rows),
-        comparisons=tuple(mean for _, mean in written),
+        differences=differences,
+        comparisons=means,
         rests_on=rests_on,
         products={name: sha256(content).hexdigest() for name, content in contents.items()},
     ).sealed()
@@ -91,75 +87,8 @@ def _check_unchanged(records: Sequence[FileRecord]) -> None:
     problems.raise_if_errors()
 
 
-def write_differences(
-    opened: OpenTest, comparison: Comparison, output_dir: Path
-) -> tuple[list[HalfDifference], MeanDifference]:
-    """Write the half differences of a comparison as FITS and PNG, and a PNG of their mean.
-
-    Returns a summary row for each, and one for the mean, which holds all of the comparison's data: half
-    differences of two comparisons may be the same maps, their means are not.
-    """
-    rows = []
-    names = opened.splits
-    shown = comparison.legs[: comparison.shown]
-    total = [np.zeros(opened.geometry.shape) for _ in range(opened.components)]
-    for number, legs in enumerate(shown, 1):
-        stem = f"d_{file_name(comparison.name)}_{number}"
-        planes = [opened.difference(legs, component) for component in range(opened.components)]
-        write_planes(output_dir / f"{stem}.fits", planes, len(planes), opened.geometry, opened.unit)
-        title = f"{comparison.label}, half difference {number} of {comparison.shown}"
-        shown_as = _show(opened, comparison, legs, planes, output_dir / f"{stem}.png", title)
-        rows.append(
-            HalfDifference(
-                **shown_as.model_dump(),
-                number=number,
-                plus=tuple(name for name, leg in zip(names, legs, strict=True) if leg > 0),
-                minus=tuple(name for name, leg in zip(names, legs, strict=True) if leg < 0),
-                file=f"{stem}.fits",
-            )
-        )
-        for component, plane in enumerate(planes):
-            total[component] += plane
-    mean = [plane / len(shown) for plane in total]
-    picture = output_dir / f"d_{file_name(comparison.name)}.png"
-    return rows, _show(opened, comparison, shown.mean(axis=0), mean, picture, comparison.label)
-
-
-def _show(
-    opened: OpenTest, comparison: Comparison, legs: Array, planes: Sequence[Array], picture: Path, title: str
-) -> MeanDifference:
-    """Draw a difference of a comparison and return what is said of it."""
-    draw_difference(
-        picture,
-        planes,
-        opened.weights[0],
-        opened.geometry,
-        title=f"{opened.name}: {title}",
-        unit=opened.unit,
-    )
-    return MeanDifference(
-        comparison=comparison.name,
-        label=comparison.label,
-        picture=picture.name,
-        rms={
-            opened.letters[component]: _compare_rms(opened, legs, component, plane)
-            for component, plane in enumerate(planes)
-        },
-    )
-
-
-def _compare_rms(opened: OpenTest, legs: Array, component: int, plane: Array) -> Rms:
-    weight = opened.weight_of(component)
-    measured = weighted_rms(plane, weight)
-    expected = weighted_rms(np.sqrt(opened.expected_variance(legs, component)), weight)
-    ratio = measured / expected if expected > 0 else None
-    return Rms(
-        measured=finite_or_none(measured), expected=finite_or_none(expected), ratio=finite_or_none(ratio)
-    )
-
-
 def _describe_support(opened: OpenTest) -> Support:
-    inside = opened.weights[0] > 0
+    inside = opened.support
     return Support(
         shape=opened.geometry.shape,
         pixel_arcmin=tuple(60 * size for size in opened.geometry.pixel_deg),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from socm.diagnostics import Diagnostic, DiagnosticError
+from socm.formats.analysis_options import AnalysisOptions
 from socm.nulls.judging.amplitude import Freedom, found_amplitude, make_templates
 from socm.nulls.judging.differences import Comparison
 from socm.nulls.judging.flags import flag
@@ -23,62 +23,33 @@ from socm.nulls.judging.statistics import (
     pte,
     rank_pte,
 )
-from socm.nulls.noise.levels import match_levels
+from socm.nulls.noise.draws import draw_products
+from socm.nulls.noise.levels import family_powers, match_levels
+from socm.nulls.noise.local import WeightedFields, measure_local_noise
+from socm.nulls.noise.mixing import mix_bins
 from socm.nulls.noise.signs import can_flip, flip_products
-from socm.nulls.noise.simulate import simulate_products
-from socm.nulls.noise.wishart import draw_products
-from socm.nulls.options import AnalysisOptions
-from socm.nulls.pixels.healpix import HealpixPixels
 from socm.nulls.pixels.maps import COMPONENTS
 from socm.nulls.pixels.weights import Array
 from socm.nulls.sky.flat import cross_products
-from socm.nulls.sky.protocols import Sky
+from socm.nulls.sky.protocols import MapsOnSky, Sky
 from socm.nulls.sky.skies import choose_sky
 
-MOST_PAIRS = 8
-"""Pairs of sub-splits of a group whose differences are used to measure the noise."""
 
-
-class NullMaps(Protocol):
+class NullMaps(MapsOnSky, Protocol):
     """The maps of a test, wherever they are: what they share, and combinations of them on demand."""
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """Pixels (ny, nx), or (n,) of HEALPix."""
+    def letters(self) -> str:
+        """What the planes are: "T", "QU" or "TQU"."""
 
-    @property
-    def steps(self) -> tuple[float, float]:
-        """Size of a pixel (y, x) on the sky in radians, negative where the coordinate falls."""
+    def weight(self, component: int) -> Array:
+        """Return the common weight of a component (pixels)."""
 
-    @property
-    def declination_deg(self) -> Array:
-        """Declination of each row (ny,)."""
+    def combination(self, coefficients: Array, component: int) -> Array:
+        """Return sum_k c_k m_k of a component (pixels), zero outside the support."""
 
-    @property
-    def edge(self) -> Array:
-        """The apodisation (ny, nx)."""
-
-    @property
-    def weight(self) -> Array:
-        """The common weight of each component, (components, ny, nx)."""
-
-    @property
-    def sides_deg(self) -> tuple[float, float]:
-        """Height and width of the support on the sky."""
-
-    @property
-    def wcs(self) -> Any:
-        """The maps' WCS; None for maps known to be flat, and for HEALPix."""
-
-    @property
-    def healpix(self) -> HealpixPixels | None:
-        """The pixels of HEALPix maps; None for maps of rows and columns."""
-
-    def combination(self, coefficients: Array) -> Array:
-        """Return sum_k c_k m_k, (components, ny, nx), zero outside the support."""
-
-    def variance(self, coefficients: Array) -> Array:
-        """Return sum_k c_k^2 / w_k, (components, ny, nx), zero outside the support."""
+    def variance(self, coefficients: Array, component: int) -> Array:
+        """Return sum_k c_k^2 / w_k of a component (pixels), zero outside the support."""
 
 
 @dataclass(frozen=True)
@@ -157,11 +128,9 @@ def analyse(
     share their simulations. Raises DiagnosticError if bins or simulations don't fit the maps.
     """
     sky = choose_sky(maps, options, threads)
-    spectra = choose_spectra(options, len(maps.weight))
+    spectra = choose_spectra(options, len(maps.letters))
     judged = [comparison for comparison in comparisons if comparison.has_cross]
     unjudged = tuple(comparison.name for comparison in comparisons if not comparison.has_cross)
-    fractions = _mode_fractions(maps, comparisons[0].legs[0])
-    freedom, spread = sky.counts * fractions[0], Freedom(sky.counts * fractions[1], sky.counts * fractions[2])
     if (sky.counts < 2).any():
         raise DiagnosticError(
             Diagnostic(
@@ -169,27 +138,30 @@ def analyse(
             )
         )
     if not judged:
-        return TestResult(sky.name, sky.edges, sky.multipoles, freedom, spectra, "none", (), unjudged)
+        return TestResult(sky.name, sky.edges, sky.multipoles, sky.counts, spectra, "none", (), unjudged)
     check_simulations(options.simulations, len(sky.counts))
     count = judged[0].legs.shape[1]
     fields = judged[0].legs if families == 2 else np.eye(count)
-    members = [range(len(fields))] if families == 2 else np.split(np.arange(count), families)
-    norm = sky.normalization(maps.weight)[:, None, :, None, :]
-    measured = norm * _field_products(maps, fields, sky)
+    members = [list(part) for part in np.array_split(range(len(fields)), 1 if families == 2 else families)]
+    weighted = weigh_fields(maps, fields, sky)
+    measured = weighted.products
     root = np.random.SeedSequence([seed, zlib.crc32(name.encode())])
-    drawing, systematics = root.spawn(2)
+    drawing, systematics, whitening = root.spawn(3)
     forms = [make_forms(comparison, fields) for comparison in judged]
+    density = sky.counts / sky.area
+    spread = Freedom(density / weighted.own, density / weighted.mixed)
     if families == 2 and can_flip(len(fields), options):
-        source, simulated = "sign flips", flip_products(measured, options.simulations, drawing)
-    elif options.covariance == "analytic":
-        source = "analytic"
-        simulated = draw_products(
-            _noise_power(measured, forms), freedom, len(fields), options.simulations, drawing
-        )
+        source, freedom = "sign flips", density / weighted.noise
+        simulated = flip_products(measured, options.simulations, drawing)
     else:
-        source = "simulations"
-        simulated = norm * _simulate(maps, fields, members, sky, options.simulations, drawing)
-    if source != "sign flips":
+        source = "local spectra"
+        coarse = weighted.coarse
+        powers = family_powers(measured, members)
+        local = measure_local_noise(coarse, members, powers, sky, whitening)
+        mixing = mix_bins(coarse, sky)
+        simulated, freedom = draw_products(
+            powers, members, local, density, mixing, options.simulations, drawing
+        )
         simulated = match_levels(simulated, measured, judged, fields, freedom)
     results = tuple(
         _judge_comparison(comparison, form, measured, simulated, spectra, sky, spread, systematics)
@@ -213,71 +185,68 @@ def choose_spectra(options: AnalysisOptions, components: int) -> tuple[str, ...]
     return spectra
 
 
-def _mode_fractions(maps: NullMaps, leg: Array) -> tuple[float, float, float]:
-    """Return the part of the modes that count for noise, for a systematic, and for their product.
+@dataclass(frozen=True)
+class FieldProducts:
+    """What is kept of the fields of a test under its weight.
 
-    <W^2 a> <W^2 b> / <W^4 a b>, with a and b the variance v of a leg for noise, 1 for a systematic.
+    products: (bins, fields, C, fields, C), normalised; coarse: the fields themselves, on a coarse grid.
+    noise, own, mixed: sr^-1, mean over components of the integrals of W^4 a b over those of W^2 a and W^2 b,
+    with a and b the variance v of a field, 1, or one of each: effective modes are their density over these.
     """
-    fractions = []
-    for weight, variance in zip(maps.weight, maps.variance(leg), strict=True):
-        flat, noise = weight**2, weight**2 * variance
-        pairs = ((noise, noise), (flat, flat), (flat, noise))
-        fractions.append([np.mean(one) * np.mean(other) / np.mean(one * other) for one, other in pairs])
-    noise_part, own_part, mixed_part = np.mean(fractions, axis=0)
-    return float(noise_part), float(own_part), float(mixed_part)
+
+    products: Array
+    coarse: WeightedFields
+    noise: float
+    own: float
+    mixed: float
 
 
-def _field_products(maps: NullMaps, fields: Array, sky: Sky) -> Array:
-    modes = np.stack([sky.modes(maps.combination(field) * maps.weight) for field in fields])
-    count, components, size = modes.shape
-    fields_of_modes = modes.reshape(count * components, size)
-    sums = cross_products(fields_of_modes, fields_of_modes, sky.starts)
-    return sums.reshape(-1, count, components, count, components)
+def weigh_fields(maps: NullMaps, fields: Array, sky: Sky) -> FieldProducts:
+    """Return the fields of a test; each plane of each map is read once, and few are held at a time."""
+    size, count = len(maps.letters), len(fields)
+    # Q and U make E and B together.
+    parts = {1: ((0,),), 2: ((0, 1),), 3: ((0,), (1, 2))}[size]
+    modes = np.empty((count, size, int(sky.starts[-1])), np.complex64)
+    coarse = np.empty((count, size, *sky.grid.shape), np.float32)
+    depths = np.empty_like(coarse)
+    norm = np.empty((len(sky.counts), size, size))
+    overlaps = np.empty((size, 3))
+    for part in parts:
+        weights = [maps.weight(component) for component in part]
+        for number, field in enumerate(fields):
+            planes = np.empty((len(part), *maps.shape), np.float32)
+            for place, component in enumerate(part):
+                planes[place] = maps.combination(field, component) * weights[place]
+            modes[number, list(part)], coarse[number, list(part)] = sky.take(planes)
+            del planes
+            for place, component in enumerate(part):
+                noise = maps.variance(field, component)
+                noise *= weights[place]
+                noise *= weights[place]
+                depths[number, component] = sky.coarsen(noise)
+                if number == 0:
+                    overlaps[component] = _overlaps(weights[place], noise, sky)
+    for one in range(size):
+        for other in range(one, size):
+            norm[:, one, other] = sky.normalization(maps.weight(one), maps.weight(other))
+            norm[:, other, one] = norm[:, one, other]
+    flat = modes.reshape(count * size, -1)
+    sums = cross_products(flat, flat, sky.starts).reshape(-1, count, size, count, size)
+    noise_part, own_part, mixed_part = overlaps.mean(axis=0)
+    return FieldProducts(
+        products=norm[:, None, :, None, :] * sums,
+        coarse=WeightedFields(coarse, np.maximum(depths, 0, out=depths), sky.grid),
+        noise=float(noise_part),
+        own=float(own_part),
+        mixed=float(mixed_part),
+    )
 
 
-def _noise_power(measured: Array, forms: Sequence[Forms]) -> Array:
-    """Return the noise power of one field, (bins, components, components): what legs don't share."""
-    total = sum(np.einsum("bkxly,kl->bxy", measured, form.noise) / form.per_field for form in forms)
-    mean: Array = np.asarray(total) / len(forms)
-    return mean
-
-
-def _simulate(
-    maps: NullMaps,
-    fields: Array,
-    members: Sequence[Iterable[int]],
-    sky: Sky,
-    count: int,
-    seed: np.random.SeedSequence,
-) -> Array:
-    modulations = np.stack([maps.weight * np.sqrt(maps.variance(field)) for field in fields])
-    families = []
-    for member in members:
-        family = tuple(member)
-        pairs = _pairs_of(len(family))
-        chosen = [(family[one], family[other]) for one, other in pairs]
-        families.append((family, pairs, _whitened_differences(maps, fields, chosen)))
-    draws = sky.make_draws(families, maps.edge, modulations, seed)
-    products = simulate_products(draws.draw, len(fields), draws.starts, count)
-    # Own products of a field are its noise power; crosses between fields are what varies about zero.
-    between = (~np.eye(len(fields), dtype=bool))[:, None, :, None]
-    return np.where(between, products * draws.spread[:, None, :], products)
-
-
-def _pairs_of(size: int) -> list[tuple[int, int]]:
-    """Return the pairs of places among so many fields whose differences show the noise."""
-    pairs = list(combinations(range(size), 2))
-    if len(pairs) > MOST_PAIRS:
-        return [(one, (one + 1) % size) for one in range(MOST_PAIRS)]
-    return pairs
-
-
-def _whitened_differences(maps: NullMaps, fields: Array, pairs: Sequence[tuple[int, int]]) -> Iterator[Array]:
-    """Yield differences of pairs of fields over the root of the variance expected of them."""
-    for one, other in pairs:
-        variance = maps.variance(fields[one] - fields[other])
-        difference = maps.combination(fields[one] - fields[other])
-        yield np.divide(difference, np.sqrt(variance), out=np.zeros_like(difference), where=variance > 0)
+def _overlaps(weight: Array, noise: Array, sky: Sky) -> list[float]:
+    """Return the integrals of `FieldProducts` for one component; noise: W^2 v (ny, nx)."""
+    flat = weight**2
+    pairs = ((noise, noise), (flat, flat), (flat, noise))
+    return [sky.integrate(one * other) / (sky.integrate(one) * sky.integrate(other)) for one, other in pairs]
 
 
 def _judge_comparison(

@@ -1,106 +1,107 @@
-"""Draws stationary noise of a given power on a flat grid."""
+"""Noise simulations as products of modes, drawn from the distribution that Gaussian modes have."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from socm.nulls.noise.local import LocalNoise
 from socm.nulls.pixels.weights import Array
-from socm.nulls.sky.flat import Modes
 
-Single = NDArray[np.float32]
-SingleModes = NDArray[np.complex64]
+EXACT = 64
+"""Degrees of freedom up to which modes are drawn one by one; beyond, Bartlett's decomposition serves."""
 
 
-class Normals:
-    """A fast source of normal numbers: 16 random bits each, through a table of quantiles.
+def draw_products(
+    powers: Array,
+    families: Sequence[Sequence[int]],
+    noise: LocalNoise,
+    density: Array,
+    mixing: Array,
+    count: int,
+    seed: np.random.SeedSequence,
+) -> tuple[Array, Array]:
+    """Return products of simulated noise, (count, bins, fields, C, fields, C), and bins' effective modes.
 
-    Four times as fast as the exact generator; a transform mixes thousands of numbers into each mode, so that
-    the table's end at 4.3 sigma doesn't show. Same seed, same numbers.
+    powers: noise power of a field of each family (families, bins, C, C); density: modes of a bin for each
+    steradian (bins,); mixing: see `bin_mixing`. Products of fields have mean zero, and the covariance between
+    spectra and bins that `noise` and `mixing` say; they are made of Wishart distributed ones with as many
+    degrees of freedom, so that bins with few modes have the long tails that they should.
     """
-
-    def __init__(self, seed: np.random.SeedSequence) -> None:
-        from scipy import special
-
-        self._bits = np.random.SFC64(seed)
-        table = special.ndtri((np.arange(65536) + 0.5) / 65536)
-        self._table = (table / table.std()).astype(np.float32)
-
-    def draw(self, shape: Sequence[int]) -> Single:
-        """Return independent numbers of mean 0 and variance 1."""
-        size = int(np.prod(shape))
-        bits = self._bits.random_raw(-(-size // 4)).view(np.uint16)[:size]
-        numbers: Single = self._table.take(bits, mode="clip").reshape(shape)
-        return numbers
-
-
-def factor_power(power: Modes) -> SingleModes:
-    """Return the lower Cholesky factor of the power at each mode, ready for a real transform to make maps.
-
-    A real transform keeps half of the plane and, on its edges (lowest and highest column), half of the
-    variance of what it is given; the factor makes up for it.
-    """
-    components = len(power)
-    lower = np.zeros(power.shape, dtype=np.complex128)
-    for row in range(components):
-        for column in range(row + 1):
-            rest = power[row, column] - sum(lower[row, k] * lower[column, k].conj() for k in range(column))
-            if row == column:
-                lower[row, row] = np.sqrt(np.maximum(rest.real, power[row, row].real * 1e-6))
-            else:
-                lower[row, column] = rest / np.maximum(lower[column, column].real, 1e-300)
-    lower /= np.sqrt(2)
-    lower[..., 0] *= np.sqrt(2)
-    lower[..., -1] *= np.sqrt(2)
-    return lower.astype(np.complex64)
+    family = {field: number for number, members in enumerate(families) for field in members}
+    size, components = len(family), powers.shape[-1]
+    within = np.diag(mixing)
+    covariance = _covariances(powers, noise, within / density)
+    freedom = _effective_modes(covariance, powers)
+    rng = np.random.default_rng(seed)
+    unit = np.stack(
+        [_unit_deviations(rng, modes, size * components, count) for modes in freedom], axis=1
+    ).reshape(count, len(freedom), size, components, size, components)
+    root = _root(mixing / np.sqrt(np.outer(within, within)))
+    result = np.empty_like(unit)
+    for one in range(size):
+        for other in range(one, size):
+            pair = (family[one], family[other])
+            deviation = unit[:, :, one, :, other, :].reshape(count, len(freedom), components**2)
+            mixed = np.einsum("ab,sbx->sax", root, deviation)
+            shaped = np.einsum("bxy,sby->sbx", _root(covariance[pair]), mixed)
+            if one != other:
+                shaped *= np.sqrt(noise.pairs[one, other])
+            shaped = shaped.reshape(count, len(freedom), components, components)
+            turned = np.swapaxes(shaped, -1, -2)
+            if one == other:
+                shaped = turned = (shaped + turned) / 2
+            result[:, :, one, :, other, :] = shaped
+            result[:, :, other, :, one, :] = turned
+        result[:, :, one, :, one, :] += powers[family[one]]
+    return result, freedom
 
 
-def draw_maps(lower: SingleModes, normals: Normals, shape: tuple[int, int]) -> Single:
-    """Return one draw of stationary noise, (components, ny, nx), from the factor of its power."""
-    from scipy import fft
-
-    white = normals.draw((*lower.shape[1:], 2)).view(np.complex64)[..., 0]
-    maps: Single = fft.irfft2(_colour(lower, white), s=shape, norm="forward", workers=1, overwrite_x=True)
-    return maps
-
-
-def _colour(lower: SingleModes, white: SingleModes) -> SingleModes:
-    """Return lower @ white at each mode, (components, ny, nx // 2 + 1)."""
-    plane = np.empty_like(white)
-    for row in range(len(white)):
-        np.multiply(lower[row, row], white[row], out=plane[row])
-        for column in range(row):
-            plane[row] += lower[row, column] * white[column]
-    return plane
+def _covariances(powers: Array, noise: LocalNoise, scatter: Array) -> Array:
+    """Return covariances of cross-spectra, (families, families, bins, C², C²)."""
+    families, bins, components, _ = powers.shape
+    root = np.sqrt(np.einsum("fbxx->fbx", powers))
+    scale = np.einsum("fbx,gby->fgbxy", root, root) * np.sqrt(noise.inverse_area)[:, :, None]
+    full = np.einsum("fgbxy,fgbvw->fgbxyvw", scale, scale) * noise.contrast
+    matrix = full.reshape(families, families, bins, components**2, components**2)
+    matrix = matrix * scatter[:, None, None]
+    symmetric: Array = (matrix + np.swapaxes(matrix, -1, -2)) / 2
+    return symmetric
 
 
-def simulation_shape(shape: tuple[int, int], steps: tuple[float, float], highest: float) -> tuple[int, int]:
-    """Return the coarsest grid (ny', nx') that holds multipoles up to `highest`, with a tenth to spare."""
-    from scipy import fft
-
-    sizes = []
-    for size, step in zip(shape, steps, strict=True):
-        needed = 2 * (1.1 * highest * size * abs(step) / (2 * np.pi) + 8)
-        even = 2 * fft.next_fast_len(int(np.ceil(needed / 2)), real=True)
-        sizes.append(even if even < 0.95 * size else size)
-    return sizes[0], sizes[1]
-
-
-def resample(maps: Array, shape: tuple[int, int]) -> Single:
-    """Return maps (..., ny, nx) on a coarser grid (ny', nx') over the same sky: their lowest modes."""
-    from scipy import fft
-
-    if maps.shape[-2:] == shape:
-        return maps.astype(np.float32)
-    plane = crop_modes(fft.fft2(maps, norm="forward", workers=1), shape)
-    coarse = fft.ifft2(np.fft.ifftshift(plane, axes=(-2, -1)), norm="forward", workers=1)
-    return np.ascontiguousarray(coarse.real, dtype=np.float32)
+def _effective_modes(covariance: Array, powers: Array) -> Array:
+    """Return (bins,) the geometric mean over families and own spectra of power² over its variance."""
+    own = np.einsum("fbxx->fbx", powers)
+    components = own.shape[-1]
+    places = [x * components + x for x in range(components)]
+    logs = [
+        np.log(own[family] ** 2 / covariance[family, family][:, places, places])
+        for family in range(len(powers))
+    ]
+    modes: Array = np.exp(np.mean(logs, axis=(0, 2)))
+    return modes
 
 
-def crop_modes(plane: Modes, shape: tuple[int, int]) -> Modes:
-    """Return the lowest modes of a whole plane (..., ny, nx), centred: (..., ny', nx')."""
-    centred = np.fft.fftshift(plane, axes=(-2, -1))
-    y, x = (centred.shape[-2] // 2 - shape[0] // 2, centred.shape[-1] // 2 - shape[1] // 2)
-    return centred[..., y : y + shape[0], x : x + shape[1]]
+def _unit_deviations(rng: np.random.Generator, modes: float, size: int, count: int) -> Array:
+    """Return mean products of Gaussian modes less their mean, over their scatter: (count, size, size)."""
+    if modes < max(EXACT, size + 1):
+        number: float = max(2, round(modes))
+        white = rng.standard_normal((count, size, int(number)))
+        product = white @ np.swapaxes(white, 1, 2) / number
+    else:
+        number = modes
+        factor = np.tril(rng.standard_normal((count, size, size)), -1)
+        factor[:, np.arange(size), np.arange(size)] = np.sqrt(
+            rng.chisquare(modes - np.arange(size), (count, size))
+        )
+        product = factor @ np.swapaxes(factor, 1, 2) / modes
+    deviation: Array = (product - np.eye(size)) * np.sqrt(number)
+    return deviation
+
+
+def _root(matrix: Array) -> Array:
+    """Return the symmetric root of matrices (..., n, n), whose negative eigenvalues count as zero."""
+    values, vectors = np.linalg.eigh(matrix)
+    root: Array = (vectors * np.sqrt(np.maximum(values, 0))[..., None, :]) @ np.swapaxes(vectors, -1, -2)
+    return root

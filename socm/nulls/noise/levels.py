@@ -13,6 +13,21 @@ LIMITS = (0.1, 10.0)
 """A map's noise power over what the others and its inverse variance let expect is kept within these."""
 
 
+def family_powers(measured: Array, families: Sequence[Sequence[int]]) -> Array:
+    """Return the noise power of a field of each family, (families, bins, C, C): what its fields don't share.
+
+    measured: products (bins, fields, C, fields, C).
+    """
+    found = []
+    for members in families:
+        part = measured[:, list(members)][:, :, :, list(members)]
+        own = np.einsum("bkxky->bxy", part)
+        shared = np.einsum("bkxly->bxy", part) - own
+        size = len(members)
+        found.append(own / size - (shared + np.swapaxes(shared, 1, 2)) / 2 / (size * (size - 1)))
+    return np.stack(found)
+
+
 def match_levels(
     simulated: Array, measured: Array, comparisons: Sequence[Comparison], fields: Array, freedom: Array
 ) -> Array:

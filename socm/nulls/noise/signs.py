@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from socm.nulls.options import AnalysisOptions
+from socm.formats.analysis_options import AnalysisOptions
 from socm.nulls.pixels.weights import Array
 
 
 def can_flip(fields: int, options: AnalysisOptions) -> bool:
     """Return whether half differences have sign patterns enough: 2^(n - 1) at least twice the simulations."""
-    return options.covariance == "simulations" and 2 ** (fields - 1) >= 2 * options.simulations
+    return bool(2 ** (fields - 1) >= 2 * options.simulations)
 
 
 def flip_products(products: Array, count: int, seed: np.random.SeedSequence) -> Array:

@@ -119,7 +119,7 @@ class HealpixGeometry:
         """
         if width_deg <= 0:
             return support.astype(float)
-        filled = support | self.small_holes(support, int(width_deg**2 / self.pixel_area_deg2[0]))
+        filled = support | self._small_holes(support, int(width_deg**2 / self.pixel_area_deg2[0]))
         inside = np.flatnonzero(filled)
         around = np.unique(self.neighbours(inside))
         outside = around[(around >= 0) & ~filled[around]]
@@ -130,7 +130,11 @@ class HealpixGeometry:
             edge[inside] = 0.5 - 0.5 * np.cos(np.pi * np.clip(distance / width_deg, 0, 1))
         return np.where(support, edge, 0.0)
 
-    def small_holes(self, support: Mask, largest: int) -> Mask:
+    def small_holes(self, support: Mask) -> Mask:
+        """Return no pixels: holes of HEALPix maps are not filled."""
+        return np.zeros(support.shape, bool)
+
+    def _small_holes(self, support: Mask, largest: int) -> Mask:
         """Return the pixels (npix,) of holes in the support that have at most `largest` pixels."""
         from scipy import sparse
 

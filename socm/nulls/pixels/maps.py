@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import warnings
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from socm.diagnostics import Diagnostic, DiagnosticError
-from socm.nulls.pixels.weights import Array, Mask, apodization, support_sides_deg
+from socm.nulls.pixels.weights import HOLE_DEG, Array, Mask, apodization, small_holes, support_sides_deg
 
 COMPONENTS = {1: "T", 2: "QU", 3: "TQU"}
 """What the planes of a map are, by their number."""
@@ -69,6 +70,9 @@ class Pixelization(Protocol):
 
     def apodization(self, support: Mask, width_deg: float) -> Array:
         """Return a plane that rises as a cosine from 0 at the support's edge to 1 at the width."""
+
+    def small_holes(self, support: Mask) -> Mask:
+        """Return the pixels of holes in the support that are filled from their surroundings."""
 
     def window(self, inside: Mask) -> Window:
         """Return the pixels that need to be kept of planes that count inside alone."""
@@ -135,9 +139,14 @@ class Geometry:
         """Return height and width on the sky of the rectangle that holds the support (ny, nx)."""
         return support_sides_deg(self, support)
 
-    def apodization(self, support: Mask, width_deg: float) -> Array:
+    def apodization(self, filled: Mask, width_deg: float) -> Array:
         """Return a cosine edge (ny, nx); see `socm.nulls.pixels.weights.apodization`."""
-        return apodization(self, support, width_deg)
+        return apodization(self, filled, width_deg)
+
+    def small_holes(self, support: Mask) -> Mask:
+        """Return the pixels (ny, nx) of holes in the support that are filled from their surroundings."""
+        pixel_deg2 = float(np.mean(self.pixel_area_deg2[support.any(axis=1)]))
+        return small_holes(support, int(HOLE_DEG**2 / pixel_deg2))
 
     def window(self, inside: Mask) -> Window:
         """Return rows and columns of the rectangle that holds the support (ny, nx), and a little more."""
@@ -247,27 +256,33 @@ def read_total_hits(path: Path) -> float:
     return float(np.nansum(read_header(path).read(0)))
 
 
-def write_planes(path: Path, planes: Iterable[Array], count: int, geometry: Pixelization, unit: str) -> None:
-    """Write planes one after the other as one FITS map, float32, on the pixels they are on."""
+class MapStream:
+    """A FITS map (planes, pixels) of float32 that is written plane by plane."""
+
+    def __init__(self, write: Callable[[Array], None]) -> None:
+        self.write = write
+        """Write the next plane."""
+
+
+@contextmanager
+def stream_map(path: Path, count: int, geometry: Pixelization, unit: str) -> Iterator[MapStream]:
+    """Open a FITS map to write; it is in its place when all planes are written, and not before."""
+    from astropy.io import fits
+
     from socm.nulls.pixels.healpix import HealpixGeometry, write_columns
 
     partial = path.with_name(f".{path.name}.partial")
     partial.unlink(missing_ok=True)
     if isinstance(geometry, HealpixGeometry):
-        write_columns(partial, list(planes), geometry, unit)
+        planes: list[Array] = []
+        yield MapStream(planes.append)
+        write_columns(partial, planes, geometry, unit)
     elif isinstance(geometry, Geometry):
-        _write_image(partial, planes, count, geometry, unit)
+        header = fits.Header([("SIMPLE", True), ("BITPIX", -32), ("NAXIS", 3)])
+        for axis, length in enumerate((geometry.shape[1], geometry.shape[0], count), 1):
+            header[f"NAXIS{axis}"] = length
+        header.extend(geometry.wcs.to_header(relax=True), update=True)
+        header["BUNIT"] = unit
+        with fits.StreamingHDU(partial, header) as stream:
+            yield MapStream(lambda plane: stream.write(np.asarray(plane, dtype=">f4")))
     partial.replace(path)
-
-
-def _write_image(path: Path, planes: Iterable[Array], count: int, geometry: Geometry, unit: str) -> None:
-    from astropy.io import fits
-
-    header = fits.Header([("SIMPLE", True), ("BITPIX", -32), ("NAXIS", 3)])
-    for axis, length in enumerate((geometry.shape[1], geometry.shape[0], count), 1):
-        header[f"NAXIS{axis}"] = length
-    header.extend(geometry.wcs.to_header(relax=True), update=True)
-    header["BUNIT"] = unit
-    with fits.StreamingHDU(path, header) as stream:
-        for plane in planes:
-            stream.write(np.asarray(plane, dtype=">f4"))

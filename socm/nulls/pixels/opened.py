@@ -13,8 +13,8 @@ import numpy as np
 from socm.diagnostics import Collector, Diagnostic, DiagnosticError
 from socm.formats.analysis_options import AnalysisOptions
 from socm.formats.null_spec import NullSpecification
-from socm.nulls.judging.differences import combine
 from socm.nulls.pixels.healpix import HealpixGeometry, HealpixPixels
+from socm.nulls.pixels.holes import HoleFilling
 from socm.nulls.pixels.maps import COMPONENTS, Geometry, Pixelization, Window
 from socm.nulls.pixels.sources import MAP, WEIGHT, SplitMap, open_files, open_mask
 from socm.nulls.pixels.weights import Array, Mask, common_support, common_weight
@@ -28,9 +28,10 @@ and within the second number of what it would promise as a variance."""
 class OpenTest:
     """A test whose maps were checked; a `NullMaps` of the pixels that hold their common support.
 
-    Maps in files stay on disk: a combination is read when it is asked for, so memory holds a few maps, not
-    all. geometry: of the whole maps; weights: of T and of polarisation over the whole maps, the same one
-    twice if there is but one of the two; apodized: the edge they share.
+    Maps in files stay on disk: a combination is read when it is asked for, so memory holds a few planes, not
+    all maps. geometry: of the whole maps; weights: of T and of polarisation over the whole maps, the same one
+    twice if there is but one of the two; support: where every map has weight; apodized: the edge they share,
+    small holes of the support filled; filling: what fills them in the window.
     """
 
     name: str
@@ -40,8 +41,10 @@ class OpenTest:
     unit: str
     components: int
     weights: tuple[Array, Array]
+    support: Mask
     apodized: Array
     apodization_deg: float
+    filling: HoleFilling | None
 
     @property
     def letters(self) -> str:
@@ -51,7 +54,7 @@ class OpenTest:
     @cached_property
     def window(self) -> Window:
         """The pixels that hold the support: the rectangle round it, or those of a HEALPix map."""
-        return self.geometry.window(self.weights[0] > 0)
+        return self.geometry.window(self.support)
 
     @cached_property
     def wcs(self) -> Any:
@@ -99,47 +102,40 @@ class OpenTest:
         """The apodisation in the window."""
         return self.apodized[self.window]
 
-    @cached_property
-    def weight(self) -> Array:
-        """The common weight of each component in the window, (components, pixels)."""
-        return np.stack([self.weight_of(component)[self.window] for component in range(self.components)])
+    def weight(self, component: int) -> Array:
+        """Return the weight of a component in the window."""
+        return self.weight_of(component)[self.window]
 
     @cached_property
     def sides_deg(self) -> tuple[float, float]:
         """Height and width of the support on the sky."""
-        return self.geometry.sides_deg(self.weights[0] > 0)
+        return self.geometry.sides_deg(self.support)
 
     def weight_of(self, component: int) -> Array:
         """Return the weight of a component over the whole map: that of T, or that of Q and U."""
         return self.weights[0 if self.letters[component] == "T" else 1]
 
-    def read(self, index: int, component: int) -> Array:
-        """Return a component of map `index` over the whole map, zero outside the support."""
-        values = self.maps[index].read(component)
-        return np.where(self.weight_of(component) > 0, values, 0.0)
-
-    def difference(self, coefficients: Array, component: int) -> Array:
-        """Return sum_k c_k m_k of one component over the whole map."""
-        return combine(coefficients, lambda index: self.read(index, component))
-
-    def expected_variance(self, coefficients: Array, component: int) -> Array:
-        """Return sum_k c_k^2 / w_k of one component over the whole map, zero outside the support."""
-        inside = self.weight_of(component) > 0
-        total = np.zeros(self.geometry.shape)
+    def combination(self, coefficients: Array, component: int) -> Array:
+        """Return sum_k c_k m_k of a component in the window, small holes filled, zero outside the support."""
+        inside = self.support[self.window]
+        total = np.zeros(self.shape)
         for index in np.flatnonzero(coefficients):
-            weight = self.maps[index].inverse_variance(component)
-            total[inside] += coefficients[index] ** 2 / weight[inside]
+            total += coefficients[index] * self.maps[index].read(component)[self.window]
+        total[~inside] = 0
+        if self.filling is not None:
+            self.filling.fill(total)
         return total
 
-    def combination(self, coefficients: Array) -> Array:
-        """Return sum_k c_k m_k in the window, (components, pixels)."""
-        planes = [self.difference(coefficients, component) for component in range(self.components)]
-        return np.stack([plane[self.window] for plane in planes])
-
-    def variance(self, coefficients: Array) -> Array:
-        """Return sum_k c_k^2 / w_k in the window, (components, pixels)."""
-        planes = [self.expected_variance(coefficients, component) for component in range(self.components)]
-        return np.stack([plane[self.window] for plane in planes])
+    def variance(self, coefficients: Array, component: int) -> Array:
+        """Return sum_k c_k^2 / w_k of a component in the window, small holes filled, zero outside."""
+        inside = self.support[self.window]
+        total = np.zeros(self.shape)
+        for index in np.flatnonzero(coefficients):
+            weight = self.maps[index].inverse_variance(component)[self.window]
+            total[inside] += coefficients[index] ** 2 / weight[inside]
+        if self.filling is not None:
+            self.filling.fill(total)
+        return total
 
 
 def open_test(test: NullSpecification) -> OpenTest:
@@ -170,11 +166,7 @@ def open_maps(
     width = options.apodization_deg
     if width is None:
         width = default_apodization_deg(geometry, support)
-    edge = geometry.apodization(support, width) if support.any() else np.zeros(geometry.shape)
-    polarized = variances[0] if components == 1 else variances[-2] + variances[-1]
-    temperature = polarized if components == 2 else variances[0]
-    weights = common_weight(edge * mask, temperature), common_weight(edge * mask, polarized)
-    if not (weights[0] > 0).any():
+    if not support.any():
         raise DiagnosticError(
             Diagnostic(
                 "no-common-support",
@@ -183,8 +175,31 @@ def open_maps(
                 hint="No pixel has weight in all of them, or the mask leaves none.",
             )
         )
+    holes = geometry.small_holes(support)
+    edge = geometry.apodization(support | holes, width) * np.where(holes, 1.0, mask)
+    window = geometry.window(support)
+    filling = HoleFilling(support[window], holes[window]) if holes.any() else None
+    polarized = variances[0] if components == 1 else variances[-2] + variances[-1]
+    weights = []
+    for total in (polarized if components == 2 else variances[0], polarized):
+        seen = np.where(support, total, 0.0)
+        if filling is not None:
+            part = seen[window]
+            filling.fill(part)
+            seen[window] = part
+        weights.append(common_weight(edge, seen))
     opened = OpenTest(
-        name, tuple(splits), tuple(maps), geometry, unit, components, weights, edge * mask, width
+        name,
+        tuple(splits),
+        tuple(maps),
+        geometry,
+        unit,
+        components,
+        (weights[0], weights[1]),
+        support,
+        edge,
+        width,
+        filling,
     )
     _check_maps(opened)
     return opened
@@ -231,7 +246,7 @@ def _check_maps(opened: OpenTest) -> None:
     """Raise for each plane that holds no data where it is used, and for weights that are variances."""
     problems = Collector()
     for component, letter in enumerate(opened.letters):
-        inside = opened.weight_of(component) > 0
+        inside = opened.support
         scatter = _Scatter(opened)
         for number, one in enumerate(opened.maps):
             used = one.read(component)[inside]

@@ -2,43 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from socm.nulls.pixels.healpix import HealpixGeometry, picture_grid
-from socm.nulls.pixels.maps import COMPONENTS, Geometry, Pixelization
+from socm.nulls.pixels.maps import Geometry, Pixelization
 from socm.nulls.pixels.weights import Array
 
 LARGEST_SIDE = 900
 """Pixels of a drawn map's longer side; larger maps are averaged down to it."""
 
 
-def draw_difference(
+class Canvas:
+    """What maps of a test are drawn on: rows and columns, averaged down to a picture's size.
+
+    weight: over the whole maps, zero outside the mask, whose edge is drawn. HEALPix maps are drawn on a
+    cylindrical grid, each point in the colour of its pixel.
+    """
+
+    def __init__(self, weight: Array, pixels: Pixelization) -> None:
+        self._numbers: NDArray[np.intp] | None = None
+        if isinstance(pixels, HealpixGeometry):
+            self._geometry, self._numbers = picture_grid(pixels, weight > 0, LARGEST_SIDE)
+        elif isinstance(pixels, Geometry):
+            self._geometry = pixels
+        else:
+            raise TypeError(f"no picture of {pixels.projection}")
+        self._step = -(-max(self._geometry.shape) // LARGEST_SIDE)
+        self._whole = self._on_rows(weight)
+        self._weight = _average(self._whole, np.ones_like(self._whole), self._step)
+
+    def _on_rows(self, plane: Array) -> Array:
+        rows: Array = plane if self._numbers is None else plane[self._numbers]
+        return rows
+
+    def reduce(self, plane: Array) -> Array:
+        """Return a plane as small as its picture."""
+        return _average(self._on_rows(plane), self._whole, self._step)
+
+    def draw(self, path: Path, planes: Mapping[str, Array], *, title: str, unit: str) -> None:
+        """Write a PNG: a panel for each component, by its letter, colours symmetric at ±3 sigma.
+
+        planes: reduced. Sigma is each panel's own weighted rms.
+        """
+        draw_panels(path, planes, self._weight, self._geometry, title=title, unit=unit)
+
+
+def draw_panels(
     path: Path,
-    planes: Sequence[Array],
+    planes: Mapping[str, Array],
     weight: Array,
-    pixels: Pixelization,
+    geometry: Geometry,
     *,
     title: str,
     unit: str,
 ) -> None:
-    """Write a PNG of one half difference: a panel a component, colours symmetric at ±3 sigma.
-
-    planes: T, or Q, U, or all three; weight: zero outside the mask, whose edge is drawn. HEALPix maps are
-    drawn on a cylindrical grid, each point in the colour of its pixel.
-    Sigma is each panel's own weighted rms, after averaging down if the map was too large to draw.
-    """
+    """Write a PNG of planes (ny, nx) by letter; see `Canvas.draw`."""
     from matplotlib import colormaps
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    planes, weight, geometry = _on_rows(planes, weight, pixels)
-    step = -(-max(geometry.shape) // LARGEST_SIDE)
-    drawn_weight = _average(weight, np.ones_like(weight), step)
-    inside = drawn_weight > 0
+    inside = weight > 0
     left, right, bottom, top = _extent_deg(geometry)
     height_deg, width_deg = abs(top - bottom), abs(right - left)
     width = 3.6
@@ -47,9 +75,9 @@ def draw_difference(
     FigureCanvasAgg(figure)
     colours = colormaps["RdBu_r"].with_extremes(bad="0.85")
     axes = figure.subplots(1, len(planes), squeeze=False, sharey=True)[0]
-    for axis, values, component in zip(axes, planes, COMPONENTS[len(planes)], strict=True):
-        drawn = np.where(inside, _average(values, weight, step), np.nan)
-        sigma = float(np.sqrt(np.nansum(drawn_weight * drawn**2) / drawn_weight.sum()))
+    for axis, (component, values) in zip(axes, planes.items(), strict=True):
+        drawn = np.where(inside, values, np.nan)
+        sigma = float(np.sqrt(np.nansum(weight * drawn**2) / weight.sum()))
         limit = 3 * sigma if sigma > 0 else 1.0
         picture = axis.imshow(
             drawn,
@@ -75,18 +103,6 @@ def draw_difference(
     axes[0].set_ylabel("declination [deg]")
     figure.suptitle(title, fontsize=11)
     figure.savefig(path, dpi=110, metadata={"Software": None})
-
-
-def _on_rows(
-    planes: Sequence[Array], weight: Array, pixels: Pixelization
-) -> tuple[Sequence[Array], Array, Geometry]:
-    """Return planes and weight on rows and columns."""
-    if isinstance(pixels, HealpixGeometry):
-        geometry, numbers = picture_grid(pixels, weight > 0, LARGEST_SIDE)
-        return [plane[numbers] for plane in planes], weight[numbers], geometry
-    if not isinstance(pixels, Geometry):
-        raise TypeError(f"no picture of {pixels.projection}")
-    return planes, weight, pixels
 
 
 def _cosine(geometry: Geometry) -> float:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
+HOLE_DEG = 1.0
+"""Holes of an area up to this side's square are filled from their surroundings; wider ones get an edge."""
+
 
 def common_support(inverse_variances: Iterable[Array]) -> tuple[Mask, Array]:
     """Return where every map has weight, and the sum of all variances there.
@@ -43,34 +46,34 @@ def support_sides_deg(geometry: Geometry, support: Mask) -> tuple[float, float]:
     return float((rows[-1] - rows[0] + 1) * y), float((columns[-1] - columns[0] + 1) * x * cosine)
 
 
-def apodization(geometry: Geometry, support: Mask, width_deg: float) -> Array:
-    """Return a cosine edge of the support, shape (ny, nx), 0 outside and 1 further in than the width.
+def apodization(geometry: Geometry, filled: Mask, width_deg: float) -> Array:
+    """Return a cosine edge, shape (ny, nx), 0 outside `filled` and 1 further in than the width.
 
-    Distances are to the support's outer edge and to its large holes. Holes smaller than the width
-    squared (unhit pixels) are left out of the weight without an edge of their own: an edge round
-    each would leave nothing of a sparsely hit map. The map's own border counts as an edge.
+    Distances are to the edge of the support and of its large holes; its small holes are filled already (see
+    `small_holes`): an edge round each would leave nothing of a sparsely hit map. The map's own border counts
+    as an edge.
     """
     from scipy import ndimage
 
     if width_deg <= 0:
-        return support.astype(float)
+        return filled.astype(float)
     y, x = geometry.pixel_deg
-    x *= float(np.cos(np.radians(geometry.declination_deg[support.any(axis=1)])).mean())
-    filled = np.pad(_fill_small_holes(support, int(width_deg**2 / (x * y))), 1)
-    distance = ndimage.distance_transform_edt(filled, sampling=(y, x))[1:-1, 1:-1]
-    edge = 0.5 - 0.5 * np.cos(np.pi * np.clip(distance / width_deg, 0, 1))
-    return np.where(support, edge, 0.0)
+    x *= float(np.cos(np.radians(geometry.declination_deg[filled.any(axis=1)])).mean())
+    distance = ndimage.distance_transform_edt(np.pad(filled, 1), sampling=(y, x))[1:-1, 1:-1]
+    edge: Array = 0.5 - 0.5 * np.cos(np.pi * np.clip(distance / width_deg, 0, 1))
+    return edge
 
 
-def _fill_small_holes(support: Mask, largest: int) -> Mask:
+def small_holes(support: Mask, largest: int) -> Mask:
+    """Return the pixels (ny, nx) of holes in the support that have at most `largest` pixels."""
     from scipy import ndimage
 
     labels, _ = ndimage.label(~np.pad(support, 1))
     sizes = np.bincount(labels.ravel())
     small = sizes <= largest
     small[[0, labels[0, 0]]] = False
-    filled: Mask = support | small[labels][1:-1, 1:-1]
-    return filled
+    holes: Mask = small[labels][1:-1, 1:-1]
+    return holes
 
 
 def common_weight(apodized: Array, variance: Array) -> Array:

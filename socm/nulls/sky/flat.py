@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from socm.nulls.pixels.weights import Array
+from socm.nulls.sky.resampling import CoarseGrid, Single, coarsen_grid, resample
 
 Modes = NDArray[np.complexfloating]
 
@@ -38,6 +40,41 @@ class FlatSky:
     edges: Array
     kx_min: float = 0.0
     ky_min: float = 0.0
+    threads: int = 1
+    name: ClassVar[str] = "flat"
+    is_periodic: ClassVar[bool] = True
+
+    @cached_property
+    def grid(self) -> CoarseGrid:
+        """The coarse grid of `take` and `coarsen`."""
+        return coarsen_grid(self.shape, self.steps, np.ones(self.shape[0]), float(self.edges[-1]))
+
+    def take(self, weighted: Single) -> tuple[Modes, Single]:
+        """Return the modes in bins of weighted planes (components, ny, nx), and the planes on `grid`."""
+        coarse = np.stack([self.coarsen(plane) for plane in weighted])
+        return self.modes(weighted), coarse
+
+    def coarsen(self, plane: NDArray[np.floating]) -> Single:
+        """Return a plane (ny, nx) on `grid`."""
+        return resample(plane, self.grid.shape, self.threads)
+
+    @property
+    def cuts(self) -> tuple[float, float]:
+        """Multipoles |ky| and |kx| below which modes are left out."""
+        return self.ky_min, self.kx_min
+
+    def integrate(self, plane: Array) -> float:
+        """Return the integral of a plane (ny, nx) over the map, sr."""
+        return float(plane.sum(dtype=float) * abs(self.steps[0] * self.steps[1]))
+
+    def normalization(self, one: Array, other: Array) -> Array:
+        """Return what turns sums of products under two weights (ny, nx) into pseudo-spectra, (bins,).
+
+        C_b = <Re F[W d_i] F*[W d_j]>_b · area / (N^2 <W_X W_Y>): what a white spectrum would have without the
+        weight (Hivon et al. 2002, ApJ 567, 2, in its first approximation).
+        """
+        factor: Array = self.area**2 / self.integrate(one * other) / np.maximum(self.counts, 1)
+        return factor
 
     @property
     def area(self) -> float:
@@ -102,45 +139,26 @@ class FlatSky:
         return {"D": parts, "F": tuple(part.astype(np.float32) for part in parts)}
 
     def modes(self, weighted: NDArray[np.floating]) -> Modes:
-        """Return modes in bins, (..., components, modes): T of a weighted T; E, B of Q, U; T, E, B of all.
+        """Return modes in bins, (components, modes): T of a weighted T; E, B of Q, U; T, E, B of T, Q, U.
 
-        weighted: (..., components, ny, nx), float32 or float64; modes are those of F / (ny nx), each times
-        the root of its multiplicity in the full plane, so that sums of products run over the full plane.
+        weighted: (components, ny, nx), float32 or float64; modes are those of F / (ny nx), each times the
+        root of its multiplicity in the full plane, so that sums of products run over the full plane.
         """
         from scipy import fft
 
-        plane = fft.rfft2(weighted, norm="forward", workers=1)
-        flat = plane.reshape(*plane.shape[:-2], -1)
+        plane = fft.rfft2(weighted, norm="forward", workers=self.threads)
+        flat = plane.reshape(len(plane), -1)
         taken: Modes = np.take(flat, self._chosen[0], axis=-1, mode="clip")
         root, cosine, sine = self._rotation[taken.dtype.char]
-        if taken.shape[-2] != 2:
-            taken[..., 0, :] *= root
-        if taken.shape[-2] > 1:
-            q, u = taken[..., -2, :], taken[..., -1, :]
-            e = cosine * q
-            e -= sine * u
+        if len(taken) != 2:
+            taken[0] *= root
+        if len(taken) > 1:
+            q, u = taken[-2], taken[-1]
+            e = cosine * q - sine * u
             u *= cosine
             u += sine * q
-            taken[..., -2, :] = e
+            taken[-2] = e
         return taken
-
-    def bin_powers(self, power: Modes) -> Array:
-        """Return powers of T or T, E, B at the modes in bins, (components, modes), each mode once.
-
-        power: Hermitian covariance of T or T, Q, U, (components, components, ny, nx // 2 + 1).
-        """
-        index, _, _ = self._chosen
-        taken = power.reshape(*power.shape[:2], -1)[..., index]
-        if len(power) == 1:
-            return np.asarray(taken[0, 0].real, dtype=float)[None]
-        _, cosine, sine = self._rotation["D"]
-        root = self._rotation["D"][0]
-        cosine, sine = cosine / root, sine / root
-        mixed = 2 * cosine * sine * taken[-2, -1].real
-        q, u = taken[-2, -2].real, taken[-1, -1].real
-        polarised = [cosine**2 * q + sine**2 * u - mixed, sine**2 * q + cosine**2 * u + mixed]
-        powers: Array = np.stack([taken[0, 0].real, *polarised] if len(power) == 3 else polarised)
-        return powers
 
 
 def cross_products(one: Modes, other: Modes, starts: NDArray[np.intp]) -> Array:
@@ -154,15 +172,3 @@ def cross_products(one: Modes, other: Modes, starts: NDArray[np.intp]) -> Array:
         part = slice(2 * starts[number], 2 * starts[number + 1])
         sums[..., number, :, :] = first[..., part] @ np.swapaxes(second[..., part], -1, -2)
     return sums
-
-
-def normalization(counts: Array, area: float, weights: NDArray[np.floating]) -> Array:
-    """Return the factor that turns sums of products into pseudo-spectra, (bins, components, components).
-
-    C_b = <Re F[W d_i] F*[W d_j]>_b · area / (N^2 <W_X W_Y>): what a white spectrum would have without the
-    weight (Hivon et al. 2002, ApJ 567, 2, in its first approximation). counts: (bins,); area: sr; weights:
-    (components, ny, nx).
-    """
-    overlap = np.einsum("cyx,dyx->cd", weights, weights) / weights[0].size
-    factor: Array = area / overlap[None] / np.maximum(counts, 1)[:, None, None]
-    return factor

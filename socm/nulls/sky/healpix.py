@@ -8,20 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from socm.diagnostics import Diagnostic, DiagnosticError
-from socm.nulls.noise.draws import Single
-from socm.nulls.options import AnalysisOptions
-from socm.nulls.pixels.healpix import HealpixGeometry, HealpixPixels, cylindrical_grid
+from socm.formats.analysis_options import AnalysisOptions
+from socm.nulls.pixels.healpix import HealpixPixels, cylindrical_grid
 from socm.nulls.pixels.maps import Geometry
 from socm.nulls.pixels.weights import Array
 from socm.nulls.sky.bins import choose_edges
 from socm.nulls.sky.flat import Modes
-from socm.nulls.sky.sphere import OVERSAMPLING, SPINS, SphericalSky
+from socm.nulls.sky.resampling import SPARE, CoarseGrid, Single
+from socm.nulls.sky.sphere import SPINS, SphericalSky
 
 NYQUIST = 3.0
 """Multipoles that pixels hold, over nside: π over a pixel's side is 3.07 nside."""
 
-SPARE, GRID_MARGIN = 1.15, 4
-"""Multipoles that the coarse grid holds, over the highest that is judged; its pixels beyond the support."""
+GRID_MARGIN = 4
+"""Pixels of the coarse grid beyond the support."""
 
 ITERATIONS = 1
 """Times that harmonics are mended by what they leave over (Jacobi): HEALPix has no exact quadrature."""
@@ -50,60 +50,37 @@ class HealpixSky(SphericalSky):
         )
         return alm
 
-    def synthesize(self, alm: Modes) -> Single:
-        """Return the planes of harmonics (components, alm) in the pixels; see `harmonics`."""
-        from pixell import curvedsky
-
-        nside = self.pixels.geometry.nside
-        whole = np.zeros((len(alm), *self.pixels.geometry.shape), np.float32)
-        curvedsky.alm2map_healpix(alm, whole, spin=SPINS[len(alm)], nside=nside, nthread=self.threads)
-        planes: Single = whole[:, self.pixels.rings]
-        return planes
-
-    def coarser(self, planes: Array) -> tuple[SphericalSky, Single]:
-        """Return a sky as coarse as the bins allow, and planes (..., n) averaged over its pixels."""
-        import healpy
-
-        nside = self.pixels.geometry.nside
-        needed = 2 ** int(np.ceil(np.log2(self.highest * OVERSAMPLING / NYQUIST)))
-        if needed >= nside:
-            return self, np.asarray(planes, dtype=np.float32)
-        nested = healpy.ring2nest(nside, self.pixels.rings) // (nside // needed) ** 2
-        numbers, place = np.unique(nested, return_inverse=True)
-        flat = planes.reshape(-1, planes.shape[-1])
-        sums = np.stack([np.bincount(place, plane, len(numbers)) for plane in flat])
-        coarse = HealpixPixels(HealpixGeometry(needed, "NESTED"), numbers)
-        mean = sums.reshape(*planes.shape[:-1], -1) / (nside // needed) ** 2
-        return HealpixSky(coarse, self.edges, self.threads), mean.astype(np.float32)
+    @cached_property
+    def _rectangle(self) -> Geometry:
+        """A cylindrical grid round the support that holds the multipoles of the bins."""
+        step = 180.0 / (SPARE * self.highest)
+        right_ascension, declination = self.pixels.geometry.positions_deg(self.pixels.numbers)
+        return cylindrical_grid(right_ascension, declination, GRID_MARGIN * step, step)
 
     @cached_property
-    def grid(self) -> Geometry:
-        """The coarsest cylindrical grid round the pixels, and a margin, that holds the bins' multipoles."""
-        step = 180.0 / (SPARE * self.highest)
-        margin = GRID_MARGIN * step
-        right_ascension, declination = self.pixels.geometry.positions_deg(self.pixels.numbers)
-        return cylindrical_grid(right_ascension, declination, margin, step)
+    def grid(self) -> CoarseGrid:
+        """The coarse grid of `take` and `coarsen`."""
+        rectangle = self._rectangle
+        y, x = np.radians(rectangle.wcs.wcs.cdelt[1]), np.radians(rectangle.wcs.wcs.cdelt[0])
+        cosine = np.cos(np.radians(rectangle.declination_deg))
+        return CoarseGrid(rectangle.shape, (float(y), float(x)), cosine)
 
-    def coarsen(self, planes: NDArray[np.floating]) -> Single:
-        """Return planes (planes, n) on the grid, (planes, ny, nx): each by its own harmonics of spin 0."""
+    def take(self, weighted: Single) -> tuple[Modes, Single]:
+        """Return the modes in bins of weighted planes (components, n), and the planes on `grid`."""
+        alm = self.harmonics(weighted)
+        return self._choose(alm), self._draw(alm)
+
+    def coarsen(self, plane: NDArray[np.floating]) -> Single:
+        """Return a plane (n,) on `grid`."""
+        drawn: Single = self._draw(self.harmonics(np.asarray(plane, dtype=np.float32)[None]))[0]
+        return drawn
+
+    def _draw(self, alm: Modes) -> Single:
         from pixell import curvedsky, enmap
 
-        coarse = enmap.zeros((len(planes), *self.grid.shape), self.grid.wcs, np.float32)
-        highest = int(self.highest * SPARE)
-        for plane, target in zip(planes, coarse, strict=True):
-            whole = np.zeros((1, *self.pixels.geometry.shape), planes.dtype)
-            whole[:, self.pixels.rings] = plane
-            alm = curvedsky.map2alm_healpix(
-                whole, lmax=highest, spin=[0], niter=ITERATIONS, nthread=self.threads
-            )
-            curvedsky.alm2map(alm, target[None], spin=[0], nthread=self.threads)
-        return np.asarray(coarse)
-
-    def normalization(self, weight: Array) -> Array:
-        """Return what turns sums of products into spectra, (bins, components, components)."""
-        overlap = np.einsum("cp,dp->cd", weight, weight) * self.pixels.area
-        factor: Array = (4 * np.pi / overlap)[None] / np.maximum(self.counts, 1)[:, None, None]
-        return factor
+        planes = enmap.zeros((len(alm), *self._rectangle.shape), self._rectangle.wcs, np.float32)
+        curvedsky.alm2map(alm, planes, spin=SPINS[len(alm)], nthread=self.threads)
+        return np.asarray(planes)
 
 
 def make_healpix(

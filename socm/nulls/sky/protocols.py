@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from socm.nulls.noise.draws import SingleModes
 from socm.nulls.pixels.healpix import HealpixPixels
 from socm.nulls.pixels.weights import Array
 from socm.nulls.sky.flat import Modes
-
-Families = Sequence[tuple[tuple[int, ...], Sequence[tuple[int, int]], Iterator[Array]]]
-"""Fields that have the same noise but for their weight, with whitened differences that show it, and the pairs
-of places in the family that these are of."""
-
-
-class Draws(Protocol):
-    """A source of noise: modes of a field, in bins."""
-
-    @property
-    def starts(self) -> NDArray[np.intp]:
-        """First mode of each bin, and the number of modes (bins + 1,)."""
-
-    @property
-    def spread(self) -> Array:
-        """Factor on cross-spectra of two fields that gives them their width, (components, components)."""
-
-    def draw(self, field: int, count: int) -> SingleModes:
-        """Return modes of independent draws of a field's noise."""
+from socm.nulls.sky.resampling import CoarseGrid, Single
 
 
 class Sky(Protocol):
@@ -56,16 +36,40 @@ class Sky(Protocol):
     def multipoles(self) -> Array:
         """Mean multipole of each bin (bins,)."""
 
-    def modes(self, weighted: Array) -> Modes:
-        """Return modes (components, modes): T of a weighted T; E, B of Q, U; T, E, B of T, Q, U."""
+    @property
+    def is_periodic(self) -> bool:
+        """Whether modes are those of the map's own Fourier lattice."""
 
-    def normalization(self, weight: Array) -> Array:
-        """Return what turns sums of products into spectra, (bins, components, components)."""
+    @property
+    def area(self) -> float:
+        """Solid angle of the whole sky that `counts` counts the modes of, sr."""
 
-    def make_draws(
-        self, families: Families, edge: Array, modulations: Array, seed: np.random.SeedSequence
-    ) -> Draws:
-        """Return a source of noise like the families' differences, modulated (fields, components, ny, nx)."""
+    @property
+    def cuts(self) -> tuple[float, float]:
+        """Multipoles |ky| and |kx| below which modes are left out."""
+
+    @property
+    def threads(self) -> int:
+        """Threads to compute with."""
+
+    @property
+    def grid(self) -> CoarseGrid:
+        """The coarse grid of `take` and `coarsen`."""
+
+    def take(self, weighted: Single) -> tuple[Modes, Single]:
+        """Return modes (components, modes) of weighted planes (components, pixels), and the planes on `grid`.
+
+        Modes are T of a weighted T; E, B of Q, U; T, E, B of T, Q, U.
+        """
+
+    def coarsen(self, plane: NDArray[np.floating]) -> Single:
+        """Return a plane on `grid`."""
+
+    def integrate(self, plane: Array) -> float:
+        """Return the integral of a plane over the map, sr."""
+
+    def normalization(self, one: Array, other: Array) -> Array:
+        """Return what turns sums of products under two weights into spectra, (bins,)."""
 
 
 class MapsOnSky(Protocol):

@@ -1,0 +1,450 @@
+"""The scatter of cross-spectra of noise, from the power that differences of maps have tile by tile.
+
+The covariance of two cross-spectra of independent fields i and j is the trace of the product of their noise
+covariances over the modes of a bin. Where noise changes slowly with place and direction that is the integral
+of P_i(x, k) P_j(x, k) over sky and modes: uneven noise, in depth, direction or character, makes it larger
+than a count of modes does. P is measured in the maps' own differences: in small tiles, which show how it
+changes over the map, and in wide ones, which show its ridges in all their sharpness.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations_with_replacement, pairwise
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from socm.nulls.noise.tiles import Tiling
+from socm.nulls.pixels.weights import Array
+from socm.nulls.sky.protocols import Sky
+from socm.nulls.sky.resampling import CoarseGrid, Single
+
+SMALL_TILE_DEG, WIDE_TILE_DEG = 8.0, 40.0
+"""Distances of tiles' centres on the sky: noise may change its character over twice the first, and ridges in
+its power are seen as sharply as maps of twice the second can show them."""
+
+WHITE_DRAWS = 2
+"""Draws of white noise that show how much of a cell's contrast is chance."""
+
+SMOOTHING = 0.35
+"""Width in ln l over which contrasts are smoothed: single bins hold too few modes to know them."""
+
+SHARPENING = 1 / 6
+"""Of what a blur by both neighbours takes away, the part that a cell's own width has taken before: the
+variance of a sector, w²/12, over that of the blur, w²/2."""
+
+LEAST_DEPTH = 1e-4
+"""Tiles with less weight than this part of the heaviest are left out."""
+
+MOST_CHANCE, LEAST_CONTRAST = 0.8, 0.8
+
+Tensor = NDArray[np.complex128]
+
+
+@dataclass(frozen=True)
+class LocalNoise:
+    """How much the scatter of cross-spectra exceeds that of even noise, and what spectra share, by family.
+
+    contrast: (families, families, bins, C, C, C, C) of T or T, E, B: [X, Y, X', Y'] is the covariance of the
+    cross-spectra XY and X'Y' of a field of the first family with one of the second, over what the same power
+    would give if it were the same everywhere, each in units of the root of the powers XX, YY, X'X', Y'Y'.
+    inverse_area: (families, families, C, C), sr^-1: the integral of W^4 v_i v_j over those of W^2 v_i and of
+    W^2 v_j.
+    pairs: (fields, fields): that ratio for two fields, over the mean of their families.
+    """
+
+    contrast: Array
+    inverse_area: Array
+    pairs: Array
+
+
+@dataclass(frozen=True)
+class WeightedFields:
+    """The fields of a test under its weight on a coarse grid.
+
+    fields, depths: W d and W^2 v, v the variance expected of d, (fields, C, ny, nx); grid: their pixels.
+    """
+
+    fields: Single
+    depths: Single
+    grid: CoarseGrid
+
+    @property
+    def pixel_area(self) -> float:
+        """Product of the sides of a pixel in the grid's own coordinates, sr."""
+        return abs(self.grid.steps[0] * self.grid.steps[1])
+
+    def tiling(self, sky: Sky, tile_deg: float, padding: int) -> Tiling:
+        """Return tiles of this grid, for the bins of a sky."""
+        return Tiling(
+            self.grid.shape,
+            self.grid.steps,
+            self.grid.cosine,
+            sky.edges,
+            tile_deg,
+            padding,
+            sky.cuts,
+            sky.threads,
+        )
+
+
+class _Sums(NamedTuple):
+    """Sums over cells of each bin: products (bins, C, C, C, C), [X, Y, X', Y'], and powers (bins, C)."""
+
+    products: Tensor
+    left: Array
+    right: Array
+
+
+class _Contrasts(NamedTuple):
+    """What contrasts follow from: sums of all tiles; of their mean power; of that, blurred in direction."""
+
+    tiles: _Sums
+    mean: _Sums
+    blurred: _Sums
+
+
+def measure_local_noise(
+    weighted: WeightedFields,
+    families: Sequence[Sequence[int]],
+    powers: Array,
+    sky: Sky,
+    seed: np.random.SeedSequence,
+) -> LocalNoise:
+    """Return the local noise of fields.
+
+    families: fields whose noise is alike but for its level and its depth, two or more in each. powers: noise
+    power of each family (families, bins, C, C), whose slope counts where a bin spans much of it.
+    """
+    rng = np.random.default_rng(seed)
+    roots = np.sqrt(weighted.depths)
+    whites = [rng.standard_normal(roots.shape, dtype=np.float32) * roots for _ in range(WHITE_DRAWS)]
+    # A tile must tell the bins apart.
+    least_deg = 360 / float(np.min(np.diff(sky.edges)))
+    small = _Measurement(sky, weighted, families, max(SMALL_TILE_DEG, least_deg), sharp=False)
+    wide = _Measurement(sky, weighted, families, max(WIDE_TILE_DEG, least_deg), sharp=True)
+    for measurement in (small, wide):
+        measurement.measure([weighted.fields, *whites])
+    size, components = len(families), weighted.fields.shape[1]
+    slopes = np.stack([_slope_factor(np.einsum("bxx->bx", power), sky) for power in powers])
+    contrast = np.empty((size, size, len(sky.counts), *(components,) * 4))
+    for one, other in combinations_with_replacement(range(size), 2):
+        local, fine = small.contrasts(one, other), wide.contrasts(one, other)
+        tensor = _combine(local, fine, sky.multipoles, sky.counts)
+        slope = np.sqrt(slopes[one][:, :, None] * slopes[other][:, None, :])
+        tensor *= np.sqrt(np.einsum("bxy,bvw->bxyvw", slope, slope))
+        contrast[one, other] = tensor
+        contrast[other, one] = tensor.transpose(0, 2, 1, 4, 3)
+    return LocalNoise(contrast, small.inverse_area(), _pair_factors(weighted, families))
+
+
+class _Measurement:
+    """The local powers of families in tiles of one size, and what follows of them."""
+
+    def __init__(
+        self,
+        sky: Sky,
+        weighted: WeightedFields,
+        families: Sequence[Sequence[int]],
+        tile_deg: float,
+        *,
+        sharp: bool,
+    ) -> None:
+        self._sharp = sharp
+        self._tiling = weighted.tiling(sky, tile_deg, padding=2 if sharp else 1)
+        self._families, self._depths = families, weighted.depths
+        self._areas = np.array([tile.cosine for tile in self._tiling.tiles]) * weighted.pixel_area
+        self._integrals = self._tiling.integrate(weighted.depths) * self._areas[:, None, None]
+        self._means = [self._integrals[:, list(members)].mean(axis=1) for members in families]
+        self._counts = np.stack([self._tiling.cells_of(tile).count for tile in self._tiling.tiles])
+        self._powers: list[list[Tensor]] = []
+        self._overlaps: dict[tuple[int, int], Array] = {}
+
+    def measure(self, draws: Sequence[Single]) -> None:
+        """Measure the powers (tiles, cells, C, C) of each family in each set of fields, the data's first."""
+        for members in self._families:
+            mixing = contrasts_of(len(members))
+            depth = np.einsum("ef,tfc->tc", mixing**2, self._integrals[:, list(members)])
+            known = (depth > LEAST_DEPTH * depth.max(axis=0)).all(axis=1)
+            unit = np.sqrt(np.einsum("tx,ty->txy", depth, depth))[:, None]
+            plane = self._depths[list(members)].mean(axis=(0, 1)) if self._sharp else None
+            found = []
+            for draw in draws:
+                powers = self._tiling.powers(_mix(mixing, draw[list(members)]), plane)
+                powers[~known] = 0
+                found.append(np.divide(powers, unit, out=powers, where=unit > 0))
+            self._powers.append(found)
+
+    def overlap(self, one: int, other: int) -> Array:
+        """Return integrals of W^4 v_i v_j over tiles, the mean over pairs of two families, (tiles, C, C)."""
+        if (one, other) not in self._overlaps:
+            first, second = (self._depths[list(self._families[number])] for number in (one, other))
+            product = first.sum(axis=0)[:, None] * second.sum(axis=0)[None, :]
+            pairs = len(first) * len(second)
+            if one == other:
+                product -= np.einsum("fcyx,fdyx->cdyx", first, first)
+                pairs -= len(first)
+            self._overlaps[one, other] = self._tiling.integrate(product) * self._areas[:, None, None] / pairs
+        return self._overlaps[one, other]
+
+    def inverse_area(self) -> Array:
+        """Return `LocalNoise.inverse_area`."""
+        size, components = len(self._families), self._depths.shape[1]
+        result = np.empty((size, size, components, components))
+        totals = [mean.sum(axis=0) for mean in self._means]
+        for one, other in combinations_with_replacement(range(size), 2):
+            found = self.overlap(one, other).sum(axis=0) / np.outer(totals[one], totals[other])
+            result[one, other], result[other, one] = found, found.T
+        return result
+
+    def contrasts(self, one: int, other: int) -> _Contrasts:
+        """Return the sums of two families, without what chance adds to products of a family with itself."""
+        starts = self._tiling.starts
+        overlap = self.overlap(one, other)
+        modes = np.einsum("txx->t", overlap)[:, None] * self._counts
+        held = modes.sum(axis=0) / modes.sum() * self._counts.sum()
+        powers = [self._powers[number][0] for number in (one, other)]
+        means = [_mean_power(part, modes) for part in powers]
+        blurred = [blur(mean, held, starts) for mean in means]
+        chances: list[Array | None] = [None, None, None]
+        if one == other:
+            white = self._powers[one][1:]
+            even = [_mean_power(draw, modes) for draw in white]
+            share = np.stack([_share(count, starts) for count in self._counts])
+            inside = np.einsum("txx->t", overlap)[:, None] * share
+            typical = self._counts.mean(axis=0)
+            once = _share(held, starts)[None]
+            chances = [
+                _fit_chance(typical, starts, white, inside),
+                _fit_chance(held, starts, [draw[None] for draw in even], once),
+                _fit_chance(held, starts, [blur(draw, held, starts)[None] for draw in even], once),
+            ]
+        return _Contrasts(
+            self._sum_tiles(powers[0], powers[1], one, other, chances[0]),
+            _sum_cells(means[0], means[1], held, starts, chances[1]),
+            _sum_cells(blurred[0], blurred[1], held, starts, chances[2]),
+        )
+
+    def _sum_tiles(self, first: Tensor, second: Tensor, one: int, other: int, chance: Array | None) -> _Sums:
+        overlap, starts = self.overlap(one, other), self._tiling.starts
+        components = overlap.shape[-1]
+        total = np.zeros((self._tiling.bins, *(components,) * 4), np.complex128)
+        powers = [np.zeros((self._tiling.bins, components)) for _ in range(2)]
+        known = np.array(
+            [bool(left.any() and right.any()) for left, right in zip(first, second, strict=True)]
+        )
+        means = self._means[one], self._means[other]
+        for number in np.flatnonzero(known):
+            root = np.sqrt(np.maximum(overlap[number], 0))
+            # [X, Y, X', Y'] goes with the overlaps of X with Y and of X' with Y'.
+            scale = np.einsum("ab,cd->abcd", root, root)
+            parts = first[number], second[number]
+            sums = _sum_cells(*parts, self._counts[number], starts, chance)
+            total += scale * sums.products
+            for family, part in enumerate((sums.left, sums.right)):
+                powers[family] += means[family][number] * part
+        spread = np.sqrt(overlap[known].sum(axis=0))
+        total /= np.einsum("ab,cd->abcd", spread, spread)
+        left, right = (power / mean[known].sum(axis=0) for power, mean in zip(powers, means, strict=True))
+        return _Sums(total, left, right)
+
+
+def contrasts_of(count: int) -> Array:
+    """Return count - 1 orthonormal combinations of fields whose coefficients add up to 0 (Helmert's)."""
+    rows = np.zeros((count - 1, count))
+    for number in range(1, count):
+        rows[number - 1, :number] = 1
+        rows[number - 1, number] = -number
+        rows[number - 1] /= np.sqrt(number * (number + 1))
+    return rows
+
+
+def _mix(mixing: Array, fields: Single) -> Single:
+    mixed: Single = np.tensordot(mixing.astype(np.float32), fields, axes=1)
+    return mixed
+
+
+def _pair_factors(weighted: WeightedFields, families: Sequence[Sequence[int]]) -> Array:
+    planes = weighted.depths[:, 0] * weighted.grid.cosine[:, None].astype(np.float32)
+    sums = planes.sum(axis=(1, 2), dtype=float)
+    flat = weighted.depths[:, 0].reshape(len(planes), -1)
+    factors: Array = (flat @ planes.reshape(len(planes), -1).T).astype(float) / np.outer(sums, sums)
+    for one in families:
+        for other in families:
+            block = np.ix_(list(one), list(other))
+            apart = np.not_equal.outer(list(one), list(other))
+            factors[block] /= factors[block][apart].mean()
+    return factors
+
+
+def _share(count: Array, starts: NDArray[np.intp]) -> Array:
+    """Return the part that each cell (cells,) has of the modes of its bin."""
+    total = np.add.reduceat(count, starts[:-1])
+    share: Array = count / np.repeat(np.maximum(total, 1e-300), np.diff(starts))
+    return share
+
+
+def _sum_bins(values: NDArray[np.number], starts: NDArray[np.intp]) -> Array:
+    summed: Array = np.add.reduceat(values, starts[:-1], axis=0)
+    return summed
+
+
+def _sum_cells(
+    left: Tensor, right: Tensor, held: Array, starts: NDArray[np.intp], chance: Array | None
+) -> _Sums:
+    """Return means over the cells of each bin of p_XX' q*_YY' and of p_XX and q_XX; held: modes of each cell.
+
+    chance: of each cell, where p and q are the same measured powers. For Gaussian modes <p_XX' p*_YY'> is
+    then P_XX' P*_YY' + chance P_XY P*_X'Y' (Wick), and what is returned is the first term.
+    """
+    components = left.shape[-1]
+    size = components**2
+    weight = _share(held, starts)
+    one, other = left.reshape(-1, size), right.reshape(-1, size).conj()
+
+    def total(weights: Array) -> Tensor:
+        shared = weights[:, None] * other
+        found = np.stack([one[start:stop].T @ shared[start:stop] for start, stop in pairwise(starts)])
+        tensor: Tensor = found.reshape(-1, *(components,) * 4).transpose(0, 1, 3, 2, 4)
+        return tensor
+
+    powers = [_sum_bins(weight[:, None] * np.einsum("cxx->cx", part).real, starts) for part in (left, right)]
+    if chance is None:
+        return _Sums(total(weight), *powers)
+    real, swapped = total(weight / (1 - chance**2)), total(weight * chance / (1 - chance**2))
+    return _Sums(real - swapped.transpose(0, 1, 3, 2, 4), *powers)
+
+
+def _mean_power(power: Tensor, modes: Array) -> Tensor:
+    held = np.maximum(modes.sum(axis=0), 1e-300)
+    mean: Tensor = np.einsum("tc,tcxy->cxy", modes, power) / held[:, None, None]
+    return mean
+
+
+def _fit_chance(held: Array, starts: NDArray[np.intp], white: Sequence[Tensor], weight: Array) -> Array:
+    """Return the part of a product of powers that is chance, for each cell: n0 / (n + n0), n its modes.
+
+    n0 is that for which white noise (tiles, cells, C, C), freed of chance, has a contrast of 1, bins alike.
+    held: modes of each cell (cells,); weight: of each cell of each tile (tiles, cells).
+    """
+    squares, wanted = np.zeros(len(held)), np.zeros(len(starts) - 1)
+    for draw in white:
+        for x in range(draw.shape[-1]):
+            power = draw[..., x, x].real
+            known = weight * (power != 0)
+            level = np.sum(known * power) / known.sum()
+            squares += np.sum(known * (power / level) ** 2, axis=0)
+            wanted += _sum_bins(known.sum(axis=0), starts)
+    bins = np.repeat(np.arange(len(wanted)), np.diff(starts))
+    low, high = 1e-3, 1e6
+    for _ in range(50):
+        middle = float(np.sqrt(low * high))
+        left = np.bincount(bins, squares / (1 + np.minimum(middle / (held + middle), MOST_CHANCE)))
+        excess = np.mean(left[wanted > 0] / wanted[wanted > 0])
+        low, high = (middle, high) if excess > 1 else (low, middle)
+    return np.minimum(low / (held + low), MOST_CHANCE)
+
+
+def blur(power: Tensor, held: Array, starts: NDArray[np.intp]) -> Tensor:
+    """Return powers of cells (cells, C, C) averaged with those of both neighbours in direction, 1 : 2 : 1."""
+    blurred = np.empty_like(power)
+    for start, stop in pairwise(starts):
+        modes = held[start:stop, None, None]
+        sums = power[start:stop] * modes
+        around = np.roll(sums, 1, axis=0) + 2 * sums + np.roll(sums, -1, axis=0)
+        modes = np.roll(modes, 1, axis=0) + 2 * modes + np.roll(modes, -1, axis=0)
+        blurred[start:stop] = around / np.maximum(modes, 1e-300)
+    return blurred
+
+
+def _combine(local: _Contrasts, fine: _Contrasts, multipoles: Array, counts: Array) -> Array:
+    """Return the contrast that tiles have, as sharp as wide tiles show their mean to be."""
+    tensor, mean, sharp, blurred = (
+        _smooth_contrast(sums, multipoles, counts)
+        for sums in (local.tiles, local.mean, fine.mean, fine.blurred)
+    )
+    size = tensor.shape[1] ** 2
+    index = np.arange(size)
+    matrix, *others = (part.reshape(-1, size, size) for part in (tensor, mean, sharp, blurred))
+    means, sharps, blurs = (part[:, index, index] for part in others)
+    sharper = sharps / means * (sharps / blurs) ** SHARPENING
+    result: Array = matrix * np.sqrt(sharper[:, :, None] * sharper[:, None, :])
+    return result.reshape(tensor.shape)
+
+
+def _smooth_contrast(sums: _Sums, multipoles: Array, counts: Array) -> Array:
+    """Return contrasts (bins, C, C, C, C), each from the sums of its surroundings.
+
+    A ratio of sums over the few modes of one bin would be too small: power and its square vary together.
+    """
+    levels = [_level(power, multipoles) for power in (sums.left, sums.right)]
+    relative = [
+        np.sqrt(level * smooth(power / level, multipoles, counts, slope=False))
+        for power, level in zip((sums.left, sums.right), levels, strict=True)
+    ]
+    raw = [np.sqrt(level) for level in levels]
+    products = sums.products.real / np.einsum("bx,by,bv,bw->bxyvw", raw[0], raw[1], raw[0], raw[1])
+    ratio = [part / root for part, root in zip(relative, raw, strict=True)]
+    contrast = smooth(products, multipoles, counts)
+    contrast /= np.einsum("bx,by,bv,bw->bxyvw", ratio[0], ratio[1], ratio[0], ratio[1])
+    size = contrast.shape[1] ** 2
+    matrix = contrast.reshape(-1, size, size)
+    index = np.arange(size)
+    own = np.maximum(matrix[:, index, index], LEAST_CONTRAST)
+    # A covariance can't exceed what the two variances allow.
+    limit = np.sqrt(own[:, :, None] * own[:, None, :])
+    matrix = np.clip(matrix, -limit, limit)
+    matrix[:, index, index] = own
+    return matrix.reshape(contrast.shape)
+
+
+def _level(power: Array, multipoles: Array) -> Array:
+    """Return powers (bins, C) as a parabola through five bins has them, ln power against ln l."""
+    reach = 5
+    if len(power) < reach:
+        return power
+    at, logs = np.log(multipoles), np.log(np.maximum(power, 1e-300))
+    level = np.empty_like(power)
+    for place, here in enumerate(at):
+        first = int(np.clip(place - reach // 2, 0, len(at) - reach))
+        part = slice(first, first + reach)
+        design = np.vander(at[part] - here, 3)
+        level[place] = np.exp(np.linalg.lstsq(design, logs[part], rcond=None)[0][-1])
+    return level
+
+
+def smooth(values: Array, multipoles: Array, counts: Array, *, slope: bool = True) -> Array:
+    """Return values (bins, …) smoothed over ln l: at each bin a line, or the mean, of its surroundings."""
+    at = np.log(multipoles)
+    flat = values.reshape(len(values), -1)
+    result = np.empty_like(flat)
+    for place, here in enumerate(at):
+        nearest = np.sort(np.abs(at - here))[min(2, len(at) - 1)]
+        weight = counts * np.exp(-0.5 * ((at - here) / max(SMOOTHING, 1.5 * nearest)) ** 2)
+        weight = weight / weight.sum()
+        result[place] = weight @ flat
+        centre = weight @ multipoles
+        spread = weight @ (multipoles - centre) ** 2
+        if slope and spread > 0:
+            rise = (weight * (multipoles - centre)) @ flat / spread
+            result[place] += rise * (multipoles[place] - centre)
+    return result.reshape(values.shape)
+
+
+def _slope_factor(power: Array, sky: Sky) -> Array:
+    """Return <P²> / <P>² over the modes of each bin for a power (bins, C) that is smooth in ln l."""
+    factors = np.ones_like(power)
+    if len(power) < 2:
+        return factors
+    at = np.log(sky.multipoles)
+    logs = np.log(np.maximum(power, 1e-300))
+    slope = np.gradient(logs, at, axis=0)
+    for number, (low, high) in enumerate(zip(sky.edges[:-1], sky.edges[1:], strict=True)):
+        multipole = low + (high - low) * (np.arange(64) + 0.5) / 64
+        weight = (multipole / multipole.sum())[:, None]
+        relative = np.exp(slope[number] * np.log(multipole / sky.multipoles[number])[:, None])
+        factors[number] = np.sum(weight * relative**2, axis=0) / np.sum(weight * relative, axis=0) ** 2
+    return factors

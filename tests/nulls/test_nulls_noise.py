@@ -1,0 +1,228 @@
+"""The scatter of cross-spectra as local spectra have it, against many draws of noise that is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import fft
+
+from socm.nulls.noise.draws import draw_products
+from socm.nulls.noise.levels import family_powers
+from socm.nulls.noise.local import LocalNoise, WeightedFields, contrasts_of, measure_local_noise, smooth
+from socm.nulls.noise.mixing import bin_mixing, mix_bins
+from socm.nulls.noise.tiles import Tiling
+from socm.nulls.pixels.holes import HoleFilling
+from socm.nulls.sky.flat import FlatSky, cross_products
+from socm.nulls.sky.resampling import coarsen_grid, resample
+
+SHAPE = (96, 192)
+STEP = np.radians(0.2)
+EDGES = np.linspace(80, 720, 11)
+SKY = FlatSky(SHAPE, (STEP, -STEP), EDGES)
+LY, LX = SKY.wavenumbers
+Y, X = np.mgrid[-1 : 1 : SHAPE[0] * 1j, -1 : 1 : SHAPE[1] * 1j]
+EDGE = np.prod([np.sin(np.pi / 2 * np.clip((1 - abs(one)) / 0.15, 0, 1)) ** 2 for one in (X, Y)], axis=0)
+
+Power = Callable[[np.ndarray], np.ndarray]
+
+
+def draw(rng: np.random.Generator, parts: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """Return noise (ny, nx): stationary parts of given power, each behind a map of its own."""
+    total = np.zeros(SHAPE)
+    for power, window in parts:
+        total += window * fft.irfft2(fft.rfft2(rng.standard_normal(SHAPE)) * np.sqrt(power), s=SHAPE)
+    return total
+
+
+def noises() -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
+    even = np.ones(SHAPE)
+    red = 1 + (300 / np.maximum(np.hypot(LY, LX), 30)) ** 3
+    angle = np.degrees(np.arctan2(LY, np.abs(LX)))
+    side = (0.5 + 0.5 * np.sin(np.pi / 2 * np.clip(3 * X, -1, 1))) ** 0.5
+    striped = [red * (1 + 9 * (np.abs(angle - at) < 20)) for at in (60, -20)]
+    return {
+        "white": [(np.ones_like(red), even)],
+        "red": [(red, even)],
+        "excess in one direction": [(striped[0], even)],
+        "ridge": [(1 + (400 / (np.abs(LX) + 30)) ** 3 + 0 * LY, even)],
+        "stripes that turn": [(striped[0], side), (striped[1], np.sqrt(1 - side**2))],
+    }
+
+
+def weigh(fields: np.ndarray, depth: np.ndarray) -> WeightedFields:
+    grid = coarsen_grid(SHAPE, (STEP, -STEP), np.ones(SHAPE[0]), EDGES[-1])
+    planes = np.stack([resample(field, grid.shape)[None] for field in fields])
+    depths = np.maximum(np.stack([resample(depth, grid.shape)[None]] * len(fields)), 0)
+    return WeightedFields(planes, depths, grid)
+
+
+def spectra(fields: np.ndarray) -> np.ndarray:
+    modes = np.stack([SKY.modes(field[None])[0] for field in fields])
+    sums = cross_products(modes, modes, SKY.starts)
+    return (SKY.normalization(EDGE, EDGE)[:, None, None] * sums)[:, :, None, :, None]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(noises()))
+def test_the_variance_of_crosses_is_what_local_spectra_say(name: str) -> None:
+    rng = np.random.default_rng([3, sum(map(ord, name))])
+    parts, depth = noises()[name], 1 + 2 * (X**2 + Y**2)
+    crosses, claimed, powers = [], [], []
+    for number in range(160):
+        fields = np.stack([EDGE * np.sqrt(depth) * draw(rng, parts) for _ in range(2)])
+        products = spectra(fields)
+        power = family_powers(products, [[0, 1]])
+        crosses.append(products[:, 0, 0, 1, 0])
+        powers.append(power[0, :, 0, 0])
+        if number < 12:
+            coarse = weigh(fields, EDGE**2 * depth)
+            local = measure_local_noise(coarse, [[0, 1]], power, SKY, np.random.SeedSequence(number))
+            mixing = mix_bins(coarse, SKY)
+            _, modes = draw_products(
+                power, [[0, 1]], local, SKY.counts / SKY.area, mixing, 4, np.random.SeedSequence(0)
+            )
+            claimed.append(1 / modes)
+    seen = np.var(crosses, axis=0) / np.mean(powers, axis=0) ** 2
+    ratio = np.mean(claimed, axis=0) / seen
+    # The scatter of a variance from 160 draws is 11 % a bin.
+    assert np.mean(ratio) == pytest.approx(1, abs=0.12)
+    assert np.abs(np.log(ratio)).max() < 0.6
+
+
+def test_even_noise_would_be_wrong_for_ridges_by_an_order_of_magnitude() -> None:
+    rng = np.random.default_rng(1)
+    fields = np.stack([EDGE * draw(rng, noises()["ridge"]) for _ in range(2)])
+    power = family_powers(spectra(fields), [[0, 1]])
+    local = measure_local_noise(weigh(fields, EDGE**2), [[0, 1]], power, SKY, np.random.SeedSequence(0))
+    assert local.contrast[0, 0, -1].item() > 8
+
+
+@given(st.integers(1, 60), st.floats(2, 40), st.integers(20, 90))
+@settings(max_examples=30, deadline=None)
+def test_squared_windows_of_tiles_add_up_to_one(height: int, tile_deg: float, width: int) -> None:
+    shape = (height + 8, width)
+    tiling = Tiling(shape, (STEP, -STEP), np.ones(shape[0]), EDGES, tile_deg)
+    total = np.zeros(shape)
+    for tile in tiling.tiles:
+        total[tile.rows, tile.columns] += tile.window**2
+    np.testing.assert_allclose(total, 1, atol=1e-5)
+
+
+@given(st.integers(2, 9))
+def test_contrasts_are_orthonormal_and_hold_no_sky(count: int) -> None:
+    rows = contrasts_of(count)
+    np.testing.assert_allclose(rows @ rows.T, np.eye(count - 1), atol=1e-12)
+    np.testing.assert_allclose(rows.sum(axis=1), 0, atol=1e-12)
+
+
+def make_local(rng: np.random.Generator, bins: int) -> LocalNoise:
+    """Return a local noise of two families in T, E, B that are positive together."""
+    root = np.eye(9) + 0.2 * rng.standard_normal((2, 2, bins, 9, 9))
+    tensor = np.einsum("fgbxy,fgbzy->fgbxz", root, root).reshape(2, 2, bins, 3, 3, 3, 3)
+    tensor[1, 0] = tensor[0, 1].transpose(0, 2, 1, 4, 3)
+    return LocalNoise(tensor, np.full((2, 2, 3, 3), 5.0), np.ones((4, 4)))
+
+
+def test_draws_have_the_covariance_they_are_asked_for() -> None:
+    rng = np.random.default_rng(4)
+    bins, families = 3, [[0, 1], [2, 3]]
+    local = make_local(rng, bins)
+    powers = np.stack([np.diag([2.0, 1, 0.5])[None] * np.array([1, 3, 9])[:, None, None]] * 2)
+    mixing = np.array([[0.8, 0.1, 0], [0.1, 0.8, 0.1], [0, 0.1, 0.8]])
+    density = np.array([1000.0, 2000, 3000])
+    products, _ = draw_products(powers, families, local, density, mixing, 6000, np.random.SeedSequence(2))
+    assert products.shape == (6000, bins, 4, 3, 4, 3)
+    np.testing.assert_allclose(products, products.transpose(0, 1, 4, 5, 2, 3))
+    np.testing.assert_allclose(products[:, :, 0, :, 0].mean(axis=0), powers[0], atol=0.02 * 18)
+    cross = products[:, 1, 0, :, 2].reshape(-1, 9)
+    assert np.abs(cross.mean(axis=0) / cross.std(axis=0)).max() < 5 / np.sqrt(6000)
+    root = np.sqrt(np.diag([2.0, 1, 0.5]) * 3).diagonal()
+    unit = np.einsum("x,y,v,w->xyvw", root, root, root, root)
+    wanted = (local.contrast[0, 1, 1] * unit * 5 * 0.8 / 2000).reshape(9, 9)
+    scale = np.sqrt(np.outer(np.diag(wanted), np.diag(wanted)))
+    np.testing.assert_allclose(np.cov(cross.T) / scale, wanted / scale, atol=0.07)
+    neighbours = np.corrcoef(products[:, 0, 0, 0, 2, 0], products[:, 1, 0, 0, 2, 0])[0, 1]
+    assert neighbours == pytest.approx(0.125, abs=0.05)
+
+
+def test_products_of_few_modes_have_their_long_tails() -> None:
+    local = LocalNoise(np.ones((1, 1, 1, 1, 1, 1, 1)), np.ones((1, 1, 1, 1)), np.ones((2, 2)))
+    products, modes = draw_products(
+        np.ones((1, 1, 1, 1)), [[0, 1]], local, np.array([8.0]), np.eye(1), 20000, np.random.SeedSequence(0)
+    )
+    cross = products[:, 0, 0, 0, 1, 0]
+    assert modes.item() == pytest.approx(8)
+    assert cross.var() == pytest.approx(1 / 8, rel=0.05)
+    # Kurtosis of a mean of n products of normal numbers: 3 + 6 / n.
+    assert np.mean(cross**4) / cross.var() ** 2 == pytest.approx(3 + 6 / 8, abs=0.3)
+
+
+def test_a_wide_weight_keeps_modes_in_their_bins_and_a_narrow_one_does_not() -> None:
+    wide = bin_mixing(EDGE.astype(np.float32), (STEP, -STEP), EDGES)
+    narrow = bin_mixing((EDGE * (np.hypot(X, 2 * Y) < 0.2)).astype(np.float32), (STEP, -STEP), EDGES)
+    assert (np.diag(wide) > 0.8).all()
+    assert (np.diag(narrow) < np.diag(wide)).all()
+    assert (wide.sum(axis=1) < 1 + 1e-6).all()
+
+
+def test_smoothing_keeps_lines_and_constants() -> None:
+    multipoles, counts = np.linspace(50, 900, 18), np.linspace(1, 18, 18)
+    np.testing.assert_allclose(smooth(3 + 0.1 * multipoles, multipoles, counts), 3 + 0.1 * multipoles)
+    np.testing.assert_allclose(smooth(np.full(18, 2.0), multipoles, counts, slope=False), 2)
+
+
+def test_resampling_keeps_the_modes_that_the_coarse_grid_holds() -> None:
+    rng = np.random.default_rng(0)
+    power = (np.hypot(LY, LX) < 400).astype(float)
+    plane = draw(rng, [(power, np.ones(SHAPE))])
+    coarse = resample(plane, (48, 96))
+    assert np.sqrt(np.mean(coarse**2)) == pytest.approx(np.std(plane), rel=0.02)
+    np.testing.assert_allclose(coarse[0, 0], plane[0, 0], atol=1e-4)
+
+
+@given(st.integers(0, 10**6), st.integers(1, 40))
+@settings(max_examples=40, deadline=None)
+def test_holes_are_filled_linearly_from_their_surroundings(seed: int, count: int) -> None:
+    rng = np.random.default_rng(seed)
+    good = np.ones((31, 44), bool)
+    good[:3], good[:, 40:] = False, False
+    holes = np.zeros_like(good)
+    for _ in range(count):
+        y, x = rng.integers(4, 28), rng.integers(1, 36)
+        holes[y : y + rng.integers(1, 4), x : x + rng.integers(1, 4)] = True
+    holes &= good
+    filling = HoleFilling(good & ~holes, holes)
+    assert filling.pixels == holes.sum()
+    flat = np.where(good & ~holes, 7.0, np.nan)
+    filling.fill(flat)
+    np.testing.assert_allclose(flat[good], 7)
+    one, other = rng.standard_normal((2, *good.shape))
+    both = one + 3 * other
+    for plane in (one, other, both):
+        plane[holes] = 0
+        filling.fill(plane)
+    np.testing.assert_allclose(both, one + 3 * other, atol=1e-9)
+    seen = one[good & ~holes]
+    assert seen.min() <= one[holes].min() + 1e-12
+    assert one[holes].max() <= seen.max() + 1e-12
+
+
+def test_a_filled_hole_carries_no_strong_low_multipoles_to_high_ones() -> None:
+    rng = np.random.default_rng(2)
+    steep = 1 + (800 / np.maximum(np.hypot(LY, LX), 20)) ** 4
+    plane = draw(rng, [(steep, np.ones(SHAPE))])
+    holes = np.zeros(SHAPE, bool)
+    for y, x in rng.integers((5, 5), (90, 186), (60, 2)):
+        holes[y : y + 3, x : x + 3] = True
+    cut, filled = np.where(holes, 0, plane), plane.copy()
+    HoleFilling(~holes, holes).fill(filled)
+    powers = [
+        np.sum(np.abs(SKY.modes((one * EDGE)[None])[0][SKY.starts[-2] :]) ** 2)
+        for one in (plane, cut, filled)
+    ]
+    assert powers[1] > 1.3 * powers[0]
+    assert powers[2] == pytest.approx(powers[0], rel=0.05)
