@@ -41,17 +41,20 @@ class HealpixSky(SphericalSky):
 
     def harmonics(self, weighted: NDArray[np.floating]) -> Modes:
         """Return spherical harmonics, in alm order: T of a weighted T; E, B of Q, U; T, E, B of T, Q, U."""
+        return self._analyse(weighted, self.highest)
+
+    def _analyse(self, planes: NDArray[np.floating], highest: int) -> Modes:
         from pixell import curvedsky
 
-        whole = np.zeros((len(weighted), *self.pixels.geometry.shape), weighted.dtype)
-        whole[:, self.pixels.rings] = weighted
+        whole = np.zeros((len(planes), *self.pixels.geometry.shape), planes.dtype)
+        whole[:, self.pixels.rings] = planes
         alm: Modes = curvedsky.map2alm_healpix(
-            whole, lmax=self.highest, spin=SPINS[len(weighted)], niter=ITERATIONS, nthread=self.threads
+            whole, lmax=highest, spin=SPINS[len(planes)], niter=ITERATIONS, nthread=self.threads
         )
         return alm
 
     @cached_property
-    def _rectangle(self) -> Geometry:
+    def rectangle(self) -> Geometry:
         """A cylindrical grid round the support that holds the multipoles of the bins."""
         step = 180.0 / (SPARE * self.highest)
         right_ascension, declination = self.pixels.geometry.positions_deg(self.pixels.numbers)
@@ -60,7 +63,7 @@ class HealpixSky(SphericalSky):
     @cached_property
     def grid(self) -> CoarseGrid:
         """The coarse grid of `take` and `coarsen`."""
-        rectangle = self._rectangle
+        rectangle = self.rectangle
         y, x = np.radians(rectangle.wcs.wcs.cdelt[1]), np.radians(rectangle.wcs.wcs.cdelt[0])
         cosine = np.cos(np.radians(rectangle.declination_deg))
         return CoarseGrid(rectangle.shape, (float(y), float(x)), cosine)
@@ -72,13 +75,14 @@ class HealpixSky(SphericalSky):
 
     def coarsen(self, plane: NDArray[np.floating]) -> Single:
         """Return a plane (n,) on `grid`."""
-        drawn: Single = self._draw(self.harmonics(np.asarray(plane, dtype=np.float32)[None]))[0]
+        alm = self._analyse(np.asarray(plane, dtype=np.float32)[None], int(self.highest * SPARE))
+        drawn: Single = self._draw(alm)[0]
         return drawn
 
     def _draw(self, alm: Modes) -> Single:
         from pixell import curvedsky, enmap
 
-        planes = enmap.zeros((len(alm), *self._rectangle.shape), self._rectangle.wcs, np.float32)
+        planes = enmap.zeros((len(alm), *self.rectangle.shape), self.rectangle.wcs, np.float32)
         curvedsky.alm2map(alm, planes, spin=SPINS[len(alm)], nthread=self.threads)
         return np.asarray(planes)
 

@@ -29,4 +29,4 @@ rule f090_mission_tests_null_maps:
         "f090-mission-tests-null-maps, log: {log}"
     shell:
         "note_environment workflow/environments/f090-mission-tests-null-maps.json {log:q} {output:q}; "
-        "socm_nulls {params.command} > {log:q} 2>&1"
+        "socm_nulls --threads {threads} {params.command} > {log:q} 2>&1"

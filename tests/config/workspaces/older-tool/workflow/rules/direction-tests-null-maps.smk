@@ -31,4 +31,4 @@ rule direction_tests_null_maps:
         "direction-tests-null-maps, log: {log}"
     shell:
         "note_environment workflow/environments/direction-tests-null-maps.json {log:q} {output:q}; "
-        "socm_nulls {params.command} > {log:q} 2>&1"
+        "socm_nulls --threads {threads} {params.command} > {log:q} 2>&1"

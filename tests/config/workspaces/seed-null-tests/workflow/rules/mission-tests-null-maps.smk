@@ -29,4 +29,4 @@ rule mission_tests_null_maps:
         "mission-tests-null-maps, log: {log}"
     shell:
         "note_environment workflow/environments/mission-tests-null-maps.json {log:q} {output:q}; "
-        "socm_nulls {params.command} > {log:q} 2>&1"
+        "socm_nulls --threads {threads} {params.command} > {log:q} 2>&1"

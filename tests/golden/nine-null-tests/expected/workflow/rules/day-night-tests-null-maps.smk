@@ -29,4 +29,4 @@ rule day_night_tests_null_maps:
         "day-night-tests-null-maps, log: {log}"
     shell:
         "note_environment workflow/environments/day-night-tests-null-maps.json {log:q} {output:q}; "
-        "socm_nulls {params.command} > {log:q} 2>&1"
+        "socm_nulls --threads {threads} {params.command} > {log:q} 2>&1"

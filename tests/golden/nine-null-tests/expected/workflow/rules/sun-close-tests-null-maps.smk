@@ -29,4 +29,4 @@ rule sun_close_tests_null_maps:
         "sun-close-tests-null-maps, log: {log}"
     shell:
         "note_environment workflow/environments/sun-close-tests-null-maps.json {log:q} {output:q}; "
-        "socm_nulls {params.command} > {log:q} 2>&1"
+        "socm_nulls --threads {threads} {params.command} > {log:q} 2>&1"
