@@ -1,0 +1,219 @@
+"""Judges clean wide maps in noise whose truth is known: the figures that docs/validation.md explains.
+
+Two groups of two maps in T, Q and U each. Depth varies by 10 over a map, each map in its own way, with a
+ragged edge and holes of masked sources; inverse variances are wrong by 20 %, up or down, map by map. The
+noise is stationary in the map's own coordinates, or made of such parts, each behind a window of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import fft, ndimage, stats
+
+from socm.formats.analysis_options import AnalysisOptions
+from socm.nulls.arrays import ArrayMaps, judge_arrays, weigh_arrays
+
+SPECTRA = ("TT", "EE", "BB", "TE", "EB", "TB")
+LOWEST = 15.0
+"""Multipole below which noise rises no further."""
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A cylindrical map: declination and right ascension of its corners, its pixel, the highest multipole."""
+
+    corners_deg: tuple[tuple[float, float], tuple[float, float]]
+    pixel_arcmin: float
+    highest: float
+
+    def geometry(self):
+        """Return shape and WCS."""
+        from pixell import enmap
+
+        return enmap.geometry(
+            np.radians(self.corners_deg), res=np.radians(self.pixel_arcmin / 60), proj="car"
+        )
+
+
+PATCHES = {
+    "40 x 20": Patch(((-10, 20), (10, -20)), 6, 900),
+    "deep56": Patch(((-7, 24.5), (7, -24.5)), 6, 900),
+    "sky": Patch(((-60, 180), (20, -180)), 30, 250),
+    "20 x 20": Patch(((-10, 10), (10, -10)), 6, 900),
+}
+
+Part = tuple[np.ndarray, np.ndarray]
+"""Power at the modes of a half plane, and a window (ny, nx)."""
+
+
+def red(multipole, knee=300.0):
+    """Return white noise with an excess l^-3 below a knee."""
+    return 1 + (knee / multipole) ** 3
+
+
+def excess(angle_deg, at, factor=9.0, half_width=20.0):
+    """Return 1, and 1 + factor within 20 deg of a direction."""
+    away = (angle_deg - at + 90) % 180 - 90
+    return 1 + factor * (np.abs(away) < half_width)
+
+
+def ridge(wavenumber):
+    """Return a ridge a few modes wide along an axis."""
+    return (400 / (np.abs(wavenumber) + 30)) ** 3
+
+
+def parts_of(name: str, side: int, ly, lx, x) -> list[Part]:
+    """Return the parts of a noise, for one side of the test (0 or 1); x from -1 to 1 over the map."""
+    multipole = np.maximum(np.hypot(ly, lx), LOWEST)
+    angle = np.degrees(np.arctan2(ly, lx)) + np.zeros_like(multipole)
+    even = np.ones_like(x)
+    half = 0.5 + 0.5 * np.sin(np.pi / 2 * np.clip(1.5 * x, -1, 1))
+    turning = [
+        (red(multipole, 150) * excess(angle, 60), np.sqrt(half)),
+        (red(multipole, 500) * excess(angle, -20), np.sqrt(1 - half)),
+    ]
+    along = {"ky = 0": ridge(ly) + np.zeros_like(multipole), "kx = 0": ridge(lx) + np.zeros_like(multipole)}
+    kinds: dict[str, Callable[[], list[Part]]] = {
+        "red": lambda: [(red(multipole), even)],
+        "one direction": lambda: [(red(multipole) * excess(angle, 0), even)],
+        "crossing": lambda: [(red(multipole) * excess(angle, 30 if side else -30), even)],
+        "ridge ky = 0": lambda: [(1 + along["ky = 0"], even)],
+        "ridge kx = 0": lambda: [(1 + along["kx = 0"], even)],
+        "turning": lambda: turning,
+        "leaking": lambda: [(red(multipole) * excess(angle, 0), even)],
+        "mixed": lambda: [
+            *turning,
+            (0.3 * along["ky = 0"], even),
+            (0.3 * along["kx = 0"], even),
+            (red(multipole) * excess(angle, 30 if side else -30), even),
+        ],
+    }
+    return kinds[name]()
+
+
+NOISES = ("red", "one direction", "crossing", "ridge ky = 0", "ridge kx = 0", "turning", "leaking", "mixed")
+LEAK = 0.1
+
+
+class Campaign:
+    """Draws clean tests of one noise on one patch."""
+
+    def __init__(self, patch: Patch, noise: str) -> None:
+        from pixell import enmap
+
+        self.noise, self.patch = noise, patch
+        self.shape, self.wcs = patch.geometry()
+        ny, nx = (int(size) for size in self.shape)
+        self.shape = (ny, nx)
+        wraps = nx * abs(self.wcs.wcs.cdelt[0]) > 359
+        self.padded = (fft.next_fast_len(ny + ny // 2), nx if wraps else fft.next_fast_len(nx + nx // 2))
+        self.declination = np.degrees(enmap.posaxes(self.shape, self.wcs)[0])
+        steps = np.radians(self.wcs.wcs.cdelt[::-1])
+        middle = np.cos(np.radians(self.declination)).mean()
+        self.steps = (steps[0], steps[1] * middle)
+        ly = 2 * np.pi * np.fft.fftfreq(self.padded[0], steps[0])[:, None]
+        lx = 2 * np.pi * np.fft.rfftfreq(self.padded[1], abs(self.steps[1]))[None]
+        self.y, self.x = np.mgrid[-1 : 1 : 1j * ny, -1 : 1 : 1j * nx]
+        self.parts = [parts_of(noise, side, ly, lx, self.x) for side in (0, 1)]
+        self.good = self._footprint(np.random.default_rng(0))
+        filled = ndimage.binary_fill_holes(self.good)
+        distance = ndimage.distance_transform_edt(np.pad(filled, 1))[1:-1, 1:-1] * patch.pixel_arcmin / 60
+        width = max(1.0, 3 * patch.pixel_arcmin / 60)
+        self.edge = 0.5 - 0.5 * np.cos(np.pi * np.clip(distance / width, 0, 1))
+
+    def _footprint(self, rng):
+        """Return where there are data: a ragged edge, and holes of 0.1 to 0.4 deg."""
+        ny, nx = self.shape
+        angle = np.arctan2(self.y, self.x)
+        good = np.maximum(abs(self.y), abs(self.x)) < 0.93 + 0.05 * np.sin(7 * angle) + 0.03 * np.sin(
+            19 * angle + 1
+        )
+        for _ in range(20):
+            y, x = rng.uniform(-0.9, 0.9, 2)
+            radius = rng.uniform(0.1, 0.4) / (ny * self.patch.pixel_arcmin / 120)
+            good &= np.hypot(self.y - y, (self.x - x) * nx / ny) > radius
+        return good
+
+    def draw_map(self, rng, side: int):
+        """Return a noise map (3, ny, nx) and its variance (3, ny, nx)."""
+        centre = rng.uniform(-0.3, 0.3, 2)
+        distance = (self.y - centre[0]) ** 2 + (self.x - centre[1]) ** 2
+        variance = 10 ** np.clip(distance / 1.6, 0, 1.2) * np.array([1, 2, 2])[:, None, None]
+        noise = np.zeros((3, *self.shape))
+        for power, window in self.parts[side]:
+            white = rng.standard_normal((3, *self.padded), dtype=np.float32)
+            drawn = fft.irfft2(fft.rfft2(white) * np.sqrt(power).astype(np.float32), s=self.padded)
+            noise += window * drawn[:, : self.shape[0], : self.shape[1]]
+        if self.noise in ("leaking", "mixed"):
+            noise[1] += LEAK * noise[0]
+            noise[2] += LEAK * noise[0]
+        return noise * np.sqrt(variance), variance
+
+    def draw_test(self, rng) -> ArrayMaps:
+        """Return the maps of a clean test."""
+        maps, weights = [], []
+        for side in (0, 0, 1, 1):
+            noise, variance = self.draw_map(rng, side)
+            maps.append(np.where(self.good, noise, 0))
+            weights.append(np.where(self.good, (1 + 0.2 * rng.choice([-1, 1])) / variance, 0))
+        return weigh_arrays(
+            np.array(maps), np.array(weights), self.edge, self.steps, self.declination, self.wcs
+        )
+
+
+def measure_noise(patch: str, noise: str, count: int, simulations: int = 300) -> np.ndarray:
+    """Return the PTEs (count, spectra) of clean tests."""
+    campaign = Campaign(PATCHES[patch], noise)
+    options = AnalysisOptions(simulations=simulations, multipole_max=campaign.patch.highest)
+    found = []
+    for seed in range(count):
+        maps = campaign.draw_test(np.random.default_rng([7, seed]))
+        result = judge_arrays(maps, {"a": 2, "b": 2}, options, noise, seed)
+        found.append([one.pte for one in result.comparisons[0].judgements])
+    return np.array(found)
+
+
+def family_rate(ptes: np.ndarray, tests: int = 5) -> float:
+    """Return the share of families of so many independent tests whose smallest PTE is below the 5 % level."""
+    size = len(ptes) // tests * tests
+    families = ptes[:size].reshape(-1, tests * ptes.shape[1])
+    level = 1 - 0.95 ** (1 / families.shape[1])
+    return float(np.mean(families.min(axis=1) < level))
+
+
+def main() -> int:
+    """Run the validation; returns 1 if a share of clean PTEs is off by more than its aim and chance allow."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--tests", type=int, default=170, help="clean tests of each noise, of 6 PTEs each (170)"
+    )
+    parser.add_argument("--patch", choices=PATCHES, action="append", help="patches (all)")
+    parser.add_argument("--noise", choices=NOISES, action="append", help="noises (all)")
+    arguments = parser.parse_args()
+    kept = True
+    start = time.process_time()
+    print(f"{'patch':10} {'noise':14} {'PTEs':>5} {'<0.05':>6} {'<0.01':>6} {'mean':>5} {'family':>6}  KS p")
+    for patch in arguments.patch or PATCHES:
+        for noise in arguments.noise or NOISES:
+            ptes = measure_noise(patch, noise, arguments.tests)
+            low, lower = np.mean(ptes < 0.05), np.mean(ptes < 0.01)
+            uniform = " ".join(f"{stats.kstest(column, 'uniform').pvalue:.2f}" for column in ptes.T)
+            print(
+                f"{patch:10} {noise:14} {ptes.size:5} {low:6.1%} {lower:6.1%} {ptes.mean():5.2f} "
+                f"{family_rate(ptes):6.1%}  {uniform}",
+                flush=True,
+            )
+            scatter = np.sqrt(0.05 * 0.95 / ptes.size)
+            kept &= abs(low - 0.05) < 0.015 + 2 * scatter
+    print(f"{time.process_time() - start:.0f} s CPU")
+    return 0 if kept else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
