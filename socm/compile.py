@@ -27,6 +27,7 @@ from socm.core.null_tests import SplitOptions
 from socm.core.shells import is_plain
 from socm.diagnostics import Collector, Diagnostic, DiagnosticError, KeyPath, Severity
 from socm.executors import EXECUTORS
+from socm.formats.judgement_needs import MapSize
 from socm.formats.manifest import ObservationsRead
 from socm.graph import Plan, Planned, check_deadline, check_plan, group_jobs, make_plan
 from socm.render import Written, render_workspace, write_workspace
@@ -38,6 +39,7 @@ from socm.splits import (
 from socm.splits.balance import split_balance
 from socm.splits.manifest import manifest_tsv
 from socm.workflows import MLMapmaking, MLNullTests, NullTest
+from socm.workflows.judgement import read_map_size
 from socm.workflows.ml_null_tests import verdict_rules
 from socm.workflows.plugins import load_with_plugins
 from socm.workflows.program import rules_of
@@ -97,7 +99,7 @@ def compile_campaign(
         workspace = output if output is not None else file.parent
         cluster = _load_cluster(loaded, file.parent, problems)
         reader = Reader(file.parent, loaded.campaign.workflows, columns, workspace)
-        selections, planned = _plan_workflows(loaded, reader, problems)
+        selections, planned = _plan_workflows(loaded, reader, cluster, problems)
         problems.raise_if_errors()
         assert cluster is not None  # noqa: S101 -- its loading would have raised
         _check_folder(workspace, cluster, problems)
@@ -151,7 +153,7 @@ def _check_folder(workspace: Path, cluster: Cluster, problems: Collector) -> Non
 
 
 def _plan_workflows(
-    loaded: LoadedCampaign, reader: Reader, problems: Collector
+    loaded: LoadedCampaign, reader: Reader, cluster: Cluster | None, problems: Collector
 ) -> tuple[tuple[Selection, ...], Planned]:
     """Select, split and plan each workflow after those it refers to; a failed one stops its readers."""
     campaign = loaded.campaign
@@ -202,7 +204,13 @@ def _plan_workflows(
                 for d in selection.observations.warnings
                 if d.message not in told
             )
-            planned.add(workflow, _rules_of_maps(selection, campaign.min_coverage, campaign.seed))
+            # An area that a job makes may not be there yet, or be an older one.
+            is_made = posixpath.normpath(ready.area) in planned.made
+            size = None if is_made else read_map_size(reader.base / ready.area)
+            cores = cluster.cores_per_node if cluster else None
+            planned.add(
+                workflow, _rules_of_maps(selection, campaign.min_coverage, campaign.seed, size, cores)
+            )
             problems.extend(
                 d.under(workflow.path) for d in (selection.splits.warnings if selection.splits else ())
             )
@@ -259,13 +267,15 @@ def _in_order(campaign: Campaign) -> Iterator[Workflow]:
         yield from (one for one in campaign.workflows if one.name == name)
 
 
-def _rules_of_maps(selection: Selection, min_coverage: float, seed: int) -> tuple[RuleSpec, ...]:
+def _rules_of_maps(
+    selection: Selection, min_coverage: float, seed: int, size: MapSize | None, cores: int | None
+) -> tuple[RuleSpec, ...]:
     workflow = selection.workflow
     if isinstance(workflow, NullTest) and selection.splits is not None:
         columns = selection.observations.columns
         balance = split_balance(selection.splits, columns, names_in(workflow.wafer))
         return workflow.split_rules(
-            selection.splits, selection.lines, selection.asked, min_coverage, seed, balance
+            selection.splits, selection.lines, selection.asked, min_coverage, seed, balance, size, cores
         )
     return workflow.map_rules(selection.lines(), selection.asked(), min_coverage)
 
@@ -308,8 +318,9 @@ def _fit_to_cluster(specs: Sequence[tuple[RuleSpec, KeyPath]], cluster: Cluster,
     counts = Counter(spec.name for spec, _ in specs for _ in spec.jobs)
     fitted: dict[str, JobResources] = {}
     for spec, key in specs:
-        with problems.at((*key, "resources")):
-            problems.extend(d.under((*key, "resources", "extra")) for d in _option_problems(spec))
+        table = (*key, *spec.resources_key)
+        with problems.at(table):
+            problems.extend(d.under((*table, "extra")) for d in _option_problems(spec))
             fitted[spec.name] = fit(spec.resources, cluster, jobs=counts[spec.name])
     problems.raise_if_errors()
     return make_plan(specs, fitted, lambda rules: run_limits(rules, cluster))

@@ -79,3 +79,5 @@ class RuleSpec:
     after: tuple[str, ...] = ()
     """Names of workflows whose jobs must all be done before any job of this rule starts."""
     keys: Mapping[str, KeyPath] = field(default_factory=dict)
+    resources_key: KeyPath = ("resources",)
+    """The key of the workflow's table that sets the resources."""

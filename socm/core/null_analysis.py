@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from socm.core.fields import CampaignPath
-from socm.core.models import Section
+from socm.core.models import Resources, Section
 from socm.formats.analysis_options import AnalysisOptions
 
 
@@ -19,5 +19,15 @@ class NullAnalysis(Section, AnalysisOptions):
 
     @property
     def options(self) -> AnalysisOptions:
-        """The options without the seed, as a specification holds them."""
-        return AnalysisOptions(**self.model_dump(exclude={"seed"}))
+        """The options alone, as a specification holds them."""
+        return AnalysisOptions(**self.model_dump(include=set(AnalysisOptions.model_fields)))
+
+
+class CampaignNullAnalysis(NullAnalysis):
+    """The options of the analysis, its seed, and what the job that judges asks of the cluster."""
+
+    resources: Resources = Field(
+        Resources(),
+        description="What the job that judges asks of the cluster. Keys that are given replace what "
+        "follows from the size of the maps.",
+    )

@@ -13,6 +13,11 @@ from socm.formats.document import Part
 Spectrum = Literal["TT", "EE", "BB", "TE", "EB", "TB"]
 
 
+HIGHEST_MULTIPOLE = 4000.0
+"""Highest default multipole. Spectra of the CMB are used up to l = 4325 at most (ACT DR4: Choi et al. 2020,
+JCAP 12, 045); beyond, beams and foregrounds leave little that a null test could protect."""
+
+
 def _wrong(message: str) -> PydanticCustomError:
     return PydanticCustomError("bad-analysis-option", "{message}", {"message": message})
 
@@ -57,6 +62,15 @@ class AnalysisOptions(Part):
     family_level: float = Field(
         0.05, gt=0, lt=1, description="Share of clean campaigns that the verdict fails."
     )
+
+    def highest_multipole(self, nyquist: float) -> float:
+        """Return the highest multipole for pixels that hold `nyquist`, before it is fitted to whole bins."""
+        if self.bin_edges is not None:
+            return self.bin_edges[-1]
+        if self.multipole_max is not None:
+            return self.multipole_max
+        # Up to there the pixels' own window leaves a signal.
+        return min(HIGHEST_MULTIPOLE, 2 / 3 * nyquist)
 
     @field_validator("bin_edges")
     @classmethod

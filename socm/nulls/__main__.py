@@ -18,13 +18,15 @@ TABLE_WIDTH = 100
 
 
 @click.command("python -m socm.nulls")
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads to use.")
 @click.argument("specification", type=click.Path(path_type=Path))
 @click.argument("output_dir", type=click.Path(path_type=Path))
-def run_command(specification: Path, output_dir: Path) -> None:
+def run_command(threads: int, specification: Path, output_dir: Path) -> None:
     """Analyse the null test that SPECIFICATION (JSON) describes, into OUTPUT_DIR."""
     from socm.nulls.job import run_test
+    from socm.nulls.progress import Progress
 
-    summary = run_test(specification, output_dir)
+    summary = run_test(specification, output_dir, threads, Progress().step)
     echo(f"{summary.test}: {len(summary.differences)} half differences in {output_dir}")
 
 

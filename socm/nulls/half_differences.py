@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,7 @@ from socm.nulls.pixels.opened import OpenTest
 from socm.nulls.pixels.pictures import Canvas
 from socm.nulls.pixels.weights import Array
 from socm.nulls.products import file_name, finite_or_none
+from socm.nulls.progress import silent
 
 
 @dataclass
@@ -33,7 +34,10 @@ class _Difference:
 
 
 def write_half_differences(
-    opened: OpenTest, comparisons: Sequence[Comparison], folder: Path
+    opened: OpenTest,
+    comparisons: Sequence[Comparison],
+    folder: Path,
+    progress: Callable[[str], None] = silent,
 ) -> tuple[tuple[HalfDifference, ...], tuple[MeanDifference, ...]]:
     """Write each half difference as FITS and PNG, and a PNG of each comparison's mean; return what they show.
 
@@ -52,7 +56,8 @@ def write_half_differences(
             )
             for one in differences
         ]
-        for component in range(opened.components):
+        for component, letter in enumerate(opened.letters):
+            progress(f"Writing half differences: {letter}, {component + 1} of {opened.components} planes")
             _write_component(opened, component, differences, streams, canvas)
     for one in differences:
         canvas.draw(

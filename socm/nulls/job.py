@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
@@ -26,28 +26,37 @@ from socm.nulls.half_differences import write_half_differences
 from socm.nulls.inputs import assess_coverage, read_test
 from socm.nulls.judging.analysis import analyse
 from socm.nulls.judging.differences import list_comparisons
+from socm.nulls.memory import check_memory
 from socm.nulls.pixels.maps import read_total_hits
 from socm.nulls.pixels.opened import OpenTest, open_test
-from socm.nulls.pixels.sources import SplitMap
+from socm.nulls.pixels.sources import SplitMap, open_files
 from socm.nulls.products import describe_result, finite_or_none, spectra_arrays
+from socm.nulls.progress import silent
 
 
-def run_test(specification: Path, output_dir: Path, threads: int = 1) -> Summary:
+def run_test(
+    specification: Path, output_dir: Path, threads: int = 1, progress: Callable[[str], None] = silent
+) -> Summary:
     """Write everything a null test makes into `output_dir` and return its summary.
 
     Writes d_<comparison>_<i>.fits and .png for each half difference, d_<comparison>.png of their mean,
-    spectra.npz, pte.json, and summary.json last, which holds the digests of all that was read. Raises
-    DiagnosticError if the specification or a map can't be used, or changes meanwhile.
+    spectra.npz, pte.json, and summary.json last, which holds the digests of all that was read. `progress` is
+    called with what is done next. Raises DiagnosticError if the specification or a map can't be used, or
+    changes meanwhile, and where there is too little memory.
     """
     test = read_test(specification)
+    check_memory(test, open_files(test.splits)[0])
     paths = (specification, *test.files)
     started = [path.stat() for path in paths]
     # Digests take as long as the disk needs, and arithmetic goes on meanwhile.
     with ThreadPoolExecutor(1) as beside:
         read = beside.submit(lambda: tuple(map(record_file, paths, started)))
+        progress(f"Reading weights: {len(test.splits)} maps")
         opened = open_test(test)
         comparisons = list_comparisons(test)
-        result = analyse(opened, comparisons, len(test.groups), test.analysis, test.test, test.seed, threads)
+        result = analyse(
+            opened, comparisons, len(test.groups), test.analysis, test.test, test.seed, threads, progress
+        )
         members = [(group.name, split) for group in test.groups for split in group.splits]
         splits = tuple(
             _describe_split(split, test, group, one)
@@ -56,7 +65,7 @@ def run_test(specification: Path, output_dir: Path, threads: int = 1) -> Summary
         ptes = describe_result(test, result, [split.name for split in splits if split.uncovered])
         contents = {PTES: format_document(ptes), SPECTRA: format_spectra(spectra_arrays(result), ptes)}
         output_dir.mkdir(parents=True, exist_ok=True)
-        differences, means = write_half_differences(opened, comparisons, output_dir)
+        differences, means = write_half_differences(opened, comparisons, output_dir, progress)
         rests_on = read.result()
     _check_unchanged(rests_on)
     summary = Summary(

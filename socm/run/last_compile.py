@@ -33,6 +33,7 @@ from socm.observations.context import SITE_FILE_VARIABLE, USER_FILE_VARIABLE, re
 from socm.observations.files import file_database
 from socm.observations.query_file import query_file
 from socm.workflows import MLMapmaking
+from socm.workflows.judgement import read_map_size
 from socm.workflows.make_ml_map import FILES, SIDELOBE_MASKS
 from socm.workflows.requirements import ReadsFiles
 
@@ -152,6 +153,7 @@ def _files_of_workflows(workflows: tuple[Workflow, ...], base: Path) -> Iterator
         for name in workflow.input_fields:
             if path := getattr(workflow, name):
                 yield f"{path} {_state(base / path)}"
+        yield repr(read_map_size(base / workflow.area))
         variables = workflow.environment.all_variables()
         yield from (
             f"{path} {_state(base / path)}" for path in (*SIDELOBE_MASKS.values(), *_files_in(workflow))

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from socm.core.jobs import JobSpec, RuleSpec
-from socm.core.models import Environment, Resources, Workflow
-from socm.core.null_analysis import NullAnalysis
+from socm.core.models import Environment, Workflow
+from socm.core.null_analysis import CampaignNullAnalysis
 from socm.core.null_tests import EXCLUSIVE_OPTIONS, SplitOptions
 from socm.diagnostics import Diagnostic, DiagnosticError, Severity, nearest_name
 from socm.formats.document import format_document
@@ -21,14 +21,14 @@ from socm.formats.null_spec import NullSpecification, SplitGroup
 from socm.formats.null_spec import Split as SplitMap
 from socm.splits.null_tests import NULL_TESTS, find_test
 from socm.splits.null_tests import NullTest as NullTestRow
+from socm.workflows.judgement import JUDGEMENT_RESOURCES, resources_of
 from socm.workflows.ml_mapmaking import MLMapmaking
 
 if TYPE_CHECKING:
+    from socm.formats.judgement_needs import MapSize
     from socm.observations.asked import Asked
     from socm.splits import Split, TestSplits
     from socm.splits.balance import SplitBalance
-
-JUDGEMENT_RESOURCES = Resources(ranks=1, threads=1, memory=4000, runtime="30m")
 
 NULL_MAPS = "null_maps"
 """The body of the rules that judge a test: where the report finds the tests of a campaign."""
@@ -42,7 +42,9 @@ class NullTest(MLMapmaking, SplitOptions):
     kind: ClassVar[str] = "null-test"
     exclusive_keys: ClassVar[tuple[tuple[str, ...], ...]] = EXCLUSIVE_OPTIONS
 
-    analysis: NullAnalysis = Field(NullAnalysis(), description="How the null maps are judged.")
+    analysis: CampaignNullAnalysis = Field(
+        CampaignNullAnalysis(), description="How the null maps are judged."
+    )
 
     @property
     def test(self) -> str:
@@ -96,11 +98,14 @@ class NullTest(MLMapmaking, SplitOptions):
         min_coverage: float,
         seed: int,
         balance: Sequence[SplitBalance] = (),
+        map_size: MapSize | None = None,
+        cores: int | None = None,
     ) -> tuple[RuleSpec, ...]:
         """Return the rule that maps each split and the rule that judges their differences.
 
         `lines` gives the lines of a split's query file and `asked` what the coverage check reads of them;
-        `balance` is what the report says of each split.
+        `balance` is what the report says of each split. `map_size` is that of the maps and `cores` are those
+        of a node, where they are known.
         """
         base = posixpath.join(self.output_dir, self.variant_folder)
         maps = tuple(
@@ -130,7 +135,7 @@ class NullTest(MLMapmaking, SplitOptions):
                 files=self.generated_files(),
                 after=self.depends_on,
             ),
-            self._half_differences(splits, maps, base, seed, min_coverage, balance),
+            self._half_differences(splits, maps, base, seed, min_coverage, balance, map_size, cores),
         )
 
     def _half_differences(
@@ -141,6 +146,8 @@ class NullTest(MLMapmaking, SplitOptions):
         seed: int,
         min_coverage: float,
         balance: Sequence[SplitBalance],
+        map_size: MapSize | None,
+        cores: int | None,
     ) -> RuleSpec:
         spec_file = posixpath.join("workflow/nulls", self.name, self.variant_folder, f"{self.test}.json")
         folder = posixpath.join(base, self.test)
@@ -192,7 +199,8 @@ class NullTest(MLMapmaking, SplitOptions):
                     },
                 ),
             ),
-            resources=JUDGEMENT_RESOURCES,
+            resources=resources_of(spec, map_size, len(self.comps), cores, self.analysis.resources),
+            resources_key=("analysis", "resources"),
             environment=Environment(),
             files={spec_file: format_document(spec).decode()},
             keys={"mask": ("analysis", "mask")},

@@ -5,13 +5,16 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from socm.core.null_analysis import NullAnalysis
+from socm.core.null_analysis import CampaignNullAnalysis, NullAnalysis
 from socm.formats.analysis_options import AnalysisOptions
 
 
 def test_a_campaign_sets_the_options_of_the_analysis_and_the_seed() -> None:
     assert NullAnalysis().options == AnalysisOptions()
     assert set(NullAnalysis.model_fields) - set(AnalysisOptions.model_fields) == {"seed"}
+    assert set(CampaignNullAnalysis.model_fields) - set(NullAnalysis.model_fields) == {"resources"}
+    asked = CampaignNullAnalysis.model_validate({"simulations": 400, "resources": {"memory": "9G"}})
+    assert asked.options == AnalysisOptions(simulations=400)
 
 
 @pytest.mark.parametrize(
@@ -19,7 +22,7 @@ def test_a_campaign_sets_the_options_of_the_analysis_and_the_seed() -> None:
     [
         {},
         {"mask": "mask.fits", "apodization_deg": 0, "multipole_min": 0, "multipole_max": 900.5},
-        {"bin_edges": [0, 100, 250], "spectra": ["BB"], "simulations": 1, "covariance": "analytic"},
+        {"bin_edges": [0, 100, 250], "spectra": ["BB"], "simulations": 1},
         {"bin_width": 30, "kx_min": 20, "ky_min": 0, "family_level": 0.01},
     ],
 )

@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from area_header import area_header
 from diff_workspace import DAY_S, START_S
 
 from socm.cli import main
@@ -164,6 +165,7 @@ CHANGES = {
     "the manifest": lambda: append("workflow/manifest.json", " "),
     "an input gone": lambda: Path("listed.txt").unlink(),
     "an input emptied": lambda: Path("data/area.fits").write_text(""),
+    "the area's size": lambda: Path("data/area.fits").write_bytes(area_header(1680, 5880)),
     "a program": lambda: Path("../bin/lister").unlink(),
     "a variable": lambda: shutil.copytree("data", "other") and os.environ.update(SOCM_TEST_DATA="other"),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -30,6 +30,7 @@ from socm.nulls.noise.mixing import mix_bins
 from socm.nulls.noise.signs import can_flip, flip_products
 from socm.nulls.pixels.maps import COMPONENTS
 from socm.nulls.pixels.weights import Array
+from socm.nulls.progress import silent
 from socm.nulls.sky.flat import cross_products
 from socm.nulls.sky.protocols import MapsOnSky, Sky
 from socm.nulls.sky.skies import choose_sky
@@ -120,12 +121,14 @@ def analyse(
     name: str,
     seed: int,
     threads: int = 1,
+    progress: Callable[[str], None] = silent,
 ) -> TestResult:
     """Return the judgement of a test's comparisons.
 
     families: number of groups of maps. With two groups, whose sub-splits meet in fixed pairs, the fields that
     are simulated are the half differences themselves; else they are the maps, so that comparisons of one test
-    share their simulations. Raises DiagnosticError if bins or simulations don't fit the maps.
+    share their simulations. `progress` is called with what is done next. Raises DiagnosticError if bins or
+    simulations don't fit the maps.
     """
     sky = choose_sky(maps, options, threads)
     spectra = choose_spectra(options, len(maps.letters))
@@ -143,7 +146,7 @@ def analyse(
     count = judged[0].legs.shape[1]
     fields = judged[0].legs if families == 2 else np.eye(count)
     members = [list(part) for part in np.array_split(range(len(fields)), 1 if families == 2 else families)]
-    weighted = weigh_fields(maps, fields, sky)
+    weighted = weigh_fields(maps, fields, sky, progress)
     measured = weighted.products
     root = np.random.SeedSequence([seed, zlib.crc32(name.encode())])
     drawing, systematics, whitening = root.spawn(3)
@@ -152,22 +155,27 @@ def analyse(
     spread = Freedom(density / weighted.own, density / weighted.mixed)
     if families == 2 and can_flip(len(fields), options):
         source, freedom = "sign flips", density / weighted.noise
+        progress(f"Simulating noise: {options.simulations} sign flips")
         simulated = flip_products(measured, options.simulations, drawing)
     else:
         source = "local spectra"
+        progress(f"Measuring local noise: {len(fields)} fields")
         coarse = weighted.coarse
         powers = family_powers(measured, members)
         local = measure_local_noise(coarse, members, powers, sky, whitening)
         mixing = mix_bins(coarse, sky)
+        progress(f"Simulating noise: {options.simulations} draws")
         simulated, freedom = draw_products(
             powers, members, local, density, mixing, options.simulations, drawing
         )
         simulated = match_levels(simulated, measured, judged, fields, freedom)
-    results = tuple(
-        _judge_comparison(comparison, form, measured, simulated, spectra, sky, spread, systematics)
-        for comparison, form in zip(judged, forms, strict=True)
-    )
-    return TestResult(sky.name, sky.edges, sky.multipoles, freedom, spectra, source, results, unjudged)
+    results = []
+    for number, (comparison, form) in enumerate(zip(judged, forms, strict=True), 1):
+        progress(f"Judging spectra: {comparison.name}, {number} of {len(judged)} comparisons")
+        results.append(
+            _judge_comparison(comparison, form, measured, simulated, spectra, sky, spread, systematics)
+        )
+    return TestResult(sky.name, sky.edges, sky.multipoles, freedom, spectra, source, tuple(results), unjudged)
 
 
 def choose_spectra(options: AnalysisOptions, components: int) -> tuple[str, ...]:
@@ -201,7 +209,9 @@ class FieldProducts:
     mixed: float
 
 
-def weigh_fields(maps: NullMaps, fields: Array, sky: Sky) -> FieldProducts:
+def weigh_fields(
+    maps: NullMaps, fields: Array, sky: Sky, progress: Callable[[str], None] = silent
+) -> FieldProducts:
     """Return the fields of a test; each plane of each map is read once, and few are held at a time."""
     size, count = len(maps.letters), len(fields)
     # Q and U make E and B together.
@@ -213,7 +223,9 @@ def weigh_fields(maps: NullMaps, fields: Array, sky: Sky) -> FieldProducts:
     overlaps = np.empty((size, 3))
     for part in parts:
         weights = [maps.weight(component) for component in part]
+        letters = "".join(maps.letters[component] for component in part)
         for number, field in enumerate(fields):
+            progress(f"Reading and transforming maps: {letters} of field {number + 1} of {count}")
             planes = np.empty((len(part), *maps.shape), np.float32)
             for place, component in enumerate(part):
                 planes[place] = maps.combination(field, component) * weights[place]

@@ -17,10 +17,6 @@ LOWEST_WIDTHS = 4
 """Narrowest widths below the lowest default bin: with fewer, bins hold some 50 modes, too few to tell how
 uneven the noise is over them."""
 
-HIGHEST = 4000.0
-"""Highest default multipole. Spectra of the CMB are used up to l = 4325 at most (ACT DR4: Choi et al. 2020,
-JCAP 12, 045); beyond, beams and foregrounds leave little that a null test could protect."""
-
 
 def narrowest_width(width_deg: float) -> float:
     """Return 2 pi / width: multipoles closer than that can't be told apart behind a mask so wide (deg)."""
@@ -32,16 +28,15 @@ def choose_edges(options: AnalysisOptions, width_deg: float, nyquist: float) -> 
 
     width_deg: shorter side of the mask. nyquist: highest multipole the pixels hold. Edges asked for are taken
     as they are if the mask and the pixels allow them. By default bins are equally wide and reach from
-    LOWEST_WIDTHS times the narrowest width to HIGHEST, or 2/3 of Nyquist, where the pixels' own window still
-    leaves a signal. Raises DiagnosticError if bins are narrower than the mask allows or reach beyond the
-    pixels.
+    LOWEST_WIDTHS times the narrowest width to the highest of the options. Raises DiagnosticError if bins are
+    narrower than the mask allows or reach beyond the pixels.
     """
     narrowest = narrowest_width(width_deg)
     if options.bin_edges is not None:
         edges = np.array(options.bin_edges, dtype=float)
     else:
         low = options.multipole_min if options.multipole_min is not None else LOWEST_WIDTHS * narrowest
-        high = options.multipole_max if options.multipole_max is not None else min(HIGHEST, 2 / 3 * nyquist)
+        high = options.highest_multipole(nyquist)
         if high <= low:
             raise DiagnosticError(
                 Diagnostic(

@@ -1,0 +1,274 @@
+"""What jobs that judge null tests ask for: by a rule over the area's size, unless the campaign says otherwise."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from area_header import area_header
+from hypothesis import given
+from hypothesis import strategies as st
+from workflows_workspace import Workspace
+
+from socm.core.models import Resources
+from socm.formats.analysis_options import AnalysisOptions
+from socm.formats.judgement_needs import FLAT_DEG, GB, MapSize, needs_of
+from socm.formats.null_spec import NullSpecification, Split, SplitGroup
+from socm.workflows.judgement import JUDGEMENT_RESOURCES, read_map_size, resources_of
+
+DEEP56 = MapSize(1680, 5880, (1 / 120, 1 / 120))
+CAMPAIGN = """\
+[campaign]
+name = "sized"
+resource = "here.toml"
+
+[campaign.ml-null-tests]
+context = "data/context.yaml"
+area = "data/area.fits"
+preprocess_config = "data/preprocess.yaml"
+output_dir = "results/null"
+no_sidelobe = true
+nsplits = 2
+
+[campaign.ml-null-tests.direction-tests]
+chunk_nobs = 1
+"""
+CLUSTER = """\
+scheduler = "slurm"
+nodes = 4
+cores_per_node = 8
+memory_per_node = "64 GB"
+walltime = "48h"
+launcher = "srun"
+
+[qos]
+all = { walltime = "48h" }
+"""
+
+
+@pytest.fixture
+def sized(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A campaign with a null test of two groups × two splits on the area of deep56."""
+    data = workspace.folder / "data"
+    data.mkdir()
+    (data / "context.yaml").write_text("obsdb: obsdb.sqlite\n")
+    (data / "preprocess.yaml").write_text("process_pipe: []\n")
+    (data / "area.fits").write_bytes(area_header(1680, 5880))
+    with closing(sqlite3.connect(data / "obsdb.sqlite")) as connection, connection:
+        connection.execute("create table obs (obs_id text primary key, timestamp real, az_center real)")
+        for day in range(8):
+            start_s = 1_700_000_000 + day * 86_400
+            row = (f"obs_{start_s}_lati1_100", start_s, 90 if day % 2 else 270)
+            connection.execute("insert into obs values (?, ?, ?)", row)
+    programs = workspace.folder / "bin"
+    programs.mkdir()
+    (programs / "so-site-pipeline").write_text("#!/bin/sh\n")
+    (programs / "so-site-pipeline").chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs), prepend=os.pathsep)
+    workspace.write(CAMPAIGN)
+    (workspace.folder / "here.toml").write_text(CLUSTER)
+    return workspace
+
+
+def rule(workspace: Workspace) -> str:
+    workspace.compile()
+    return workspace.text("workflow/rules/direction-tests-null-maps.smk")
+
+
+def asked(text: str) -> tuple[str, str, str]:
+    """Return the threads, memory and run time of a rule, as it says them."""
+    found = [line.strip().rstrip(",") for line in text.splitlines()]
+    return tuple(  # type: ignore[return-value]
+        next(line.removeprefix(start) for line in found if line.startswith(start))
+        for start in ("threads: ", "mem_mb=", "runtime=")
+    )
+
+
+def test_the_rule_asks_for_what_the_area_needs_and_grows_at_retries(sized: Workspace) -> None:
+    threads, memory, runtime = asked(rule(sized))
+    assert threads == "4"
+    assert memory == "growing(5500, by=1.5, up_to=64000)"
+    assert runtime.startswith("growing(30, by=1.5")
+
+
+def test_threads_stay_within_a_node(sized: Workspace) -> None:
+    (sized.folder / "data/area.fits").write_bytes(area_header(4800, 5880))
+    assert asked(rule(sized))[0] == "8"
+
+
+def test_a_campaign_overrides_key_by_key_and_test_by_test(sized: Workspace) -> None:
+    before = rule(sized)
+    job, spec = (
+        sized.text(path)
+        for path in (
+            "workflow/jobs/direction-tests-null-maps.json",
+            "workflow/nulls/direction-tests/direction-tests.json",
+        )
+    )
+    common = "[campaign.ml-null-tests.analysis.resources]\nmemory = '9G'\nmemory_growth = 2\n"
+    sized.write(CAMPAIGN + common)
+    assert asked(rule(sized)) == ("4", "growing(9000, by=2.0, up_to=64000)", asked(before)[2])
+    own = "[campaign.ml-null-tests.direction-tests.analysis.resources]\nruntime = '3h'\nthreads = 2\n"
+    sized.write(CAMPAIGN + common + own)
+    threads, memory, runtime = asked(rule(sized))
+    assert (threads, memory) == ("2", "growing(9000, by=2.0, up_to=64000)")
+    assert runtime.startswith("growing(180, ")
+    # Neither what the job is nor what it reads has changed.
+    assert sized.text("workflow/jobs/direction-tests-null-maps.json") == job
+    assert sized.text("workflow/nulls/direction-tests/direction-tests.json") == spec
+    assert "resources" not in json.loads(spec)["analysis"]
+    shell = rule(sized).partition("    shell:")[2]
+    assert shell == before.partition("    shell:")[2]
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "number"),
+    [
+        ("memry = '9G'", "unknown-key", 16),
+        ("memory = 'much'", "bad-unit", 16),
+        ("memory = '9000G'", "too-much-memory", 16),
+        ("threads = 9", "too-many-threads", 16),
+    ],
+)
+def test_what_is_wrong_is_reported_at_its_place(line: str, code: str, number: int, sized: Workspace) -> None:
+    sized.write(CAMPAIGN + f"[campaign.ml-null-tests.analysis.resources]\n{line}\n")
+    problem = next(problem for problem in sized.told() if problem.severity == "error")
+    assert (problem.place and problem.place.line, problem.code) == (number, code)
+
+
+def test_maps_that_no_node_holds_are_reported_by_the_compile(sized: Workspace) -> None:
+    (sized.folder / "data/area.fits").write_bytes(area_header(9600, 43200))
+    assert "too-much-memory" in {problem.code for problem in sized.told()}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"SIMPLE",
+        b"\xff" * 9000,
+        b"\x1f\x8b" + bytes(5000),
+        area_header(1680, 5880)[:300],
+        area_header(1680, 5880).replace(b"CDELT1", b"CDELTX"),
+        area_header(1680, 5880).replace(b"CDELT2", b"CD2_2 "),
+        area_header(1680, 5880).replace(b"SIMPLE", b"SIMPLY"),
+        area_header(0, 5880),
+        area_header(1680, -5),
+        area_header(10**12, 10**12),
+        area_header(10, 10, float("nan")),
+        area_header(10, 10, float("inf")),
+        area_header(10, 10, 0.0),
+        area_header(10, 10, 1e-300),
+    ],
+)
+def test_a_header_that_says_no_size_has_none(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "area.fits").write_bytes(content)
+    assert read_map_size(tmp_path / "area.fits") is None
+
+
+def test_an_area_of_no_size_leaves_what_is_asked_for_without_one(sized: Workspace) -> None:
+    (sized.folder / "data/area.fits").write_bytes(b"SIMPLE")
+    assert asked(rule(sized))[:2] == ("1", "growing(4000, by=1.5, up_to=64000)")
+
+
+def test_an_area_that_a_job_makes_is_not_looked_at(sized: Workspace) -> None:
+    maker = """
+[campaign.geometry]
+workflow = "command"
+executable = "so-site-pipeline"
+outputs = { area = "data/area.fits" }
+"""
+    sized.write(CAMPAIGN.replace('"data/area.fits"', '"${geometry.area}"') + maker)
+    assert asked(rule(sized))[:2] == ("1", "growing(4000, by=1.5, up_to=64000)")
+
+
+def test_a_folder_and_nothing_have_no_size(tmp_path: Path) -> None:
+    assert read_map_size(tmp_path) is None
+    assert read_map_size(tmp_path / "absent.fits") is None
+
+
+@given(st.binary(max_size=6000))
+def test_no_file_stops_the_reader(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.fits"
+    path.write_bytes(area_header(4, 4)[:240] + content)
+    read_map_size(path)
+
+
+def test_the_header_of_a_map_that_astropy_wrote_is_read(tmp_path: Path) -> None:
+    enmap = pytest.importorskip("pixell.enmap")
+    shape, wcs = enmap.geometry([[-0.1, 0.2], [0.1, -0.2]], res=0.01, proj="car")
+    enmap.write_map(str(tmp_path / "map.fits"), enmap.zeros((3, *shape), wcs))
+    size = read_map_size(tmp_path / "map.fits")
+    assert size is not None
+    assert (size.rows, size.columns) == shape
+    assert size.pixel_deg == pytest.approx(abs(wcs.wcs.cdelt[::-1]))
+
+
+def specification(groups: int, splits: int, **options: object) -> NullSpecification:
+    """Return a test of so many groups of so many splits."""
+    split = {"map": Path("m.fits"), "ivar": Path("i.fits"), "asked": 0}
+    return NullSpecification(
+        test="a",
+        seed=0,
+        min_coverage=0.0,
+        groups=tuple(
+            SplitGroup(
+                name=f"g{group}", splits=tuple(Split(name=f"s{group}{n}", **split) for n in range(splits))
+            )
+            for group in range(groups)
+        ),
+        analysis=AnalysisOptions(**options),  # type: ignore[arg-type]
+    )
+
+
+def test_the_rule_says_what_was_measured_and_not_much_more() -> None:
+    needs = needs_of(specification(2, 2), DEEP56, 3)
+    assert needs.multipole == 4000
+    assert 3.1 * GB <= needs.memory_bytes <= 1.25 * 3.1 * GB
+    assert 52 <= needs.cpu_s() <= 2.5 * 52
+
+
+@pytest.mark.parametrize("groups", range(1, 8))
+@pytest.mark.parametrize("splits", [1, 2, 4, 8])
+def test_the_differences_counted_are_those_of_the_comparisons(groups: int, splits: int) -> None:
+    pytest.importorskip("pixell")
+    from socm.nulls.judging.differences import list_comparisons
+    from socm.nulls.sky.flat import LARGEST_SIDE_DEG
+
+    assert FLAT_DEG == LARGEST_SIDE_DEG
+    if groups * splits < 2:
+        return
+    test = specification(groups, splits)
+    comparisons = list_comparisons(test)
+    needs = needs_of(test, DEEP56, 1)
+    assert needs.differences == sum(one.shown + 1 for one in comparisons)
+    assert needs.fields == (splits if groups == 2 else groups * splits)
+
+
+sizes = st.builds(
+    lambda rows, columns, pixel: MapSize(rows, columns, (pixel, pixel)),
+    st.integers(1, 20_000),
+    st.integers(1, 50_000),
+    st.floats(1 / 240, 1),
+)
+
+
+@given(sizes, st.integers(1, 7), st.sampled_from([1, 2, 4, 8]), st.sampled_from([1, 3]), st.integers(1, 64))
+def test_more_of_anything_never_asks_for_less(
+    size: MapSize, groups: int, splits: int, components: int, cores: int
+) -> None:
+    few = resources_of(specification(groups, splits), size, components, cores, Resources())
+    more = resources_of(specification(groups, 2 * splits), size, components, cores, Resources())
+    assert few.memory <= more.memory
+    assert few.runtime <= more.runtime
+    assert JUDGEMENT_RESOURCES.memory <= few.memory
+    assert JUDGEMENT_RESOURCES.runtime <= few.runtime
+    assert 1 <= few.threads <= cores
+    assert few.memory % 500 == 0
+    needs = needs_of(specification(groups, splits), size, components)
+    assert few.memory >= 1.4 * needs.memory_bytes / 1e6
+    assert few.runtime * 60 * few.threads >= 3 * needs.cpu_s()
