@@ -239,10 +239,10 @@ def test_splits_that_cannot_be_differenced_are_refused(
 
 
 def test_unknown_and_wrong_options_are_told_together(write_test: Write) -> None:
-    result = run_job(write_test({"a": 2, "b": 2}, analysis={"simulation": 5, "covariance": "guess"}), "out")
+    result = run_job(write_test({"a": 2, "b": 2}, analysis={"simulation": 5, "simulations": 0}), "out")
     assert result.returncode == 2
     assert "analysis.simulation: Extra inputs are not permitted" in result.stderr
-    assert "analysis.covariance: Input should be 'simulations' or 'analytic'" in result.stderr
+    assert "analysis.simulations: Input should be greater than or equal to 1" in result.stderr
 
 
 def test_too_few_simulations_for_the_bins_are_refused(write_test: Write) -> None:
