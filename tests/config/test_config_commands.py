@@ -99,7 +99,7 @@ def test_check_writes_nothing(
     monkeypatch.setenv("PATH", f"{good_data / 'bin'}{os.pathsep}{os.environ['PATH']}")
     text = MAPS.replace("c.yaml", str(good_data / "context.yaml"))
     text = text.replace("a.fits", str(good_data / "area.fits"))
-    text += f'preprocess_config = "{good_data / "preprocess.yaml"}"\n'
+    text += f'preprocess_config = "{good_data / "preprocess.yaml"}"\nno_sidelobe = true\n'
     (tmp_path / "campaign.toml").write_text(text, encoding="utf-8")
     ran = run("check", "campaign.toml")
     assert (ran.code, ran.err) == (0, "")
