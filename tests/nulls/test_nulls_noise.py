@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import fft
 
+from socm.nulls.judging.levels import family_powers
 from socm.nulls.noise.draws import draw_products
-from socm.nulls.noise.levels import family_powers
 from socm.nulls.noise.local import LocalNoise, WeightedFields, contrasts_of, measure_local_noise, smooth
 from socm.nulls.noise.mixing import bin_mixing, mix_bins
 from socm.nulls.noise.tiles import Tiling

@@ -248,3 +248,13 @@ def test_the_end_of_a_run_says_the_verdict_of_now_and_replaces_an_earlier_one(
     assert "Pass" not in said
     assert json.loads(Path("verdict.json").read_text())["status"] == "incomplete"
     assert '<p class="verdict incomplete">' in Path("report.html").read_text()
+
+
+def test_names_are_text_in_the_page_and_in_its_pictures(write_test: Write) -> None:
+    hostile = "<img src=x onerror=alert(1)> {{ 7*7 }} & \"'"
+    judge({write_test({hostile: 2, "setting": 2}, analysis=FEW): "judged"})
+    report("judged")
+    page = Path("judged/report.html").read_text()
+    assert "<img src=x" not in page
+    assert "&lt;img src=x" in page
+    assert "{{ 7*7 }}" in page

@@ -14,6 +14,7 @@ from socm.formats.analysis_options import AnalysisOptions
 from socm.nulls.judging.amplitude import Freedom, found_amplitude, make_templates
 from socm.nulls.judging.differences import Comparison
 from socm.nulls.judging.flags import flag
+from socm.nulls.judging.levels import family_powers, match_levels
 from socm.nulls.judging.spectra import FIELDS, BandPowers, Forms, make_forms, measure
 from socm.nulls.judging.statistics import (
     Deviations,
@@ -24,7 +25,6 @@ from socm.nulls.judging.statistics import (
     rank_pte,
 )
 from socm.nulls.noise.draws import draw_products
-from socm.nulls.noise.levels import family_powers, match_levels
 from socm.nulls.noise.local import WeightedFields, measure_local_noise
 from socm.nulls.noise.mixing import mix_bins
 from socm.nulls.noise.signs import can_flip, flip_products
