@@ -1,13 +1,15 @@
-"""Campaigns of simulated data, mapped by the real mapmaker: the test that has a systematic fails, no other."""
+"""Campaigns of striped noise, mapped by the real mapmaker: the test that has a systematic fails, no other."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,15 +30,53 @@ from socm.nulls.report.verdict import Status, Verdict, judge_workspaces
 
 pytestmark = [pytest.mark.mapmaker, pytest.mark.slow, pytest.mark.timeout(1500)]
 
-SIMULATION = [
-    *("--start=2025-02-14", "--observations=16", "--days=16", "--duration=150", "--noise=150"),
-]
+SIMULATION = ["--start=2025-02-14", "--observations=16", "--days=16"]
 MIDDLE_UNIX_S = datetime(2025, 2, 14 + 8, tzinfo=UTC).timestamp()
 OPTIONS = [
     *("--bands=f090", "--comps=TQU", "--site=so_lat", "--maxiter=25", "--tiled=0"),
     *("--no-sidelobe", "--nocal", "--hits", "-v"),
 ]
-SYSTEMATICS = {"wafer-gain": "0.4", "ground-pickup": "100", "late-source": "300", "gain-drift": "0.6"}
+
+
+@dataclass(frozen=True)
+class Patch:
+    """How campaigns of one kind are simulated, mapped and analysed, and the amplitudes of their systematics."""
+
+    simulation: tuple[str, ...]
+    options: tuple[str, ...]
+    analysis: AnalysisOptions
+    systematics: dict[str, str]
+    spares: bool
+    """Whether a test that a systematic is to spare is made as well."""
+
+
+PATCHES = {
+    "flat": Patch(
+        simulation=("--duration=150", "--noise=60", "--knee-hz=0.1"),
+        options=("--downsample=2",),
+        analysis=AnalysisOptions(multipole_min=270, simulations=199),
+        systematics={
+            "wafer-gain": "-0.8",
+            "ground-pickup": "100",
+            "late-source": "500",
+            "gain-drift": "0.9",
+        },
+        spares=True,
+    ),
+    "wide": Patch(
+        simulation=("--width-deg=40", "--noise=25", "--knee-hz=0.05"),
+        options=("--downsample=4",),
+        analysis=AnalysisOptions(multipole_min=45, simulations=199),
+        systematics={
+            "wafer-gain": "0.8",
+            "ground-pickup": "200",
+            "late-source": "2000",
+            "gain-drift": "0.9",
+        },
+        spares=False,
+    ),
+}
+SYSTEMATICS = ("wafer-gain", "ground-pickup", "late-source", "gain-drift")
 SPOILT = {
     "wafer-gain": ("wafer", "ws1"),
     "ground-pickup": ("direction", "rising"),
@@ -49,13 +89,11 @@ SPARED = {"wafer-gain": "time", "ground-pickup": "wafer", "late-source": "direct
 """A test that each systematic is to spare, as both of its sides have it."""
 
 SIDES = {
-    "wafer": {"ws0": ("1", "ws0"), "ws1": ("1", "ws1")},
+    "wafer": {wafer: (f"wafer_slots_list LIKE '%{wafer}%'", wafer) for wafer in ("ws0", "ws1")},
     "direction": {"rising": ("az_center < 180", "ws0,ws1"), "setting": ("az_center > 180", "ws0,ws1")},
     "time": {"early": ("half = 0", "ws0,ws1"), "late": ("half = 1", "ws0,ws1")},
 }
 """Tests, their sides, and of which observations and wafers a side is made."""
-
-ANALYSIS = {"multipole_min": 270, "simulations": 199}
 
 # Imports take the mapmaker's program longer than so small a map: one process imports, and forks for each.
 MAP_ALL = """
@@ -104,46 +142,50 @@ def list_observations(data: Path, where: str) -> list[str]:
     return ids
 
 
-def names_of_tests(campaign: str) -> tuple[str, ...]:
+def names_of_tests(patch: Patch, campaign: str) -> tuple[str, ...]:
     """Return the tests that a campaign has."""
-    return tuple(SIDES) if campaign == "clean" else (SPOILT[campaign][0], SPARED[campaign])
+    if campaign == "clean":
+        return tuple(SIDES)
+    return (SPOILT[campaign][0], SPARED[campaign]) if patch.spares else (SPOILT[campaign][0],)
 
 
-def plan_maps(folder: Path, campaign: str) -> Iterator[dict[str, object]]:
+def plan_maps(folder: Path, patch: Patch, campaign: str) -> Iterator[dict[str, object]]:
     """Yield the maps of a campaign, two sub-splits a side, and write the specifications of its tests."""
-    data = folder / campaign / "data"
+    workspace = folder / campaign
+    data = workspace / "data"
     spoilt_test, spoilt_side = SPOILT.get(campaign, ("", None))
-    for test in names_of_tests(campaign):
+    for test in names_of_tests(patch, campaign):
         groups = []
         for side, (where, wafers) in SIDES[test].items():
+            observations = list_observations(data, where)
             splits = []
             for number in (0, 1):
-                clean = test == spoilt_test and spoilt_side not in (None, side)
-                output = folder / ("clean" if clean else campaign) / f"{test}-{side}-{number}"
-                listed = output.with_suffix(".txt")
-                if not clean:
-                    listed.write_text(
-                        "".join(f"{one}\n" for one in list_observations(data, where)[number::2])
-                    )
+                name = f"{test}-{side}-{number}"
+                output, listed = workspace / name, workspace / f"{name}.txt"
+                listed.write_text("".join(f"{one}\n" for one in observations[number::2]))
+                if test == spoilt_test and spoilt_side not in (None, side):
+                    output.symlink_to(folder / "clean" / name)
+                else:
                     inputs = [listed, data / "area.fits", output, data / "preprocess.yaml"]
                     words = ["so-site-pipeline", "make-ml-map", *map(str, inputs)]
-                    words += [f"--context={data / 'context.yaml'}", f"--wafers={wafers}", *OPTIONS]
+                    words += [f"--context={data / 'context.yaml'}", f"--wafers={wafers}"]
+                    words += [*OPTIONS, *patch.options]
                     yield {"command": words, "log": f"{output}.log"}
                 splits.append(
                     Split(
                         name=f"{side}-{number}",
-                        map=output / "pass1_sky_map.fits",
-                        ivar=output / "sky_div.fits",
-                        coverage=output / "coverage.json",
-                        asked=8,
-                        observations=listed,
+                        map=Path(name, "pass1_sky_map.fits"),
+                        ivar=Path(name, "sky_div.fits"),
+                        coverage=Path(name, "coverage.json"),
+                        asked=len(observations[number::2]),
+                        observations=Path(listed.name),
                     )
                 )
             groups.append(SplitGroup(name=side, splits=tuple(splits)))
         spec = NullSpecification(
-            test=test, seed=1, min_coverage=0.9, groups=tuple(groups), analysis=AnalysisOptions(**ANALYSIS)
+            test=test, seed=1, min_coverage=0.9, groups=tuple(groups), analysis=patch.analysis
         )
-        write_document(folder / campaign / f"{test}.json", spec)
+        write_document(workspace / f"{test}.json", spec)
 
 
 def check_coverage(log: Path) -> None:
@@ -155,16 +197,17 @@ def check_coverage(log: Path) -> None:
     assert jobs_main(["coverage", str(table), "", str(log), str(output / "coverage.json")]) == 0
 
 
-@pytest.fixture(scope="module")
-def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Verdict]:
+@pytest.fixture(scope="module", params=PATCHES)
+def verdicts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Verdict]:
     """Simulate, map and judge a clean campaign and one with each systematic."""
-    folder = tmp_path_factory.mktemp("campaigns")
+    patch = PATCHES[request.param]
+    folder = tmp_path_factory.mktemp(request.param)
     jobs: list[dict[str, object]] = []
-    for campaign, amplitude in {"clean": "", **SYSTEMATICS}.items():
-        words = ["simulate", str(folder / campaign / "data"), *SIMULATION]
+    for campaign, amplitude in {"clean": "", **patch.systematics}.items():
+        words = ["simulate", str(folder / campaign / "data"), *SIMULATION, *patch.simulation]
         words += ["--systematic", f"{campaign}:{amplitude}"] if amplitude else []
         subprocess.run([sys.executable, "-m", "socm", *words], check=True, stdout=subprocess.DEVNULL)
-        jobs += plan_maps(folder, campaign)
+        jobs += plan_maps(folder, patch, campaign)
     (folder / "jobs.json").write_text(json.dumps(jobs))
     done = subprocess.run(
         [sys.executable, "-c", MAP_ALL, str(folder / "jobs.json")],
@@ -179,10 +222,11 @@ def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Verdict]:
         check_coverage(Path(str(job["log"])))
     found = {}
     for campaign in ("clean", *SYSTEMATICS):
-        tests = {folder / campaign / f"{test}.json": test for test in names_of_tests(campaign)}
-        for specification in tests:
-            run_test(specification, specification.with_suffix(""))
-        write_manifest(tests, [*tests, *folder.glob("*/*.txt")], folder / campaign)
+        with contextlib.chdir(folder / campaign):
+            tests = {Path(f"{test}.json"): test for test in names_of_tests(patch, campaign)}
+            for specification, output in tests.items():
+                run_test(specification, Path(output))
+            write_manifest(tests, [*tests, *Path().glob("*.txt")])
         found[campaign] = judge_workspaces([folder / campaign])
     return found
 
@@ -207,4 +251,4 @@ def test_a_systematic_fails_the_test_that_is_made_for_it(
     assert verdict.status is Status.FAIL, verdict.sentence
     lowest = lowest_ptes(verdict)
     assert lowest[SPOILT[systematic][0]] < RED
-    assert lowest[SPARED[systematic]] > RED
+    assert lowest.get(SPARED[systematic], 1.0) > RED

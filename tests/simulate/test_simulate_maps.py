@@ -1,4 +1,4 @@
-"""Maps of simulated data by the real mapmaker: they show the sky that went in, and the systematics."""
+"""Maps of simulated data by the real mapmaker: they show the sky that went in, the noise, and the systematics."""
 
 from __future__ import annotations
 
@@ -127,6 +127,58 @@ def excess(first: tuple[Any, Map], second: tuple[Any, Map]) -> Map:
     difference = (np.array(first[0]) - np.array(second[0]))[:, mask] / 2
     variance = (1 / weights[:, :, mask]).sum(axis=0) / 4
     return np.sqrt(np.mean(difference**2 / variance, axis=1))
+
+
+STRIPED = {
+    "flat": replace(SHALLOW, observations=16, days=16.0, knee_hz=0.3),
+    "wide": replace(SHALLOW, observations=16, days=16.0, knee_hz=0.1, width_deg=40.0, duration_s=353.0),
+}
+
+
+RISING_HALF = """obs_id IN (SELECT obs_id FROM (
+    SELECT obs_id, row_number() OVER (ORDER BY timestamp) AS number FROM obs WHERE az_center < 180
+) WHERE number % 2 = {})"""
+
+
+def noise_power(first: tuple[Any, Map], second: tuple[Any, Map]) -> tuple[float, float]:
+    """Return how red and how striped the half difference of two maps in T is.
+
+    That is its power between 0.1 and 0.2 of the Nyquist multipole over that between 0.6 and 0.8; and, between
+    0.2 and 0.4, where so small a map has some thirty modes a direction, the power of waves that run within 30 deg of right ascension, across rising scans, over that
+    of waves within 30 deg of declination. The difference is in units of what the inverse variances say.
+    """
+    from scipy.ndimage import distance_transform_edt
+
+    weights = np.stack([first[1][0], second[1][0]])
+    mask = well_observed(weights.prod(axis=0) / np.maximum(weights.sum(axis=0), 1e-30), 0.3)
+    deviation = np.sqrt((1 / np.where(mask, weights, 1)).sum(axis=0)) / 2
+    taper = 0.5 - 0.5 * np.cos(np.pi * np.clip(distance_transform_edt(mask) / 10, 0, 1))
+    tapered = taper * np.array(first[0][0] - second[0][0]) / 2 / deviation
+    tapered -= taper * tapered.sum() / taper.sum()
+    power = np.abs(np.fft.fft2(tapered)) ** 2
+    ly, lx = np.array(enmap.lmap(first[0].shape, first[0].wcs))
+    multipole = np.hypot(ly, lx) / (np.pi / np.radians(abs(first[0].wcs.wcs.cdelt[1])))
+    tilt_deg = np.degrees(np.arctan2(np.abs(ly), np.abs(lx)))
+    low, middle, high = ((multipole > a) & (multipole < b) for a, b in ((0.1, 0.2), (0.2, 0.4), (0.6, 0.8)))
+    across, along = power[middle & (tilt_deg < 30)].mean(), power[middle & (tilt_deg > 60)].mean()
+    return float(power[low].mean() / power[high].mean()), float(across / along)
+
+
+@pytest.mark.parametrize("patch", STRIPED)
+def test_maps_of_red_noise_are_striped_along_the_scans_and_those_of_white_noise_are_not(
+    patch: str, tmp_path: Path
+) -> None:
+    red, white = STRIPED[patch], replace(STRIPED[patch], knee_hz=0.0)
+    found = {}
+    for name, settings in (("red", red), ("white", white)):
+        simulate(tmp_path / name, settings)
+        halves = [make_map(tmp_path / name, f"half-{half}", RISING_HALF.format(half)) for half in (0, 1)]
+        found[name] = noise_power(*halves)
+    print(patch, found)
+    assert found["red"][0] > 15
+    assert found["red"][1] > 5
+    assert 0.3 < found["white"][0] < 4
+    assert 0.3 < found["white"][1] < 3
 
 
 HALVES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
