@@ -36,6 +36,9 @@ SHARPENING = 1 / 6
 """Of what a blur by both neighbours takes away, the part that a cell's own width has taken before: the
 variance of a sector, w²/12, over that of the blur, w²/2."""
 
+LEAST_SHARP = 0.3
+"""Part of a bin's power that must be left of it where it is sharpened."""
+
 LEAST_DEPTH = 1e-4
 """Tiles with less weight than this part of the heaviest are left out."""
 
@@ -170,13 +173,29 @@ class _Measurement:
             depth = np.einsum("ef,tfc->tc", mixing**2, self._integrals[:, list(members)])
             known = (depth > LEAST_DEPTH * depth.max(axis=0)).all(axis=1)
             unit = np.sqrt(np.einsum("tx,ty->txy", depth, depth))[:, None]
-            plane = self._depths[list(members)].mean(axis=(0, 1)) if self._sharp else None
+            plane = self._sharp_depth(members, _mix(mixing, draws[0][list(members)]))
             found = []
             for draw in draws:
                 powers = self._tiling.powers(_mix(mixing, draw[list(members)]), plane)
                 powers[~known] = 0
                 found.append(np.divide(powers, unit, out=powers, where=unit > 0))
             self._powers.append(found)
+
+    def _sharp_depth(self, members: Sequence[int], differences: Single) -> Single | None:
+        """Return the depth that sharpens powers, or None where they are to stay as they are.
+
+        Where noise is so steep that leakage rules a bin, its sharpened power can fall to nothing or below.
+        """
+        if not self._sharp:
+            return None
+        depth: Single = self._depths[list(members)].mean(axis=(0, 1))
+        plain, sharp = (
+            np.einsum("tcxx->cx", self._tiling.powers(differences, plane)).real for plane in (None, depth)
+        )
+        held = self._counts.sum(axis=0)[:, None]
+        starts = self._tiling.starts
+        left = _sum_bins(held * sharp, starts) / np.maximum(_sum_bins(held * plain, starts), 1e-300)
+        return depth if left.min() > LEAST_SHARP else None
 
     def overlap(self, one: int, other: int) -> Array:
         """Return integrals of W^4 v_i v_j over tiles, the mean over pairs of two families, (tiles, C, C)."""
