@@ -40,7 +40,6 @@ preprocess_config = "data/preprocess.yaml"
 output_dir = "results"
 nsplits = 2
 chunk_nobs = 1
-comps = TEXT
 
 [campaign.ml-null-tests.mission-tests]
 
@@ -143,6 +142,7 @@ def commands() -> Iterator[tuple[str, ...]]:
         yield from (
             ("report", "--format", "tsv", folder),
             ("init", folder),
+            ("judge", f"{folder}/campaign.toml"),
             ("simulate", folder, "--seed", HOSTILE),
         )
     for product in ("out/a/x", HOSTILE):

@@ -18,7 +18,6 @@ from socm.observations.asked import Asked
 pytestmark = pytest.mark.mapmaker
 
 TEXTS = [
-    "",
     "1",
     "type = 'obs'",
     'type == "obs" and subtype = "cmb"',

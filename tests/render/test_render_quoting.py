@@ -442,9 +442,9 @@ query, folder = sys.argv[2], sys.argv[4]
 os.makedirs(folder, exist_ok=True)
 shape, wcs = enmap.geometry(np.radians([[-2, 2], [2, -2]]), res=np.radians(0.1), proj="car")
 random = np.random.default_rng(len(open(query).read()))
-enmap.write_map(folder + "/pass1_sky_map.fits", enmap.enmap(random.normal(size=(3, *shape)), wcs))
+enmap.write_map(folder + "/pass1_sky_map.fits", enmap.enmap(random.normal(size=(3, *shape)), wcs), extra={{"BUNIT": "uK"}})
 ivar = np.ones((3, 3, *shape)) * np.eye(3)[:, :, None, None]
-enmap.write_map(folder + "/sky_div.fits", enmap.enmap(ivar, wcs))
+enmap.write_map(folder + "/sky_div.fits", enmap.enmap(ivar, wcs), extra={{"BUNIT": "uK^-2"}})
 enmap.write_map(folder + "/sky_hits.fits", enmap.enmap(np.ones(shape), wcs))
 for line in open(query):
     name = line.split(":")[0].strip() + ":ws0:f090"
