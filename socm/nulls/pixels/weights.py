@@ -85,9 +85,3 @@ def common_weight(apodized: Array, variance: Array) -> Array:
     weight = np.divide(apodized, variance, out=np.zeros_like(apodized), where=variance > 0)
     peak = weight.max(initial=0.0)
     return weight / peak if peak > 0 else weight
-
-
-def weighted_rms(values: Array, weight: Array) -> float:
-    """Return the root of the weighted mean square of values (ny, nx) under a weight (ny, nx)."""
-    total = weight.sum()
-    return float(np.sqrt((weight * values**2).sum() / total)) if total > 0 else float("nan")
