@@ -45,6 +45,7 @@ from socm.workflows.plugins import load_with_plugins
 from socm.workflows.program import rules_of
 from socm.workflows.requirements import ReadsFiles, check_programs
 from socm.workflows.selecting import Reader, Selection, doubts_about_run, manifest_path
+from socm.workflows.sizes import with_map_sizes
 
 
 @dataclass(frozen=True)
@@ -208,9 +209,8 @@ def _plan_workflows(
             is_made = posixpath.normpath(ready.area) in planned.made
             size = None if is_made else read_map_size(reader.base / ready.area)
             cores = cluster.cores_per_node if cluster else None
-            planned.add(
-                workflow, _rules_of_maps(selection, campaign.min_coverage, campaign.seed, size, cores)
-            )
+            rules = _rules_of_maps(selection, campaign.min_coverage, campaign.seed, size, cores)
+            planned.add(workflow, with_map_sizes(rules, ready, selection.observations, size))
             problems.extend(
                 d.under(workflow.path) for d in (selection.splits.warnings if selection.splits else ())
             )

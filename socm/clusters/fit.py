@@ -40,6 +40,8 @@ class JobResources:
     """Further options of the command that submits the job."""
     threads_per_core: int = 1
     """Hardware threads of a core, each of which is a CPU for the scheduler."""
+    cluster: str = ""
+    """Name of the cluster."""
 
     @property
     def cores(self) -> int:
@@ -98,6 +100,7 @@ def fit(request: Resources, cluster: Cluster, jobs: int = 1) -> JobResources:
         gpus=request.gpus,
         extra=request.extra,
         threads_per_core=cluster.threads_per_core,
+        cluster=cluster.name,
     )
 
 

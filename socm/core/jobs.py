@@ -25,6 +25,9 @@ class JobSpec:
     `carries` says for an output what its readers read with it (the data behind a context file).
     `leftovers` are patterns of files beside the outputs that go when the job is done. `records` are
     files that hold these texts once the job has run as it is planned now.
+
+    `kind` says which jobs take time and memory alike, and `size` holds the amounts that both grow with;
+    `memory_mb` of the whole job and `runtime_minutes` are its own where they were learnt.
     """
 
     command: str
@@ -41,6 +44,10 @@ class JobSpec:
     carries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     leftovers: tuple[str, ...] = ()
     records: Mapping[str, str] = field(default_factory=dict)
+    kind: str = ""
+    size: Mapping[str, float] = field(default_factory=dict)
+    memory_mb: int | None = None
+    runtime_minutes: int | None = None
 
     @property
     def observation_count(self) -> int:

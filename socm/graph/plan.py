@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from socm.clusters import JobResources, RunLimits
 from socm.core.jobs import JobSpec, RuleSpec
 from socm.diagnostics import KeyPath
+from socm.formats.job_usage import JobFacts
 from socm.graph.grouping import identifier, pattern
 
 
@@ -43,6 +44,22 @@ class Rule:
             return paths[self.spec.jobs[0].name]
         patterns = {pattern(paths[job.name], job.name) for job in self.spec.jobs}
         return patterns.pop() if len(patterns) == 1 else None
+
+    def facts(self, job: JobSpec) -> JobFacts:
+        """Return what is known of one of the rule's jobs before it runs."""
+        asked = self.spec.resources
+        return JobFacts(
+            kind=job.kind or self.spec.workflow,
+            cluster=self.resources.cluster,
+            ranks=asked.ranks,
+            threads=asked.threads,
+            cores=self.resources.cores,
+            memory_mb=(asked.memory if job.memory_mb is None else job.memory_mb)
+            if self.resources.mem_mb
+            else 0,
+            runtime_minutes=asked.runtime if job.runtime_minutes is None else job.runtime_minutes,
+            size=dict(job.size),
+        )
 
 
 @dataclass(frozen=True, slots=True)

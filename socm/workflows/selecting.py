@@ -175,7 +175,7 @@ def _source(workflow: MLMapmaking) -> _Source:
 
 
 def _columns(workflow: MLMapmaking) -> set[str]:
-    needed = {"obs_id", "start_time", "wafer_slots_list", "tube_slot", "tube_flavor"}
+    needed = {"obs_id", "start_time", "duration", "wafer_slots_list", "tube_slot", "tube_flavor"}
     if isinstance(workflow, NullTest):
         needed.update(columns_needed(workflow.null_test(), workflow))
         needed.update(BALANCE_COLUMNS)
