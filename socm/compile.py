@@ -7,7 +7,6 @@ none, so that `check`, `diff` and `splits` are the same story, stopped earlier.
 from __future__ import annotations
 
 import hashlib
-import os
 import posixpath
 import shlex
 from collections import Counter
@@ -30,6 +29,7 @@ from socm.executors import EXECUTORS
 from socm.formats.judgement_needs import MapSize
 from socm.formats.manifest import ObservationsRead
 from socm.graph import Plan, Planned, check_deadline, check_plan, group_jobs, make_plan
+from socm.reads import real_path
 from socm.render import Written, render_workspace, write_workspace
 from socm.render.environments import ENVIRONMENTS
 from socm.render.profiles import render_profiles
@@ -335,7 +335,7 @@ def _option_problems(spec: RuleSpec) -> Iterator[Diagnostic]:
 
 def _places_in(workspace: Path) -> Callable[[str], str]:
     """Return the function that says where a path of the workspace leads, whatever links are on the way."""
-    real_folder = cache(lambda folder: os.path.realpath(workspace / folder))
+    real_folder = cache(lambda folder: real_path(workspace / folder))
     return lambda path: posixpath.join(real_folder(posixpath.dirname(path)), posixpath.basename(path))
 
 

@@ -15,7 +15,7 @@ from socm.diagnostics.terminal import echo
 
 if TYPE_CHECKING:
     from socm.compile import Compiled
-    from socm.config import LoadedCampaign
+    from socm.reads import Reads
     from socm.render import Written
     from socm.run.last_compile import Remembered
 
@@ -44,31 +44,19 @@ def compile_command(file: Path, output: Path | None, form: str, no_plugins: bool
     Files that already are as they should be stay untouched; after a mistake nothing is written.
     """
     from socm.run.last_compile import recall
-    from socm.workflows.plugins import load_with_plugins
 
     workspace = output if output is not None else file.parent
+    if (last := recall(workspace, call_of(file, plugins=not no_plugins))) is not None:
+        notes = (*last.diagnostics, *_inputs_elsewhere(workspace, last))
+        report(notes, written=True, as_json=form == "json")
+        if form == "text":
+            _tell_rules(last.rules)
+            _tell_nothing_changed(workspace, last.files)
+        return
     try:
-        loaded = load_with_plugins(file, plugins=not no_plugins)
-        refuse_unchecked(loaded)
-        known = fingerprint_of(loaded, file)
-        last = recall(workspace, known, file.parent)
-        if last is not None:
-            notes = (*last.diagnostics, *_inputs_elsewhere(workspace, last))
-            report(notes, written=True, as_json=form == "json")
-            if form == "text":
-                _tell_rules(last.rules)
-                _tell_nothing_changed(workspace, last.files)
-            return
-        # From here on arrays are needed, and what works on them takes a while to import.
-        from socm.compile import compile_campaign
-
-        compiled = compile_campaign(file, output, loaded=loaded)
-    except DiagnosticError as error:
-        report(error.diagnostics, as_json=form == "json")
-        raise click.exceptions.Exit(2) from None
-    running = (*_who_runs(workspace), *_whose_it_was(workspace, file))
-    try:
-        written = write_workflow(compiled, known, force=force)
+        compiled, reads = compile_recorded(file, output, plugins=not no_plugins)
+        running = (*_who_runs(workspace), *_whose_it_was(workspace, file))
+        written = write_workflow(compiled, reads, call_of(file, plugins=not no_plugins), force=force)
     except DiagnosticError as error:
         report(error.diagnostics, as_json=form == "json")
         raise click.exceptions.Exit(2) from None
@@ -149,14 +137,33 @@ def _whose_it_was(workspace: Path, file: Path) -> tuple[Diagnostic, ...]:
     )
 
 
-def write_workflow(compiled: Compiled, known: str | None, *, force: bool = False) -> Written:
-    """Write what was compiled, and remember it for the next compile; `known` is its fingerprint."""
+def compile_recorded(file: Path, output: Path | None, *, plugins: bool) -> tuple[Compiled, Reads]:
+    """Return a campaign compiled in memory as a whole, and what was read for it.
+
+    Raises DiagnosticError as `compile_campaign` does, and where plugins are off and it needs them.
+    """
+    from socm.compile import compile_campaign
+    from socm.reads import recording
+    from socm.workflows.plugins import load_with_plugins
+
+    with recording() as reads:
+        loaded = load_with_plugins(file, plugins=plugins)
+        refuse_unchecked(loaded)
+        compiled = compile_campaign(file, output, loaded=loaded)
+        _ = compiled.contents
+    return compiled, reads
+
+
+def write_workflow(
+    compiled: Compiled, reads: Reads, call: tuple[str, ...], *, force: bool = False
+) -> Written:
+    """Write what was compiled, and remember it with its reads for the next compile that is called so."""
     from socm.compile import write
     from socm.run.last_compile import remember
 
     written = write(compiled, force=force)
     if not compiled.waiting:
-        remember(compiled.workspace, known, _to_remember(compiled))
+        remember(compiled.workspace, call, reads, _to_remember(compiled))
     return written
 
 
@@ -179,16 +186,9 @@ def tell_written(compiled: Compiled, written: Written) -> None:
         _tell_nothing_changed(compiled.workspace, written.unchanged)
 
 
-def fingerprint_of(loaded: LoadedCampaign, file: Path) -> str | None:
-    """Return what a campaign is known by to the next compile; None where it can't be known."""
-    from socm.clusters import load_cluster
-    from socm.run.last_compile import fingerprint
-
-    try:
-        cluster = load_cluster(loaded.campaign.resource, file.parent)
-    except DiagnosticError:
-        return None  # the compile tells it at its place
-    return fingerprint(loaded, cluster, file)
+def call_of(file: Path, *, plugins: bool) -> tuple[str, ...]:
+    """Return what a compile is called with, as far as its result depends on that besides its workspace."""
+    return str(file), "plugins" if plugins else "no plugins"
 
 
 def _to_remember(compiled: Compiled) -> Remembered:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from socm.cli.compile import fingerprint_of, tell_written, write_workflow
+from socm.cli.compile import call_of, compile_recorded, tell_written, write_workflow
 from socm.cli.diff import LINE_COLUMNS
-from socm.cli.options import plugins_option, refuse_unchecked
+from socm.cli.options import plugins_option
 from socm.cli.printing import console, report
 from socm.diagnostics import DiagnosticError
 from socm.diagnostics.terminal import echo
@@ -91,21 +91,17 @@ def _show(words: Sequence[str], folder: Path | None = None) -> None:
 
 def _compile(file: Path, output: Path | None, *, plugins: bool) -> Compiled:
     """Compile a campaign that nobody runs; show the difference, and write it."""
-    from socm.compile import compile_campaign
     from socm.run.diff import compare
     from socm.run.diff_view import print_difference
-    from socm.workflows.plugins import load_with_plugins
 
     _refuse_if_running(output if output is not None else file.parent)
     where = [str(file), *(["-o", str(output)] if output else [])]
     try:
         _show(["socm", "diff", *where])
-        loaded = load_with_plugins(file, plugins=plugins)
-        refuse_unchecked(loaded)
-        compiled = compile_campaign(file, output, loaded=loaded)
+        compiled, reads = compile_recorded(file, output, plugins=plugins)
         print_difference(compare(compiled.workspace, compiled.contents), console(LINE_COLUMNS))
         _show(["socm", "compile", *where])
-        written = write_workflow(compiled, fingerprint_of(loaded, file))
+        written = write_workflow(compiled, reads, call_of(file, plugins=plugins))
     except DiagnosticError as error:
         report(error.diagnostics)
         raise click.exceptions.Exit(2) from None

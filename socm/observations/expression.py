@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from socm.diagnostics import Diagnostic, DiagnosticError
+from socm.reads import unrepeatable
 
 _TOKEN = re.compile(
     r"""
@@ -22,6 +23,9 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _RANDOM_FUNCTIONS = frozenset({"random", "randomblob", "load_extension", "writefile", "readfile", "edit"})
+_CLOCK = re.compile(r"\bnow\b|\bcurrent_|\b(date|time|datetime|julianday|unixepoch)\s*\(\s*\)", re.IGNORECASE)
+"""How SQLite is asked what time it is."""
+_DATE_FUNCTIONS = frozenset({"date", "time", "datetime", "julianday", "unixepoch", "strftime", "timediff"})
 _ALLOWED = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ})
 
 
@@ -32,6 +36,8 @@ def normalise_query(query: str) -> str:
     is none.
     """
     text = query.strip().replace('"', "'")
+    if _CLOCK.search(text):
+        unrepeatable("the query reads the clock")
     if not text:
         raise DiagnosticError(
             Diagnostic(
@@ -113,9 +119,12 @@ def unreadable(obsdb: Path, why: str) -> DiagnosticError:
     )
 
 
-def _authorise(action: int, _first: str | None, second: str | None, *_: Any) -> int:
+def _authorise(action: int, _first: str | None, second: str | None, _database: Any, view: str | None) -> int:
     if action in _ALLOWED:
         return sqlite3.SQLITE_OK
-    if action == sqlite3.SQLITE_FUNCTION and (second or "").lower() not in _RANDOM_FUNCTIONS:
+    function = (second or "").lower()
+    if action == sqlite3.SQLITE_FUNCTION and function not in _RANDOM_FUNCTIONS:
+        if view and (function in _DATE_FUNCTIONS or function.startswith("current_")):
+            unrepeatable(f"the view {view} may read the clock")
         return sqlite3.SQLITE_OK
     return sqlite3.SQLITE_DENY

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -13,14 +16,14 @@ from area_header import area_header
 from diff_workspace import DAY_S, START_S
 
 from socm.cli import main
-from socm.clusters import load_cluster
+from socm.cli.compile import call_of
 from socm.run import last_compile
-from socm.run.last_compile import fingerprint, recall
-from socm.workflows.plugins import load_with_plugins
+from socm.run.last_compile import recall
 
 CAMPAIGN = """\
 [campaign]
 name = "quick"
+plugins = ["mine.py"]
 resource = "here.toml"
 
 [campaign.maps]
@@ -44,21 +47,46 @@ max_missing = 0.5
 workflow = "command"
 executable = "lister"
 inputs = { listed = "listed.txt" }
+
+[campaign.simulation]
+workflow = "sat-sims"
+output_dir = "results/sims"
+schedule = "schedule.txt"
+
+[campaign.mine]
 """
 PLUGIN = """\
+import os
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parent.parent / "lib"))
+import mine_helper
 from socm.core.models import Workflow
 from socm.workflows import registered_workflows
 
 
 class Mine(Workflow):
     def get_command(self, **kwargs):
-        return "true"
+        return "lister"
 
     def get_arguments(self, **kwargs):
-        return ""
+        found = sorted(os.listdir("pieces"))
+        if Path("switch").exists():
+            found.append("switched")
+        with open("numbers.bin", "rb") as numbers:
+            found.append(str(len(numbers.read())))
+        return " ".join([*found, os.environ.get("SOCM_TEST_WORD", "none"), mine_helper.WORD])
 
 
 registered_workflows["mine"] = Mine
+"""
+"""A kind that socm doesn't know, whose author gave no thought to what is read."""
+SCHEDULE = """\
+#Site           Telescope        Latitude [deg] Longitude [deg]   Elevation [m]
+ATACAMA         SAT1                    -22.958         -67.786          5200.0
+#     Start time UTC        Stop time UTC Rotation Patch name      Az min   Az max       El  Pass Sub
+ 2025-01-01 02:20:00  2025-01-01 02:29:20     0.00 small_patch     220.87   227.41    58.93     0   0
 """
 CLUSTER = 'scheduler = "local"\nnodes = 1\ncores_per_node = 8\nmemory_per_node = "64 GB"\nlauncher = "mpiexec -n {ranks}"\n'
 
@@ -78,7 +106,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "data/context.yaml": "obsdb: obsdb.sqlite\n",
         "data/area.fits": "SIMPLE",
         "data/preprocess.yaml": "process_pipe: []\n",
+        "schedule.txt": SCHEDULE,
+        "mine.py": PLUGIN,
+        "../lib/mine_helper.py": 'WORD = "helped"\n',
+        "pieces/one": "",
+        "numbers.bin": "123",
     }.items():
+        (workspace / name).parent.mkdir(exist_ok=True)
         (workspace / name).write_text(text)
     with closing(sqlite3.connect(data / "obsdb.sqlite")) as connection, connection:
         connection.execute("create table obs (obs_id text primary key, timestamp real, pwv_mean real)")
@@ -87,7 +121,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             connection.execute("insert into obs values (?, ?, ?)", row if day else (*row[:2], None))
     bin_folder = tmp_path / "bin"
     bin_folder.mkdir()
-    for name in ("so-site-pipeline", "lister"):
+    for name in ("so-site-pipeline", "lister", "toast_so_sim"):
         (bin_folder / name).write_text("#!/bin/sh\n")
         (bin_folder / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{bin_folder}{os.pathsep}{os.environ['PATH']}")
@@ -95,6 +129,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("SOCM_TEST_DATA", "data")
     monkeypatch.delenv("SOTODLIB_SITECONFIG", raising=False)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "mine_helper", raising=False)
     monkeypatch.chdir(workspace)
     return workspace
 
@@ -110,10 +146,7 @@ def compiled(capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:
 
 def remembered() -> bool:
     """Return whether another compile would be left out."""
-    file = Path("campaign.toml")
-    loaded = load_with_plugins(file)
-    known = fingerprint(loaded, load_cluster(loaded.campaign.resource, Path()), file)
-    return recall(Path(), known, Path()) is not None
+    return recall(Path(), call_of(Path("campaign.toml"), plugins=True)) is not None
 
 
 def stamps_in(folder: Path) -> dict[Path, tuple[int, int, int]]:
@@ -168,12 +201,30 @@ CHANGES = {
     "the area's size": lambda: Path("data/area.fits").write_bytes(area_header(1680, 5880)),
     "a program": lambda: Path("../bin/lister").unlink(),
     "a variable": lambda: shutil.copytree("data", "other") and os.environ.update(SOCM_TEST_DATA="other"),
+    "a limit": lambda: os.environ.update(SOCM_QUERY_SECONDS="9"),
+    "a program earlier on the path": lambda: shutil.copy("../bin/lister", first_folder_of_path()),
+    "a schedule": lambda: append("schedule.txt", "# more\n"),
+    "a file that a plugin reads": lambda: append("numbers.bin", "4"),
+    "a file that a plugin looks for": lambda: Path("switch").touch(),
+    "a file in a folder that a plugin lists": lambda: Path("pieces/two").touch(),
+    "a variable that a plugin asks for": lambda: os.environ.update(SOCM_TEST_WORD="some"),
+    "a module that a plugin imports": lambda: append("../lib/mine_helper.py", "# more\n"),
+    "a folder of results that becomes a link": lambda: Path("results").symlink_to("elsewhere"),
 }
+
+
+def first_folder_of_path() -> str:
+    return os.environ["PATH"].partition(os.pathsep)[0]
 
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_change_is_seen(change, folder, capsys, monkeypatch):
-    monkeypatch.setenv("SOCM_TEST_DATA", "data")
+    for name in ("SOCM_QUERY_SECONDS", "SOCM_TEST_WORD"):
+        monkeypatch.setenv(name, "1")
+        monkeypatch.delenv(name)
+    first = folder.parent / "first"
+    first.mkdir()
+    monkeypatch.setenv("PATH", f"{first}{os.pathsep}{os.environ['PATH']}")
     compiled(capsys)
     assert remembered()
     CHANGES[change]()
@@ -192,16 +243,81 @@ def test_rows_in_the_log_of_the_database_are_seen(folder, capsys):
     writer.close()
 
 
-def test_another_version_of_a_library_is_seen(folder, capsys, monkeypatch):
-    compiled(capsys)
-    monkeypatch.setattr(last_compile, "version", lambda _: "0")
-    assert not remembered()
+_heard: set[str] = set()
+"""What this process opened since the first test that asks."""
 
 
-def test_another_text_of_socm_is_seen(folder, capsys, monkeypatch):
+def _listen(event: str, arguments: tuple) -> None:
+    if event in {"open", "sqlite3.connect"} and not isinstance(arguments[0], int):
+        _heard.add(os.fsdecode(arguments[0]).removeprefix("file://").partition("?")[0])
+
+
+def changed_byte(path: Path, random_numbers: random.Random) -> None:
+    content = bytearray(path.read_bytes())
+    index = random_numbers.randrange(len(content))
+    content[index] ^= random_numbers.randrange(1, 256)
+    path.write_bytes(content)
+
+
+def test_any_byte_of_any_file_that_is_read_counts(folder, capsys):
+    sys.addaudithook(_listen)
+    there = [path for path in folder.parent.rglob("*") if path.is_file() and path.stat().st_size]
+    _heard.clear()
     compiled(capsys)
-    monkeypatch.setattr(last_compile, "_files_of_socm", lambda: iter(["compile.py 0"]))
-    assert not remembered()
+    heard = set(map(os.path.realpath, tuple(_heard)))
+    read = [path for path in there if os.path.realpath(path) in heard]
+    assert {path.name for path in read} >= {
+        "campaign.toml", "here.toml", "env.yaml", "ids.txt", "context.yaml", "area.fits", "obsdb.sqlite",
+        "schedule.txt", "mine.py", "mine_helper.py", "numbers.bin",
+    }  # fmt: skip
+    numbers = random.Random(1)
+    for path in read:
+        content, times = path.read_bytes(), path.stat()
+        for _ in range(6):
+            changed_byte(path, numbers)
+            os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+            assert not remembered(), path
+        path.write_bytes(content)
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+        assert remembered(), path
+
+
+OWN_FILES = """\
+import os
+import random
+import sys
+from pathlib import Path
+
+from test_run_last_compile import changed_byte, remembered
+
+numbers = random.Random(1)
+for path in map(Path, sys.argv[1:]):
+    content, times = path.read_bytes(), path.stat()
+    changed_byte(path, numbers)
+    if remembered():
+        print(path)
+    path.write_bytes(content)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+assert remembered()
+"""
+
+
+def test_any_byte_of_socm_itself_counts(folder, checkout):
+    copy = folder.parent / "copy"
+    for name in ("socm", "templates", "profiles"):
+        shutil.copytree(checkout / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    tests = Path(__file__).parent
+    paths = map(str, (copy, tests, tests.parent))
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-m", "socm", "compile", "campaign.toml"]
+    subprocess.run(command, env=environ, check=True, capture_output=True)
+    text = next((folder.parent / "cache/socm/compiles").iterdir()).read_text()
+    own = [path for path in sorted(copy.rglob("*.*")) if f'"{path}"' in text and path.stat().st_size]
+    assert len(own) > 100
+    assert {path.suffix for path in own} == {".py", ".j2", ".sh", ".txt"}
+    command = [sys.executable, "-c", OWN_FILES, *map(str, own)]
+    done = subprocess.run(command, env=environ, check=True, capture_output=True, text=True)
+    assert done.stdout == ""
 
 
 def test_a_moved_workspace_is_compiled(folder, capsys, monkeypatch):
@@ -213,18 +329,17 @@ def test_a_moved_workspace_is_compiled(folder, capsys, monkeypatch):
     assert remembered()
 
 
-def test_what_is_not_known_beforehand_is_always_compiled(folder, capsys):
-    Path("mine.py").write_text(PLUGIN)
-    text = Path("campaign.toml").read_text()
-    Path("campaign.toml").write_text(text.replace('name = "quick"', 'name = "quick"\nplugins = ["mine.py"]'))
-    compiled(capsys)
-    assert not remembered()
-
-
 @pytest.mark.parametrize("clock", ["strftime('%s', 'now')", "unixepoch()", "unixepoch(CURRENT_TIMESTAMP)"])
 def test_what_a_query_selects_changes_with_the_clock(clock, folder, capsys):
     text = Path("campaign.toml").read_text()
     Path("campaign.toml").write_text(text.replace('"ids.txt"', f'"timestamp < {clock}"'))
+    compiled(capsys)
+    assert not remembered()
+
+
+def test_a_view_that_reads_the_clock(folder, capsys):
+    database("alter table obs rename to rows")
+    database("create view obs as select * from rows where timestamp < unixepoch('now')")
     compiled(capsys)
     assert not remembered()
 
