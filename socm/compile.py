@@ -28,7 +28,8 @@ from socm.diagnostics import Collector, Diagnostic, DiagnosticError, KeyPath, Se
 from socm.executors import EXECUTORS
 from socm.formats.judgement_needs import MapSize
 from socm.formats.manifest import ObservationsRead
-from socm.graph import Plan, Planned, check_deadline, check_plan, group_jobs, make_plan
+from socm.graph import Plan, Planned, check_plan, group_jobs, make_plan
+from socm.planning import check_deadline, forecast, model_of
 from socm.reads import real_path
 from socm.render import Written, render_workspace, write_workspace
 from socm.render.environments import ENVIRONMENTS
@@ -87,11 +88,13 @@ def compile_campaign(
     columns: Collection[str] = (),
     loaded: LoadedCampaign | None = None,
     plugins: bool = True,
+    with_deadline: bool = True,
 ) -> Compiled:
     """Compile a campaign file in memory; `output` is the workspace, by default the file's folder.
 
     `columns` are columns of the observations to read besides those that the workflows need; `loaded`
-    is the campaign where it was read already. Without `plugins` no code that the file names runs.
+    is the campaign where it was read already. Without `plugins` no code that the file names runs, and without
+    `with_deadline` the run isn't simulated to hold it against the campaign's deadline.
     Raises DiagnosticError with every problem of the phase that failed, each at its place.
     """
     loaded = loaded or load_with_plugins(file, plugins=plugins)
@@ -111,8 +114,9 @@ def compile_campaign(
         found = check_plan(plan, lambda path: (file.parent / path).exists(), _places_in(workspace))
         problems.extend(_as_known(found, planned))
         problems.raise_if_errors()
-        if loaded.campaign.deadline is not None:
-            problems.extend(check_deadline(plan, loaded.campaign.deadline, cluster.cores))
+        if loaded.campaign.deadline is not None and with_deadline:
+            course = forecast(model_of(plan, cluster))
+            problems.extend(check_deadline(course, loaded.campaign.deadline * 60.0))
         problems.extend(doubts_about_run(loaded.campaign.workflows, selections))
     except DiagnosticError as error:
         raise DiagnosticError(loaded.document.locate_all(error.diagnostics)) from None

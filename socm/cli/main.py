@@ -43,6 +43,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "socm.cli.graph:graph_command",
         "Show which workflows wait for which, and how many jobs they have.",
     ),
+    "plan": (
+        "socm.cli.plan:plan_command",
+        "Show how long a campaign takes, what it needs, and what holds it up, before it runs.",
+    ),
     "clean": (
         "socm.cli.clean:clean_command",
         "List and remove what jobs made that are no longer in the campaign, after asking.",

@@ -338,7 +338,7 @@ class Campaign(Section):
     )
     deadline: RuntimeMinutes | None = Field(
         None,
-        description="How long the campaign may take; a compile warns where the jobs' run times exceed it.",
+        description="How long the campaign may take; a compile warns where it may take longer.",
         examples=["36h"],
     )
     workflows: tuple[Workflow, ...] = Field((), description="The workflows, in the order of the file.")

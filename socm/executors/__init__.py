@@ -1,6 +1,6 @@
 """Executors: what runs the jobs of a workspace. Everything of one stands in its own room."""
 
-from socm.executors.base import Executor, ExecutorSilentError, FailedTry, QueuedJob, Reason
+from socm.executors.base import Executor, ExecutorSilentError, FailedTry, Pace, QueuedJob, Reason
 from socm.executors.registry import EXECUTORS, executor_of
 from socm.executors.used import record_use, used_in
 
@@ -9,6 +9,7 @@ __all__ = [
     "Executor",
     "ExecutorSilentError",
     "FailedTry",
+    "Pace",
     "QueuedJob",
     "Reason",
     "executor_of",

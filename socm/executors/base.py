@@ -51,12 +51,30 @@ class FailedTry:
     """The executor's own words, where the job's log has none."""
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How quickly Snakemake gets jobs going with an executor, and how soon it sees that they have ended."""
+
+    submit_seconds: float = 0.0
+    """One job after the other."""
+    start_seconds: float = 0.0
+    """From when a job has its cores until its program starts."""
+    first_look_seconds: float = 0.0
+    """Until the first look at jobs, and after each that found one ended; 0 where an end is seen at once."""
+    look_step_seconds: float = 0.0
+    """By how much each pause is longer while nothing ends."""
+    most_look_seconds: float = 0.0
+    retries: int = 0
+    """How often the profile has a failed job tried again."""
+
+
 class Executor(Protocol):
     """One way to run jobs, named as Snakemake's plugin and as its profile in the workspace."""
 
     name: str
     title: str
     """What messages call it."""
+    pace: Pace
 
     def resources(self, job: JobResources) -> Mapping[str, int | str | None]:
         """Return what a job asks, by the names of Snakemake's plugin; None for what it doesn't ask."""
@@ -69,6 +87,9 @@ class Executor(Protocol):
 
     def preflight(self, plan: Plan, told: Sequence[Diagnostic]) -> Iterator[Diagnostic]:
         """Yield what would stop or harm a run; `told` is what the compile warned of."""
+
+    def queue_waits(self) -> Sequence[tuple[str, float]]:
+        """Return the QoS of each job of the user's in the last two weeks, and how long it waited, s."""
 
     def detect(self, partition: str | None = None) -> Detected | None:
         """Return the cluster that this machine submits to, None if there is none to describe.

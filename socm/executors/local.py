@@ -11,7 +11,7 @@ from pathlib import Path
 from socm.clusters import THREAD_VARIABLES, Cluster, Detected, JobResources
 from socm.core.models import Campaign
 from socm.diagnostics import Diagnostic, Severity
-from socm.executors.base import FailedTry, QueuedJob
+from socm.executors.base import FailedTry, Pace, QueuedJob
 from socm.graph import Plan
 
 MARKER = "SOCM_WORKSPACE"
@@ -46,6 +46,7 @@ class LocalExecutor:
 
     name = "local"
     title = "this machine"
+    pace = Pace()
 
     def resources(self, job: JobResources) -> Mapping[str, int | str | None]:
         """Return nothing: threads and memory are Snakemake's own."""
@@ -75,6 +76,10 @@ class LocalExecutor:
     def failed_try(self, workspace: Path, rule: str, job: str) -> FailedTry | None:
         """Return None: the job's own log is all there is."""
         return None
+
+    def queue_waits(self) -> Sequence[tuple[str, float]]:
+        """Return nothing: there is no queue."""
+        return ()
 
     def detect(self, partition: str | None = None) -> Detected | None:
         """Return None: the cluster `local` ships, and a run finds what the machine has."""

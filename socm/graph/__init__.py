@@ -1,9 +1,8 @@
 """Campaign and splits → rules of jobs, with checks on what they read and make."""
 
 from socm.graph.checks import check_plan
-from socm.graph.deadline import check_deadline
 from socm.graph.grouping import group_jobs
 from socm.graph.plan import Plan, Rule, make_plan
 from socm.graph.planned import Planned
 
-__all__ = ["Plan", "Planned", "Rule", "check_deadline", "check_plan", "group_jobs", "make_plan"]
+__all__ = ["Plan", "Planned", "Rule", "check_plan", "group_jobs", "make_plan"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -38,31 +39,43 @@ resources = {runtime = "4h", threads = 8}
 """
 
 
-def warnings(folder: Path, deadline: str) -> list[Diagnostic]:
-    (folder / "here.toml").write_text(CLUSTER)
+def warnings(folder: Path, deadline: str, cluster: str = CLUSTER) -> list[Diagnostic]:
+    (folder / "here.toml").write_text(cluster)
     (folder / "campaign.toml").write_text(CAMPAIGN.replace("DEADLINE", deadline))
     return [
         d for d in compile_campaign(folder / "campaign.toml").diagnostics if d.code == "deadline-too-short"
     ]
 
 
-def test_the_longest_chain_is_named(tmp_path: Path) -> None:
-    (found,) = warnings(tmp_path, "4h50m")
+def test_a_chain_that_is_too_long_even_if_every_job_is_quick(tmp_path: Path) -> None:
+    # 30 % of 2 h and 3 h.
+    (found,) = warnings(tmp_path, "80m")
     assert found.message == (
-        "jobs that wait for each other may run for 5.0 h, longer than the deadline of 4.8 h"
+        "the deadline of 80 min can't be met: even if every job is quick, "
+        "all jobs together take 3.3 h within the limits that they share"
     )
-    assert found.notes == ("first/f090 → second/f090",)
+    assert found.notes[1].startswith("critical path: ")
     assert found.place is not None
     assert (found.place.line, found.place.column) == (3, 12)
 
 
-def test_all_jobs_share_the_cores(tmp_path: Path) -> None:
-    # 2 × 2 h × 2 cores, 2 × 3 h × 8 cores and 4 h × 8 cores: 88 core hours on 8 cores.
-    (found,) = warnings(tmp_path, "10h")
-    assert found.message == "all jobs together may run for 11.0 h, longer than the deadline of 10.0 h"
-    assert found.notes == ("88 core hours on 8 cores",)
+def test_a_deadline_that_may_be_met_is_at_risk(tmp_path: Path) -> None:
+    # 2 × 2 h × 2 cores, 2 × 3 h × 8 cores and 4 h × 8 cores: 88 core hours on 8 cores, if jobs use all they ask for.
+    (found,) = warnings(tmp_path, "7h")
+    assert re.fullmatch(
+        r"the deadline of 7\.0 h is at risk: \d\d% of the simulated runs end in time", found.message
+    )
+    assert re.fullmatch(r"the run takes \d\.\d h \(10–90 %: \d\.\d–\d+\.\d h\)", found.notes[0])
 
 
-@pytest.mark.parametrize("deadline", ["11h", "30d"])
+def test_without_the_number_of_cores_the_chain_alone_decides(tmp_path: Path) -> None:
+    (found,) = warnings(tmp_path, "80m", CLUSTER.replace("cores_per_node = 8\n", ""))
+    assert found.message == (
+        "the deadline of 80 min can't be met: even if every job is quick, "
+        "jobs that wait for each other run for 1.5 h"
+    )
+
+
+@pytest.mark.parametrize("deadline", ["12h", "30d"])
 def test_time_enough_is_not_worth_a_word(tmp_path: Path, deadline: str) -> None:
     assert warnings(tmp_path, deadline) == []

@@ -8,7 +8,7 @@ from pathlib import Path
 from socm.clusters import Cluster, Detected, JobResources
 from socm.core.models import Campaign
 from socm.diagnostics import Diagnostic
-from socm.executors.base import FailedTry, QueuedJob
+from socm.executors.base import FailedTry, Pace, QueuedJob
 from socm.executors.slurm import client, failures, options, queue, resources, submitting
 from socm.graph import Plan
 
@@ -20,6 +20,15 @@ class SlurmExecutor:
 
     name = "slurm"
     title = "Slurm"
+    # The plugin's own clock (check_active_jobs), with the first look that the profile asks for.
+    pace = Pace(
+        submit_seconds=1.0,
+        start_seconds=6.0,
+        first_look_seconds=40.0,
+        look_step_seconds=10.0,
+        most_look_seconds=180.0,
+        retries=1,
+    )
 
     def resources(self, job: JobResources) -> Mapping[str, int | str | None]:
         """Return what a job asks, by the names of the plugin."""
@@ -38,6 +47,10 @@ class SlurmExecutor:
         from socm.executors.slurm.preflight import check_slurm
 
         return check_slurm(plan)
+
+    def queue_waits(self) -> Sequence[tuple[str, float]]:
+        """Return the QoS of each job of the user's in the last two weeks, and how long it waited, s."""
+        return queue.queue_waits()
 
     def detect(self, partition: str | None = None) -> Detected:
         """Return the cluster as its default partition, or another, shows it; raises DiagnosticError."""

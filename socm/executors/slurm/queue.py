@@ -70,3 +70,14 @@ def queued_jobs(workspace: Path) -> tuple[QueuedJob, ...]:
                 )
             )
     return tuple(jobs)
+
+
+def queue_waits() -> list[tuple[str, float]]:
+    """Return the QoS of each job of the user's in the last two weeks, and how long it waited, s.
+
+    Raises ExecutorSilentError where the accounts are not to be had.
+    """
+    words = ("--allocations", "--noheader", "--parsable2", "--starttime=now-14days", "--format=QOS,Planned")
+    rows = (line.partition("|") for line in run("sacct", *words).splitlines())
+    waits = ((qos, duration_seconds(planned)) for qos, _, planned in rows)
+    return [(qos, float(seconds)) for qos, seconds in waits if seconds is not None]
