@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Tests of Slurm mostly wait: one process more than cores keeps two of them busy.
+WORKERS ?= 3
 EXAMPLE := examples/first-light
 
 .PHONY: help demo demo-clean test lint docs bench validate clean
@@ -30,7 +32,8 @@ demo-clean:  ## remove what the demo made
 	  $(EXAMPLE)/verdict.json $(EXAMPLE)/report.html
 
 test: $(VENV)/.test  ## run every test; those whose real part is missing skip with the reason
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest $(PYTEST_OPTIONS)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest \
+	  --numprocesses=$(WORKERS) --dist=loadgroup --no-loadscope-reorder $(PYTEST_OPTIONS)
 
 lint: $(VENV)/.test  ## style, types and walls
 	$(BIN)/ruff check .

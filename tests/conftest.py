@@ -1,4 +1,4 @@
-"""What every test shares: in CI a skipped test is a failed one, and paths of the checkout."""
+"""What every test shares: in CI a skipped test is a failed one; which tests run in one process; paths of the checkout."""
 
 from __future__ import annotations
 
@@ -7,8 +7,16 @@ import signal
 from pathlib import Path
 
 import pytest
+from programs import Ran, Socm
+
+from socm.cli import main
 
 NO_SKIP = bool(os.environ.get("SOCM_NO_SKIP"))
+TESTS = Path(__file__).parent
+SHARING = frozenset({"end_to_end", "graph", "judge", "slurm"})
+"""Folders whose modules share a fixture of the session; Slurm's is the only cluster of the machine."""
+LONGEST = ("slurm", "nulls/test_nulls_mapmaker.py", "end_to_end")
+"""Groups that decide when the last process is done, so they start first."""
 
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
@@ -37,7 +45,43 @@ def pytest_make_collect_report(collector):
     return report
 
 
+def _group(path: Path) -> str:
+    """Return the tests that run in one process: those that share a fixture, else those of a module."""
+    place = path.relative_to(TESTS)
+    return place.parts[0] if place.parts[0] in SHARING else place.as_posix()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say to pytest-xdist what belongs together, and put first what takes longest."""
+    groups = {item: _group(item.path) for item in items}
+    for item, group in groups.items():
+        item.add_marker(pytest.mark.xdist_group(group))
+    last = len(LONGEST)
+    items.sort(key=lambda item: LONGEST.index(groups[item]) if groups[item] in LONGEST else last)
+
+
+@pytest.fixture(autouse=True)
+def _no_cluster(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep the cluster that Slurm's tests start from all others, which may run beside them."""
+    if request.node.get_closest_marker("slurm") is None:
+        monkeypatch.setenv("SLURM_CONF", "/nonexistent/slurm.conf")
+
+
 @pytest.fixture(scope="session")
 def checkout() -> Path:
     """The folder of the checkout."""
     return Path(__file__).parent.parent
+
+
+@pytest.fixture
+def socm(capsys: pytest.CaptureFixture[str]) -> Socm:
+    """Run socm in this process."""
+
+    def call(*words: str | Path) -> Ran:
+        with pytest.raises(SystemExit) as stop:
+            main([str(word) for word in words])
+        said = capsys.readouterr()
+        return Ran(stop.value.code or 0, said.out, said.err)
+
+    return call

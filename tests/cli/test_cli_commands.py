@@ -14,8 +14,8 @@ import time
 
 import click
 import pytest
+from programs import run_program
 
-from socm.cli import main
 from socm.cli.main import COMMANDS
 
 HEAVY = ("sotodlib", "astropy", "pixell", "pandas", "matplotlib", "snakemake", "toast")
@@ -38,38 +38,18 @@ def all_commands() -> list[tuple[str, ...]]:
     return found
 
 
-def run(words: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
-    """Run socm in this process; return its exit code, output and error output."""
-    with pytest.raises(SystemExit) as stop:
-        main(words)
-    said = capsys.readouterr()
-    return int(stop.value.code or 0), said.out, said.err
-
-
-def socm(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run socm as a program."""
-    return subprocess.run(
-        [sys.executable, "-m", "socm", *words],
-        env={**os.environ, **variables},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-
-
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_line_in_the_help_is_the_command_s_own(name):
     assert COMMANDS[name][1] == command_of(name).get_short_help_str(limit=200)
 
 
 @pytest.mark.parametrize("words", [(), *all_commands()], ids=" ".join)
-def test_help_reads_well(words, capsys):
-    code, out, err = run([*words, "--help"], capsys)
+def test_help_reads_well(words, socm):
+    code, out, err = socm(*words, "--help")
     assert (code, err) == (0, "")
     assert out.startswith(f"Usage: {' '.join(('socm', *words))}")
     assert all(len(line) <= 100 for line in out.splitlines())
-    assert run([*words, "-h"], capsys) == (0, out, "")
+    assert socm(*words, "-h") == (0, out, "")
 
 
 @pytest.mark.parametrize("words", all_commands(), ids=" ".join)
@@ -86,10 +66,10 @@ def test_every_option_says_what_it_does(words):
             assert option.help.rstrip().endswith((".", "]"))
 
 
-def test_version(capsys):
+def test_version(socm):
     from socm import __version__
 
-    assert run(["--version"], capsys) == (0, f"socm, version {__version__}\n", "")
+    assert socm("--version") == (0, f"socm, version {__version__}\n", "")
 
 
 @pytest.mark.parametrize(
@@ -112,40 +92,36 @@ def test_version(capsys):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else str(value),
 )
-def test_exit_codes(words, code, campaign, capsys):
-    found, _, err = run(words, capsys)
+def test_exit_codes(words, code, campaign, socm):
+    found, _, err = socm(*words)
     assert found == code, err
     assert "Traceback" not in err
     if code:
         assert err
 
 
-def test_a_bug_is_told_as_one(campaign, capsys, monkeypatch):
-    import socm.compile
-
+def test_a_bug_is_told_as_one(campaign, socm, monkeypatch):
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("out of cheese")
 
-    monkeypatch.setattr(socm.compile, "compile_campaign", broken)
-    code, out, err = run(["check", "campaign.toml"], capsys)
+    monkeypatch.setattr("socm.compile.compile_campaign", broken)
+    code, out, err = socm("check", "campaign.toml")
     assert (code, out) == (1, "")
     assert "RuntimeError: out of cheese (tests/cli/test_cli_commands.py:" in err
     assert "This is a mistake in socm" in err
     assert "Traceback" not in err
     monkeypatch.setenv("SOCM_DEBUG", "1")
-    code, out, err = run(["check", "campaign.toml"], capsys)
+    code, out, err = socm("check", "campaign.toml")
     assert (code, out) == (1, "")
     assert "Traceback (most recent call last)" in err
 
 
-def test_an_interrupt_is_no_bug(campaign, capsys, monkeypatch):
-    import socm.compile
-
+def test_an_interrupt_is_no_bug(campaign, socm, monkeypatch):
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(socm.compile, "compile_campaign", interrupted)
-    assert run(["check", "campaign.toml"], capsys) == (130, "", "\nsocm: interrupted\n")
+    monkeypatch.setattr("socm.compile.compile_campaign", interrupted)
+    assert socm("check", "campaign.toml") == (130, "", "\nsocm: interrupted\n")
 
 
 def test_ctrl_c_while_it_works_ends_it(tmp_path):
@@ -201,7 +177,7 @@ def on_a_terminal(words: list[str], **variables: str) -> str:
     "words", [["check", "bad.toml"], ["splits", "campaign.toml"], ["diff", "campaign.toml"]], ids=" ".join
 )
 def test_colour_is_for_terminals_and_not_for_those_who_want_none(words, campaign):
-    plain = socm(*words, COLUMNS="120")
+    plain = run_program("socm", *words, check=False, COLUMNS="120")
     assert "\x1b" not in plain.stdout + plain.stderr
     coloured = on_a_terminal(words)
     assert re.search(r"\x1b\[[0-9;]*3\d", coloured)
@@ -209,11 +185,11 @@ def test_colour_is_for_terminals_and_not_for_those_who_want_none(words, campaign
 
 
 @pytest.mark.parametrize("command", ["check", "compile", "splits", "diff"])
-def test_json_is_json(command, campaign, capsys):
-    code, out, _ = run([command, "campaign.toml", "--format", "json"], capsys)
+def test_json_is_json(command, campaign, socm):
+    code, out, _ = socm(command, "campaign.toml", "--format", "json")
     assert code == 0
     assert isinstance(json.loads(out), dict)
-    code, out, _ = run([command, "bad.toml", "--format", "json"], capsys)
+    code, out, _ = socm(command, "bad.toml", "--format", "json")
     assert code == 2
     (problem,) = json.loads(out)["diagnostics"]
     assert (problem["code"], problem["file"], problem["line"]) == ("unknown-key", "bad.toml", 9)
@@ -226,10 +202,7 @@ def modules_after(*words: str) -> set[str]:
         f"try:\n    main({list(words)!r})\nexcept SystemExit as stop:\n    assert not stop.code, stop.code\n"
         "print('MODULES', *{name.split('.')[0] for name in sys.modules})"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60
-    )
-    assert done.returncode == 0, done.stderr
+    done = run_program("python", "-c", program)
     return set(done.stdout.splitlines()[-1].split()[1:])
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from programs import run_program
 
 CAMPAIGN = '[campaign.a]\nworkflow = "command"\nexecutable = "true"\noutputs = "r/a.txt"\n'
 STAGES = "stages:\n  beams:\n    script: beams.py\n"
@@ -21,14 +21,7 @@ COMMANDS = {
 
 
 def call(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "socm", *words],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    return run_program("socm", *words, folder=folder, check=False)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from programs import run_program
 
 PROGRAMS = Path(sys.executable).parent
 CAMPAIGN = """\
@@ -25,8 +26,7 @@ wafer = "ws0"
 @pytest.fixture(scope="module")
 def observations(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("observations")
-    command = [PROGRAMS / "socm", "simulate", "data", "--obsdb-only", "200"]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    run_program("socm", "simulate", "data", "--obsdb-only", "200", folder=folder)
     (folder / "data/area.fits").write_bytes(b"only its being there counts for a compile")
     (folder / "data/preprocess.yaml").write_text("process_pipe: []\n")
     return folder / "data"
@@ -40,11 +40,9 @@ def folder(observations, tmp_path) -> Path:
 
 
 def compile_there(folder: Path, path: str | None = None) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PATH": path or f"{PROGRAMS}:{os.environ['PATH']}"}
-    return subprocess.run(
-        [PROGRAMS / "socm", "compile", "campaign.toml"],
-        cwd=folder, env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    return run_program(
+        "socm", "compile", "campaign.toml", folder=folder, check=False, **({"PATH": path} if path else {})
+    )
 
 
 def tree(folder: Path) -> set[str]:

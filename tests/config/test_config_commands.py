@@ -6,14 +6,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import tomli
+from programs import Socm
 
-from socm.cli import main
 from socm.config import load_campaign
 from socm.config.schema import campaign_schema
 from socm.workflows import registered_workflows
@@ -21,33 +19,13 @@ from socm.workflows import registered_workflows
 MAPS = '[campaign.ml-mapmaking]\ncontext = "c.yaml"\narea = "a.fits"\noutput_dir = "o"\n'
 
 
-@dataclass(frozen=True)
-class Ran:
-    """What a command did: its exit code, and what it said on both streams."""
-
-    code: object
-    out: str
-    err: str
-
-
-Run = Callable[..., Ran]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
-    def call(*arguments: str) -> Ran:
-        with pytest.raises(SystemExit) as stop:
-            main(list(arguments))
-        said = capsys.readouterr()
-        return Ran(stop.value.code, said.out, said.err)
 
-    return call
-
-
-def test_init_writes_a_campaign_that_loads_and_its_schema(run: Run, tmp_path: Path) -> None:
-    ran = run("init", "my campaign")
+def test_init_writes_a_campaign_that_loads_and_its_schema(socm: Socm, tmp_path: Path) -> None:
+    ran = socm("init", "my campaign")
     assert (ran.code, ran.err) == (0, "")
     folder = tmp_path / "my campaign"
     assert sorted(path.name for path in folder.iterdir()) == ["campaign.schema.json", "campaign.toml"]
@@ -61,8 +39,8 @@ def test_init_writes_a_campaign_that_loads_and_its_schema(run: Run, tmp_path: Pa
     assert schema == campaign_schema(registered_workflows)
 
 
-def test_what_init_has_commented_out_is_good_too(run: Run, tmp_path: Path) -> None:
-    run("init")
+def test_what_init_has_commented_out_is_good_too(socm: Socm, tmp_path: Path) -> None:
+    socm("init")
     file = tmp_path / "campaign.toml"
     lines = file.read_text(encoding="utf-8").split("\n")
     switched_on = [
@@ -77,39 +55,39 @@ def test_what_init_has_commented_out_is_good_too(run: Run, tmp_path: Path) -> No
     assert [w.variant_folder for w in campaign.named("maps")] == ["f090", "f150"]
 
 
-def test_init_overwrites_nothing(run: Run, tmp_path: Path) -> None:
+def test_init_overwrites_nothing(socm: Socm, tmp_path: Path) -> None:
     (tmp_path / "campaign.toml").write_text("# mine\n", encoding="utf-8")
-    ran = run("init")
+    ran = socm("init")
     assert ran.code == 2
     assert "error[file-exists]" in ran.err
     assert (tmp_path / "campaign.toml").read_text(encoding="utf-8") == "# mine\n"
     assert [path.name for path in tmp_path.iterdir()] == ["campaign.toml"]
 
 
-def test_init_where_nothing_can_be_written(run: Run, tmp_path: Path) -> None:
+def test_init_where_nothing_can_be_written(socm: Socm, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
-    ran = run("init", "file/folder")
+    ran = socm("init", "file/folder")
     assert ran.code == 2
     assert "error[file-problem]" in ran.err
 
 
 def test_check_writes_nothing(
-    run: Run, tmp_path: Path, good_data: Path, monkeypatch: pytest.MonkeyPatch
+    socm: Socm, tmp_path: Path, good_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", f"{good_data / 'bin'}{os.pathsep}{os.environ['PATH']}")
     text = MAPS.replace("c.yaml", str(good_data / "context.yaml"))
     text = text.replace("a.fits", str(good_data / "area.fits"))
     text += f'preprocess_config = "{good_data / "preprocess.yaml"}"\nno_sidelobe = true\n'
     (tmp_path / "campaign.toml").write_text(text, encoding="utf-8")
-    ran = run("check", "campaign.toml")
+    ran = socm("check", "campaign.toml")
     assert (ran.code, ran.err) == (0, "")
     assert ran.out == "campaign.toml is good: 1 rule, 1 job; nothing written.\n"
     assert [path.name for path in tmp_path.iterdir()] == ["campaign.toml"]
 
 
-def test_check_tells_tools_in_json(run: Run, tmp_path: Path) -> None:
+def test_check_tells_tools_in_json(socm: Socm, tmp_path: Path) -> None:
     (tmp_path / "campaign.toml").write_text(MAPS + "bnads = 1\n", encoding="utf-8")
-    ran = run("check", "--format", "json", "campaign.toml")
+    ran = socm("check", "--format", "json", "campaign.toml")
     assert (ran.code, ran.err) == (2, "")
     document = json.loads(ran.out)
     assert document["errors"] == 1
@@ -118,27 +96,27 @@ def test_check_tells_tools_in_json(run: Run, tmp_path: Path) -> None:
     assert problem["key"] == ["campaign", "ml-mapmaking", "bnads"]
 
 
-def test_explain_says_more(run: Run) -> None:
-    ran = run("explain", "unknown-key")
+def test_explain_says_more(socm: Socm) -> None:
+    ran = socm("explain", "unknown-key")
     assert ran.code == 0
     assert ran.out.startswith("unknown-key\n\nThe key means nothing in this table")
-    assert run("explain", "error[unknown-key]").code == 2
-    assert run("explain", "[unknown-key]").out == ran.out
-    assert "unknown-key\n" in run("explain").out
-    wrong = run("explain", "unknown-kye")
+    assert socm("explain", "error[unknown-key]").code == 2
+    assert socm("explain", "[unknown-key]").out == ran.out
+    assert "unknown-key\n" in socm("explain").out
+    wrong = socm("explain", "unknown-kye")
     assert (wrong.code, wrong.out) == (2, "")
     assert "did you mean `unknown-key`?" in wrong.err
 
 
-def test_reference_page_is_in_step(run: Run, checkout: Path) -> None:
-    page = run("schema", "--format", "markdown")
+def test_reference_page_is_in_step(socm: Socm, checkout: Path) -> None:
+    page = socm("schema", "--format", "markdown")
     written = (checkout / "docs" / "reference.md").read_text(encoding="utf-8")
     assert written == page.out, "socm schema --format markdown > docs/reference.md"
 
 
-def test_completion_knows_commands_and_codes(run: Run) -> None:
-    assert "_SOCM_COMPLETE=bash_complete" in run("completion", "bash").out
-    assert run("completion", "tcsh").code == 2
+def test_completion_knows_commands_and_codes(socm: Socm) -> None:
+    assert "_SOCM_COMPLETE=bash_complete" in socm("completion", "bash").out
+    assert socm("completion", "tcsh").code == 2
     environ = {
         **os.environ,
         "_SOCM_COMPLETE": "bash_complete",
@@ -174,9 +152,9 @@ stages:
 """
 
 
-def test_import_writes_an_equal_campaign(run: Run, tmp_path: Path) -> None:
+def test_import_writes_an_equal_campaign(socm: Socm, tmp_path: Path) -> None:
     (tmp_path / "dag.yml").write_text(STAGES, encoding="utf-8")
-    ran = run("import", "dag.yml", "-o", "campaign.toml")
+    ran = socm("import", "dag.yml", "-o", "campaign.toml")
     assert (ran.code, ran.out) == (0, "Wrote campaign.toml.\n")
     assert ran.err.count("note[obsolete-key]") == 1
     text = (tmp_path / "campaign.toml").read_text(encoding="utf-8")
@@ -203,8 +181,8 @@ def test_import_writes_an_equal_campaign(run: Run, tmp_path: Path) -> None:
             },
         }
     }
-    assert run("import", "dag.yml").out == text
-    again = run("import", "dag.yml", "-o", "campaign.toml")
+    assert socm("import", "dag.yml").out == text
+    again = socm("import", "dag.yml", "-o", "campaign.toml")
     assert again.code == 2
     assert "error[file-exists]" in again.err
 
@@ -229,9 +207,9 @@ def test_import_writes_an_equal_campaign(run: Run, tmp_path: Path) -> None:
         "campaign: {resources: 3}\nstages: {a: {script: x, script-kwargs: {k: {}}}}",
     ],
 )
-def test_import_tells_what_is_wrong(text: str, run: Run, tmp_path: Path) -> None:
+def test_import_tells_what_is_wrong(text: str, socm: Socm, tmp_path: Path) -> None:
     (tmp_path / "dag.yml").write_text(text, encoding="utf-8")
-    ran = run("import", "dag.yml", "-o", "campaign.toml")
+    ran = socm("import", "dag.yml", "-o", "campaign.toml")
     assert ran.code == 2
     assert ran.err.startswith("dag.yml")
     assert "error[" in ran.err

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from programs import run_program
 
 CAMPAIGN = """\
 [campaign]
@@ -43,12 +44,7 @@ class Workspace:
 
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a program of this environment in the folder."""
-        program = Path(sys.executable).parent / command[0]
-        done = subprocess.run(
-            [program, *command[1:]], cwd=self.folder, capture_output=True, text=True, check=False, timeout=500
-        )
-        assert not check or done.returncode == 0, done.stdout + done.stderr
-        return done
+        return run_program(*command, folder=self.folder, check=check)
 
     def compile(self) -> str:
         """Compile the campaign; return what was said."""

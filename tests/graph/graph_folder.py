@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from programs import run_program
 
 CAMPAIGN = """
 [campaign.first]
@@ -60,15 +60,7 @@ class Folder:
 
     def call(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a program of this environment there."""
-        return subprocess.run(
-            [sys.executable, "-m", *words],
-            cwd=self.path,
-            env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
+        return run_program(*words, folder=self.path, check=False)
 
     def says(self, *words: str) -> str:
         """Return what a program says, which must succeed."""

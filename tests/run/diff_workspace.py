@@ -6,11 +6,11 @@ import json
 import os
 import re
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+
+from programs import run_program
 
 from socm.compile import compile_campaign, write
 from socm.run.diff import compare
@@ -116,17 +116,7 @@ class QuickWorkspace:
 
     def run(self, *command: str) -> str:
         """Run a program of this environment in the folder; return what it said."""
-        program = Path(sys.executable).parent / command[0]
-        done = subprocess.run(
-            [program, *command[1:]],
-            cwd=self.folder,
-            env={name: value for name, value in os.environ.items() if name != "COLUMNS"},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+        done = run_program(*command, folder=self.folder)
         return done.stdout + done.stderr
 
     def compile(self) -> None:

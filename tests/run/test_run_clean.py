@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from programs import run_program
 
 from socm.cli.clean import kept_by
 from socm.compile import compile_campaign
@@ -59,15 +60,7 @@ class Cleaned:
         self.call("socm", "compile", "campaign.toml")
 
     def call(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", *words],
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
+        return run_program(*words, folder=self.folder, check=False)
 
     def make(self) -> None:
         """Compile and run the campaign as it is."""

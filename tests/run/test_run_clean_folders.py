@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from programs import run_program
 
 from socm.run.clean import Gone, Kept, find_gone, remove
 
@@ -33,15 +33,7 @@ def workspace(tmp_path: Path, checkout: Path) -> Path:
     text = SNAKEFILE.format(python=sys.executable, common=checkout / "templates/common.sh")
     (tmp_path / "Snakefile").write_text(text)
     (tmp_path / "environment.json").write_text("{}\nown\n")
-    done = subprocess.run(
-        [sys.executable, "-m", "snakemake", "--cores", "1", "streams"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
+    run_program("snakemake", "--cores", "1", "streams", folder=tmp_path)
     return tmp_path
 
 

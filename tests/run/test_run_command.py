@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from programs import run_program
 
 from socm.cli.main import cli
 from socm.executors.local import MARKER, marked_processes
@@ -45,14 +46,7 @@ UNTIL_GO = CAMPAIGN.replace('"echo it is broken; exit 4"', '"while [ ! -e go ]; 
 
 
 def socm_run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "socm", "run", *words],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    return run_program("socm", "run", *words, folder=folder, check=False)
 
 
 def commands(said: str) -> list[str]:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from programs import run_program
 
 from socm.compile import compile_campaign, write
 
@@ -33,9 +34,7 @@ def workspace(tmp_path: Path) -> Path:
 
 
 def snakemake(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [SNAKEMAKE, "-c1", *words], cwd=folder, capture_output=True, text=True, check=False, timeout=300
-    )
+    return run_program("snakemake", "-c1", *words, folder=folder, check=False)
 
 
 @pytest.mark.snakemake

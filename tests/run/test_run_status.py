@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from programs import run_program
 
 from socm.cli.main import cli
 from socm.diagnostics import DiagnosticError
@@ -43,12 +42,6 @@ inputs = { text = "${bad.text}" }
 """
 
 
-def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", *words], cwd=folder, capture_output=True, text=True, check=False, timeout=120
-    )
-
-
 def states(folder: Path) -> dict[str, str]:
     return {f"{job.rule}/{job.job}": job.state for job in read_status(folder).jobs}
 
@@ -58,10 +51,10 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A campaign of which one job fails, run once."""
     folder = tmp_path_factory.mktemp("status")
     (folder / "campaign.toml").write_text(CAMPAIGN)
-    compiled = run(folder, "socm", "compile", "campaign.toml")
+    compiled = run_program("socm", "compile", "campaign.toml", folder=folder, check=False)
     assert compiled.returncode == 0, compiled.stderr
     assert set(states(folder).values()) == {"missing"}
-    run(folder, "snakemake", "--profile", "local")
+    run_program("snakemake", "--profile", "local", folder=folder, check=False)
     return folder
 
 
@@ -95,16 +88,16 @@ def test_core_hours_come_from_what_jobs_took(ran):
 
 def test_a_job_whose_command_changed_is_stale_until_it_ran(ran):
     (ran / "campaign.toml").write_text(CAMPAIGN.replace('"hello"', '"goodbye"'))
-    run(ran, "socm", "compile", "campaign.toml")
+    run_program("socm", "compile", "campaign.toml", folder=ran, check=False)
     jobs = {job.job: job for job in read_status(ran).jobs if job.rule == "good"}
     assert {(job.state, job.why) for job in jobs.values()} == {("stale", "its command changed")}
-    run(ran, "snakemake", "--profile", "local", "results/good/1/text.txt")
+    run_program("snakemake", "--profile", "local", "results/good/1/text.txt", folder=ran, check=False)
     after = {job.job: job.state for job in read_status(ran).jobs if job.rule == "good"}
     assert after == {"1": "done", "2": "stale"}
 
 
 def test_what_status_calls_done_snakemake_does_not_run(ran):
-    said = run(ran, "snakemake", "--profile", "local", "--dry-run").stdout
+    said = run_program("snakemake", "--profile", "local", "--dry-run", folder=ran, check=False).stdout
     for job in read_status(ran).jobs:
         log = f"logs/{job.rule}/{job.job}.log" if job.job else f"logs/{job.rule}.log"
         assert (log in said) == (job.state != "done"), (job, said)
@@ -113,8 +106,8 @@ def test_what_status_calls_done_snakemake_does_not_run(ran):
 def test_watch_ends_when_everything_is_made(ran):
     mended = CAMPAIGN.replace('"echo it is broken; exit 4"]', '"echo > results/bad.txt"]')
     (ran / "campaign.toml").write_text(mended)
-    run(ran, "socm", "compile", "campaign.toml")
-    run(ran, "snakemake", "--profile", "local")
+    run_program("socm", "compile", "campaign.toml", folder=ran, check=False)
+    run_program("snakemake", "--profile", "local", folder=ran, check=False)
     watched = CliRunner().invoke(cli, ["status", str(ran), "--watch"])
     assert watched.exit_code == 0, watched.output
     assert "small: 4 of 4 jobs done" in watched.output

@@ -6,14 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from programs import run_program
 
 PROGRAMS = Path(sys.executable).parent
 
 
 def socm_simulate(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [PROGRAMS / "socm", "simulate", *arguments], capture_output=True, text=True, check=False, timeout=100
-    )
+    return run_program("socm", "simulate", *arguments, check=False)
 
 
 def test_a_survey_from_the_command_line(tmp_path: Path) -> None:

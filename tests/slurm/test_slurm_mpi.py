@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from campaigns import RESULTS, Workspace, rule
 from click.testing import CliRunner
+from programs import run_program
 
 from socm.cli.main import cli
 from socm.core.jobs import JobSpec
@@ -58,13 +56,6 @@ JOBS = [
 """What becomes a Slurm job: a map each, and all small work of a null test in one."""
 
 
-def socm(folder: Path, *words: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "socm", *words], cwd=folder, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 @pytest.mark.mapmaker
 def test_maps_and_a_verdict_on_the_cluster_and_two_ranks_make_the_map_of_one(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
@@ -78,8 +69,8 @@ def test_maps_and_a_verdict_on_the_cluster_and_two_ranks_make_the_map_of_one(
     monkeypatch.chdir(folder)
     CliRunner().invoke(cli, ["cluster", "detect"], catch_exceptions=False)
     (folder / "campaign.toml").write_text(CAMPAIGN)
-    socm(folder, "simulate", "data", "--observations", "6")
-    socm(folder, "compile", "campaign.toml")
+    run_program("socm", "simulate", "data", "--observations", "6", folder=folder)
+    run_program("socm", "compile", "campaign.toml", folder=folder)
     one, two = (folder / f"results/{name}/pass1_sky_map.fits" for name in ("one", "two"))
     for profile in ("slurm", "local"):
         code, said = workspace.run(profile=profile)

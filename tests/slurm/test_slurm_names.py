@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from campaigns import Workspace
 from cluster import ACCOUNT, SlurmCluster
+from programs import run_program
 
 from socm.executors.slurm.queue import job_label
 from socm.graph.grouping import identifier
@@ -38,12 +36,6 @@ mkdir -p "$(dirname "$2")" && printf %s "$1" > "$2"
 """
 
 
-def socm(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "socm", *words], cwd=folder, capture_output=True, text=True, check=False
-    )
-
-
 def test_jobs_of_hard_names_make_their_own_files_on_the_cluster(
     workspace: Workspace, slurm: SlurmCluster
 ) -> None:
@@ -51,8 +43,7 @@ def test_jobs_of_hard_names_make_their_own_files_on_the_cluster(
     (folder / "clusters").mkdir(parents=True)
     (folder / "write.sh").write_text(PROGRAM)
     (folder / "write.sh").chmod(0o755)
-    detected = socm(folder, "cluster", "detect")
-    assert detected.returncode == 0, detected.stderr
+    run_program("socm", "cluster", "detect", folder=folder)
     (cluster,) = (path.name for path in folder.glob("*.toml"))
     names = ", ".join(json.dumps(name) for name in NAMES)
     (folder / "campaign.toml").write_text(
@@ -71,8 +62,7 @@ matrix = {{ word = [{names}] }}
 resources = {{ account = "{ACCOUNT}", memory = 500, runtime = "5m", extra = "--nice=1 --mail-type=NONE" }}
 """
     )
-    compiled = socm(folder, "compile", "campaign.toml")
-    assert compiled.returncode == 0, compiled.stderr
+    run_program("socm", "compile", "campaign.toml", folder=folder)
     code, said = workspace.run("--retries", "0", timeout=550)
     assert code == 0, said
     assert {path.parent.name: path.read_text() for path in folder.glob("made/*/x")} == {n: n for n in NAMES}

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Collection
 from pathlib import Path
 
 import pytest
+from programs import run_program
 
 pytest.importorskip("sotodlib", reason="needs the mapmaking extra")
 
@@ -138,17 +136,7 @@ class Chain:
 
     def socm(self, *words: str) -> str:
         """Return what a command of socm says, which must succeed."""
-        environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-        done = subprocess.run(
-            [sys.executable, "-m", "socm", *words],
-            cwd=self.folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=500,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+        done = run_program("socm", *words, folder=self.folder)
         return done.stdout + done.stderr
 
     def run(self) -> list[str]:

@@ -11,6 +11,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from programs import run_program
 from workflows_workspace import Run, Workspace
 
 from socm.workflows import registered_workflows
@@ -76,15 +77,7 @@ title = "it's $HOME"
 
 
 def schema_of(workspace: Workspace, *words: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "socm", "schema", *words],
-        cwd=workspace.folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return run_program("socm", "schema", *words, folder=workspace.folder).stdout
 
 
 def test_editors_and_the_reference_know_the_kinds_of_a_campaigns_plugins(tutorial: Workspace) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from programs import run_program
 from workflows_workspace import Workspace
 
 STAGES = ["mask", "crosses", "plot", "check"]
@@ -27,8 +27,7 @@ def spectra(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspa
     """The example of spectra, compiled over a database of observations without their data."""
     folder = tmp_path_factory.mktemp("example") / "example"
     shutil.copytree(checkout / "examples/power-spectra", folder)
-    words = [sys.executable, "-m", "socm", "simulate", "data", "--obsdb-only", "4000"]
-    subprocess.run(words, cwd=folder, check=True, capture_output=True)
+    run_program("socm", "simulate", "data", "--obsdb-only", "4000", folder=folder)
     (folder / "data/area.fits").write_text("area")
     (folder / "data/preprocess.yaml").write_text("process_pipe: []\n")
     workspace = Workspace(folder)
@@ -51,9 +50,7 @@ def test_spectra_are_made_in_stages_after_the_maps(spectra: Workspace) -> None:
 
 
 def script(workspace: Workspace, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *words], cwd=workspace.folder, capture_output=True, text=True, check=False
-    )
+    return run_program("python", *words, folder=workspace.folder, check=False)
 
 
 def test_spectra_of_a_known_sky_come_back_and_are_drawn(spectra: Workspace) -> None:

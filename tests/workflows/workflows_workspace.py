@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from programs import run_program
 
 from socm.compile import Compiled, compile_campaign, write
 from socm.diagnostics import Diagnostic, DiagnosticError
@@ -55,14 +55,8 @@ class Workspace:
 
     def run(self, *options: str) -> Run:
         """Run the workflow on this machine, without the start-up of a shell around it."""
-        done = subprocess.run(
-            [sys.executable, "-m", "snakemake", "--profile", "local", "--cores", "2", *options],
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=600,
-        )
+        words = ("snakemake", "--profile", "local", "--cores", "2", *options)
+        done = run_program(*words, folder=self.folder, check=False)
         text = done.stdout + done.stderr
         started = re.findall(r"^Job \d+: (.*), log: ", text, flags=re.MULTILINE)
         return Run(done.returncode, tuple(sorted(started)), text)
