@@ -23,6 +23,7 @@ from pathlib import Path
 from socm.clusters import fit, load_cluster, run_limits
 from socm.core.jobs import JobSpec, RuleSpec
 from socm.core.models import Campaign, Environment, Resources
+from socm.core.steps import FINISH_IF_NEEDED, OWN_TMP_DIR, RUN_SHELL_TEXT
 from socm.graph import make_plan
 from socm.render import render_workspace, write_workspace
 from socm.render.profiles import render_profiles
@@ -143,7 +144,7 @@ def render(folder: Path, count: int) -> None:
     spec = RuleSpec(
         name="maps",
         workflow="maps",
-        body="program",
+        steps=(OWN_TMP_DIR, RUN_SHELL_TEXT, FINISH_IF_NEEDED),
         description="Maps.",
         jobs=jobs,
         resources=resources,

@@ -19,14 +19,11 @@ from typing import Any
 
 from socm.clusters import Cluster, JobResources, fit, load_cluster, run_limits
 from socm.config import LoadedCampaign
-from socm.core.fields import names_in
 from socm.core.jobs import RuleSpec
 from socm.core.models import Campaign, UncheckedWorkflow, Workflow
-from socm.core.null_tests import SplitOptions
 from socm.core.shells import is_plain
 from socm.diagnostics import Collector, Diagnostic, DiagnosticError, KeyPath, Severity
 from socm.executors import EXECUTORS
-from socm.formats.judgement_needs import MapSize
 from socm.formats.manifest import ObservationsRead
 from socm.graph import Plan, Planned, check_plan, group_jobs, make_plan
 from socm.planning import check_deadline, forecast, model_of
@@ -34,19 +31,12 @@ from socm.reads import real_path
 from socm.render import Written, render_workspace, write_workspace
 from socm.render.environments import ENVIRONMENTS
 from socm.render.profiles import render_profiles
-from socm.splits import (
-    options_of,
-)
-from socm.splits.balance import split_balance
-from socm.splits.manifest import manifest_tsv
-from socm.workflows import MLMapmaking, MLNullTests, NullTest
-from socm.workflows.judgement import read_map_size
-from socm.workflows.ml_null_tests import verdict_rules
+from socm.workflows.observing import Observing, Selection, Terms
 from socm.workflows.plugins import load_with_plugins
 from socm.workflows.program import rules_of
 from socm.workflows.requirements import ReadsFiles, check_programs
-from socm.workflows.selecting import Reader, Selection, doubts_about_run, manifest_path
-from socm.workflows.sizes import with_map_sizes
+from socm.workflows.selecting import Reader, doubts_about_run
+from socm.workflows.verdict import verdict_rules
 
 
 @dataclass(frozen=True)
@@ -76,7 +66,7 @@ class Compiled:
             observations=_digests(self.selections),
             extra_files={
                 **render_profiles(self.loaded.campaign, self.cluster, self.plan),
-                **_manifests(self.selections),
+                **{path: text for one in self.selections for path, text in one.files().items()},
             },
         )
 
@@ -102,8 +92,8 @@ def compile_campaign(
     try:
         workspace = output if output is not None else file.parent
         cluster = _load_cluster(loaded, file.parent, problems)
-        reader = Reader(file.parent, loaded.campaign.workflows, columns, workspace)
-        selections, planned = _plan_workflows(loaded, reader, cluster, problems)
+        reader = Reader(file.parent, loaded.campaign.workflows, columns)
+        selections, planned = _plan_workflows(loaded, reader, workspace, cluster, problems)
         problems.raise_if_errors()
         assert cluster is not None  # noqa: S101 -- its loading would have raised
         _check_folder(workspace, cluster, problems)
@@ -158,11 +148,13 @@ def _check_folder(workspace: Path, cluster: Cluster, problems: Collector) -> Non
 
 
 def _plan_workflows(
-    loaded: LoadedCampaign, reader: Reader, cluster: Cluster | None, problems: Collector
+    loaded: LoadedCampaign, reader: Reader, workspace: Path, cluster: Cluster | None, problems: Collector
 ) -> tuple[tuple[Selection, ...], Planned]:
     """Select, split and plan each workflow after those it refers to; a failed one stops its readers."""
     campaign = loaded.campaign
     planned = Planned(campaign.workflows)
+    cores = cluster.cores_per_node if cluster else None
+    terms = Terms(reader.base, workspace, planned.made, campaign.seed, campaign.min_coverage, cores)
     selections: dict[int, Selection] = {}
     failed: set[str] = set()
     told: dict[str, Diagnostic] = {}
@@ -190,31 +182,23 @@ def _plan_workflows(
             )
             if isinstance(ready, ReadsFiles):
                 ready = ready.read_files(reader.base)
-            if not isinstance(ready, MLMapmaking):
+            if not isinstance(ready, Observing):
                 planned.add(workflow, rules_of(ready))
                 continue
-            problems.extend(d.under(workflow.path) for d in _notes(ready))
-            problems.extend(d.under(workflow.path) for d in ready.absent_files(reader.base, planned.made))
-            problems.extend(d.under(workflow.path) for d in _idle_options(ready, loaded.document.data))
+            written = _table_at(loaded.document.data, workflow.path)
+            problems.extend(d.under(workflow.path) for d in ready.notes(terms, written))
             if maker := planned.maker_of_observations(ready.context, ready.query, reader.base):
                 planned.waiting[workflow.name] = maker
                 continue
-            selection = reader.select(ready, campaign.seed, planned.made)
-            problems.extend(
-                d.under(workflow.path) for d in reader.absent_files(selection, campaign.min_coverage)
-            )
+            selection = reader.select(ready, terms)
+            problems.extend(d.under(workflow.path) for d in reader.absent_files(selection, terms))
             selections[id(workflow)] = selection
             problems.extend(
                 told.setdefault(d.message, d.under((*workflow.path, "context")))
                 for d in selection.observations.warnings
                 if d.message not in told
             )
-            # An area that a job makes may not be there yet, or be an older one.
-            is_made = posixpath.normpath(ready.area) in planned.made
-            size = None if is_made else read_map_size(reader.base / ready.area)
-            cores = cluster.cores_per_node if cluster else None
-            rules = _rules_of_maps(selection, campaign.min_coverage, campaign.seed, size, cores)
-            planned.add(workflow, with_map_sizes(rules, ready, selection.observations, size))
+            planned.add(workflow, ready.plan(selection, terms))
             problems.extend(
                 d.under(workflow.path) for d in (selection.splits.warnings if selection.splits else ())
             )
@@ -225,37 +209,12 @@ def _plan_workflows(
     return tuple(filter(None, in_file_order)), planned
 
 
-def _notes(workflow: MLMapmaking) -> Iterator[Diagnostic]:
-    """Yield what the compile chose for the user, who may want to know."""
-    if workflow.preprocess_config is None:
-        yield Diagnostic(
-            code="no-preprocess-config",
-            message="no preprocess_config is given: the mapmaker gets one with an empty process_pipe, "
-            f"{workflow.preprocess_path}",
-            severity=Severity.NOTE,
-            hint="preprocess_config = <file> names your own",
-        )
-
-
-def _idle_options(workflow: MLMapmaking, document: Mapping[str, Any]) -> Iterator[Diagnostic]:
-    """Yield the keys of a null test's own table that mean nothing to it; inherited ones are for others."""
-    if not isinstance(workflow, NullTest):
-        return
+def _table_at(document: Mapping[str, Any], path: Sequence[str]) -> Mapping[str, Any]:
+    """Return the table of a workflow as the file has it, without what it inherits."""
     table: Any = document
-    for key in workflow.path:
+    for key in path:
         table = table[key] if isinstance(table, Mapping) and key in table else {}
-    test = workflow.null_test()
-    for key in table if isinstance(table, Mapping) else ():
-        name = key.replace("-", "_")
-        if name in SplitOptions.model_fields and name not in options_of(test):
-            yield Diagnostic(
-                code="option-of-another-test",
-                message=f"`{key}` means nothing to {workflow.test}",
-                key=(key,),
-                point_at="key",
-                hint="take it out, or put it in the test that it is for",
-                notes=(f"{workflow.test} knows: {', '.join(sorted(options_of(test)))}",),
-            )
+    return table if isinstance(table, Mapping) else {}
 
 
 def _in_order(campaign: Campaign) -> Iterator[Workflow]:
@@ -269,19 +228,6 @@ def _in_order(campaign: Campaign) -> Iterator[Workflow]:
         order.add(workflow.name, *needed)
     for name in order.static_order():
         yield from (one for one in campaign.workflows if one.name == name)
-
-
-def _rules_of_maps(
-    selection: Selection, min_coverage: float, seed: int, size: MapSize | None, cores: int | None
-) -> tuple[RuleSpec, ...]:
-    workflow = selection.workflow
-    if isinstance(workflow, NullTest) and selection.splits is not None:
-        columns = selection.observations.columns
-        balance = split_balance(selection.splits, columns, names_in(workflow.wafer))
-        return workflow.split_rules(
-            selection.splits, selection.lines, selection.asked, min_coverage, seed, balance, size, cores
-        )
-    return workflow.map_rules(selection.lines(), selection.asked(), min_coverage)
 
 
 def _bring_environments(
@@ -343,15 +289,6 @@ def _places_in(workspace: Path) -> Callable[[str], str]:
     return lambda path: posixpath.join(real_folder(posixpath.dirname(path)), posixpath.basename(path))
 
 
-def _manifests(selections: Sequence[Selection]) -> dict[str, bytes]:
-    """Return for each null test the table that says where each observation went, and why."""
-    return {
-        manifest_path(one.workflow): manifest_tsv(one.splits, one.observations.obs_id)
-        for one in selections
-        if one.splits is not None
-    }
-
-
 def _digests(selections: Sequence[Selection]) -> list[ObservationsRead]:
     """Return for each context and query how many observations were read, and their digest."""
     tables = {(one.workflow.context, one.workflow.query): one.observations for one in selections}
@@ -361,4 +298,4 @@ def _digests(selections: Sequence[Selection]) -> list[ObservationsRead]:
     ]
 
 
-__all__ = ["Compiled", "MLNullTests", "Selection", "compile_campaign", "write"]
+__all__ = ["Compiled", "Selection", "compile_campaign", "write"]

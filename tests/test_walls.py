@@ -39,6 +39,30 @@ def test_slurms_commands_are_known_to_its_own_room_only(checkout):
     assert any(SLURMS_COMMANDS.search(path.read_text(encoding="utf-8")) for path in room.glob("*.py"))
 
 
+def test_compile_and_run_name_no_kind_of_workflow(checkout):
+    import ast
+
+    from socm.core.models import Workflow
+    from socm.workflows import registered_workflows
+
+    kinds = {kind for registered in registered_workflows.values() for kind in registered.__mro__}
+    names = {kind.__name__ for kind in kinds if issubclass(kind, Workflow)} - {"Workflow", "Observing"}
+    assert {"MLMapmaking", "NullTest", "Mapmaker", "SATSims"} <= names
+    rooms = [
+        checkout / "socm/compile.py",
+        *(checkout / "socm/run").rglob("*.py"),
+        *(checkout / "socm/graph").rglob("*.py"),
+        *(checkout / "socm/render").rglob("*.py"),
+    ]
+    for file in rooms:
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        named = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        named |= {
+            alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names
+        }
+        assert not named & names, file
+
+
 def test_each_executor_has_its_profile_and_its_rules(checkout):
     from socm.clusters import SCHEDULERS
     from socm.executors import EXECUTORS

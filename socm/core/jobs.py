@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from socm.core.models import Environment, Resources
+from socm.core.steps import Shell
 from socm.diagnostics import KeyPath
+from socm.formats.manifest import NullTestPlace
+
+
+def count_observations(lines: Sequence[str]) -> int:
+    """Return how many observations the lines of a query file name; one may stand in several, part by part."""
+    if ":" not in "\n".join(lines):
+        return len(lines)
+    return len({line.partition(":")[0] for line in lines})
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +33,9 @@ class JobSpec:
     `shown` are those that Snakemake's own report holds, with the heading they stand under.
     `carries` says for an output what its readers read with it (the data behind a context file).
     `leftovers` are patterns of files beside the outputs that go when the job is done. `records` are
-    files that hold these texts once the job has run as it is planned now.
+    files that hold these texts once the job has run as it is planned now. `prepare` is a command that
+    runs once before the program. `reader` names who reads from the log what a map holds, and `judges`
+    is the null test that the job judges.
 
     `kind` says which jobs take time and memory alike, and `size` holds the amounts that both grow with;
     `memory_mb` of the whole job and `runtime_minutes` are its own where they were learnt.
@@ -48,14 +59,14 @@ class JobSpec:
     size: Mapping[str, float] = field(default_factory=dict)
     memory_mb: int | None = None
     runtime_minutes: int | None = None
+    prepare: str = ""
+    reader: str = ""
+    judges: NullTestPlace | None = None
 
     @property
     def observation_count(self) -> int:
-        """How many observations the job's query file names; one may stand in several lines, part by part."""
-        lines = self.observations or ()
-        if ":" not in "\n".join(lines):
-            return len(lines)
-        return len({line.partition(":")[0] for line in lines})
+        """How many observations the job's query file names."""
+        return count_observations(self.observations or ())
 
     @property
     def awaited(self) -> str:
@@ -69,15 +80,15 @@ class JobSpec:
 class RuleSpec:
     """Jobs of one shape: they become one Snakemake rule.
 
-    `name` is the label in file names (``mission-tests``), `body` names the template of the rule's
-    shell text, `description` is the comment above the rule. `files` are small files that the jobs
+    `name` is the label in file names (``mission-tests``), `steps` are what runs in each job's shell,
+    `description` is the comment above the rule. `files` are small files that the jobs
     read and the compile writes (path to text). `keys` says for an input or an output which key of
     the workflow's table names it, where that isn't its own name.
     """
 
     name: str
     workflow: str
-    body: str
+    steps: Shell
     description: str
     jobs: tuple[JobSpec, ...]
     resources: Resources

@@ -79,7 +79,7 @@ def _what_jobs_share(spec: RuleSpec) -> tuple[Hashable, ...]:
     return (
         spec.name,
         spec.workflow,
-        spec.body,
+        spec.steps,
         spec.after,
         spec.resources.model_dump_json(),
         spec.environment.model_dump_json(),
@@ -97,6 +97,7 @@ def _shape(job: JobSpec) -> tuple[Hashable, ...]:
         job.folders,
         job.mark,
         job.observations is None,
+        not job.prepare,
     )
 
 

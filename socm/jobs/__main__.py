@@ -12,7 +12,8 @@ from pathlib import Path
 from socm.diagnostics.edge import run_program
 from socm.diagnostics.terminal import echo
 from socm.formats.document import write_document
-from socm.jobs.coverage import coverage_message, empty_map_message, read_coverage
+from socm.jobs.coverage import LOG_READERS
+from socm.jobs.coverage.model import coverage_message, coverage_of, empty_map_message
 from socm.jobs.finish import NOTE, finish, remove_leftovers
 from socm.jobs.weight import is_empty
 from socm.observations.asked import Asked
@@ -91,7 +92,7 @@ def check_coverage(asked: argparse.Namespace) -> int:
     digest = hashlib.sha256(query).hexdigest() if _is_as_at_start(query_file, asked.log) else None
     known = Asked.from_json(row.get("asked_for", {})).of_query(query.decode().split())
     with asked.log.open(encoding="utf-8", errors="replace") as log:
-        result = read_coverage(known, log)
+        result = coverage_of(known, LOG_READERS[row.get("reader", "")](log))
     minimum = row["min_coverage"]
     write_document(asked.output, result.record(minimum, digest))
     title = f"{asked.table.stem} {asked.job}".strip()

@@ -191,7 +191,7 @@ def _other_qos(campaign: PlannedRun, found: Forecast) -> Iterator[tuple[str, Run
 def _fewer_tests(campaign: PlannedRun) -> Iterator[tuple[str, RunModel]]:
     """Yield runs without the null test that takes most, without the two that take most, and so on."""
     cost: dict[str, float] = {}
-    tests = {rule.spec.workflow for rule in campaign.plan.rules if rule.spec.body == "null_maps"}
+    tests = {rule.spec.workflow for rule, job in campaign.plan.jobs() if job.judges}
     for rule in campaign.plan.rules:
         if rule.spec.workflow in tests:
             spent = rule.resources.cores * rule.resources.runtime_minutes * len(rule.spec.jobs)

@@ -10,7 +10,7 @@ import posixpath
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -25,7 +25,6 @@ from socm.graph import Rule
 from socm.render.environments import ENVIRONMENTS, command_text, environment_file, image_file, setup_text
 from socm.render.layout import Call, broken_value, named_value, printable_text, python_literal
 
-BODIES_WITH_TMP_DIR = frozenset({"program", "simulation", "mapmaker"})
 MIN_SNAKEMAKE = "9.20"
 
 
@@ -56,7 +55,7 @@ class RuleView:
     name: str
     identifier: str
     description: str
-    body: str
+    steps: tuple[str, ...]
     message: str
     table: str
     environment: str
@@ -103,7 +102,7 @@ def render_snakefile(campaign: str, rules: Sequence[Rule], has_outside: bool) ->
             campaign_text=_pattern_text(campaign),
             rules=rules,
             min_snakemake=MIN_SNAKEMAKE,
-            has_null_tests=any(rule.spec.body == "null_maps" for rule in rules),
+            has_null_tests=any(job.judges for rule in rules for job in rule.spec.jobs),
             has_outside=has_outside,
             images=[
                 (image, image_file(image))
@@ -211,6 +210,7 @@ def _view(rule: Rule, constraint: str | None, limits: RunLimits) -> RuleView:
     has_setup = bool(environment.setup or environment.modules)
     params = {
         "command": True,
+        "prepare": bool(spec.jobs[0].prepare),
         "observations": spec.jobs[0].observations is not None,
         "setup": has_setup,
     }
@@ -218,7 +218,7 @@ def _view(rule: Rule, constraint: str | None, limits: RunLimits) -> RuleView:
         name=spec.name,
         identifier=rule.identifier,
         description=spec.description,
-        body=spec.body,
+        steps=tuple(step.template for step in spec.steps),
         message=python_literal(
             f"{_pattern_text(spec.name)}{' {wildcards.job}' if rule.has_wildcard else ''}, log: {{log}}"
         ),
@@ -322,16 +322,19 @@ def _resources(rule: Rule, limits: RunLimits) -> tuple[str, ...]:
 def _resource_values(rule: Rule, limits: RunLimits) -> dict[str, int | str]:
     """Return the resources that are the same at each attempt."""
     fitted, asked = rule.resources, rule.spec.resources
+    of_steps: dict[str, int | str | None] = {
+        # Both stand in the text of the command as well, as what a shell reads.
+        "tmp_dir": shell_text(asked.tmp_dir or ""),
+        "group_size": fitted.tasks_per_node,
+        # A job that leaves nothing behind is spared the start of a Python that would look for it.
+        "leftovers": _leftovers(rule),
+    }
     values: dict[str, int | str | None] = {
         "nodes": fitted.nodes,
         "tasks": fitted.tasks,
         # Also where it is empty: the text of the command is the same for one rank and for many.
         "mpi": fitted.launcher,
-        # Both stand in the text of the command as well, as what a shell reads.
-        "tmp_dir": shell_text(asked.tmp_dir or "") if rule.spec.body in BODIES_WITH_TMP_DIR else None,
-        "group_size": fitted.tasks_per_node if rule.spec.body == "simulation" else None,
-        # A job that leaves nothing behind is spared the start of a Python that would look for it.
-        "leftovers": _leftovers(rule),
+        **{name: of_steps[name] for step in rule.spec.steps for name in step.resources},
         **{
             name: value
             for executor in EXECUTORS.values()
@@ -343,8 +346,8 @@ def _resource_values(rule: Rule, limits: RunLimits) -> dict[str, int | str]:
 
 
 def _leftovers(rule: Rule) -> int | None:
-    """Return whether any job of a rule leaves files to remove, 0 or 1; None where its command doesn't ask."""
-    if rule.spec.body != "program" or rule.spec.jobs[0].mark is not None:
+    """Return whether any job of a rule leaves files to remove, 0 or 1; None where each has a mark to make."""
+    if rule.spec.jobs[0].mark is not None:
         return None
     return int(any(job.leftovers for job in rule.spec.jobs))
 
@@ -372,10 +375,12 @@ def _conda_text(rule: Rule) -> str:
 
 def _row(rule: Rule, job: JobSpec) -> dict[str, Any]:
     row: dict[str, Any] = {"command": command_text(rule, job)}
+    if job.prepare:
+        row["prepare"] = command_text(rule, replace(job, command=job.prepare))
     if rule.spec.environment.setup or rule.spec.environment.modules:
         row["setup"] = setup_text(rule)
     row |= {"inputs": dict(job.inputs), "outputs": dict(job.outputs)}
-    for name in ("temporary", "mark", "leftovers"):
+    for name in ("temporary", "mark", "leftovers", "reader"):
         if value := getattr(job, name):
             row[name] = value
     if job.observations is not None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import posixpath
 from collections.abc import Mapping, Sequence
 
 from socm import __version__
 from socm.formats import layout
-from socm.formats.manifest import Manifest, NullTestPlace, ObservationsRead, RuleFacts, format_manifest
+from socm.formats.manifest import Manifest, ObservationsRead, RuleFacts, format_manifest
 from socm.graph import Plan, Rule
 from socm.graph.own_folders import rules_with_own_folders
 from socm.render.environments import environment_file, render_environment
@@ -44,15 +43,7 @@ def render_workspace(
     was read of observation databases; `extra_files` are further texts that other rooms made (profiles,
     the observations' manifest).
     """
-    null_tests = tuple(
-        NullTestPlace(
-            test=rule.spec.workflow,
-            spec=str(job.inputs["spec"]),
-            output_dir=posixpath.dirname(job.outputs["summary"]),
-        )
-        for rule, job in plan.jobs()
-        if rule.spec.body == "null_maps"
-    )
+    null_tests = tuple(job.judges for _, job in plan.jobs() if job.judges)
     constraints = name_constraints(plan.rules)
     outside = outside_paths(plan.rules, plan.limits)
     texts: dict[str, str] = {

@@ -1,22 +1,30 @@
 """The kinds of workflow; `registered_workflows` is open to your own."""
 
 from socm.workflows.command import Command
-from socm.workflows.ml_mapmaking import MLMapmaking
-from socm.workflows.ml_null_tests import MLNullTests, NullTest
+from socm.workflows.mapmakers.base import Mapmaker, MapProducts
+from socm.workflows.mapmakers.ml import MLMapmaking
+from socm.workflows.null_tests import null_tests_of
 from socm.workflows.power_spectra import PowerSpectra
 from socm.workflows.registry import registered_workflows
 from socm.workflows.sat_sims import SATSims
 
 registered_workflows.update(
-    {kind.kind: kind for kind in (MLMapmaking, MLNullTests, SATSims, PowerSpectra, Command)}
+    {
+        "ml-mapmaking": MLMapmaking,
+        "ml-null-tests": null_tests_of(MLMapmaking, "ml-null-tests"),
+        "sat-sims": SATSims,
+        "power-spectra": PowerSpectra,
+        "command": Command,
+    }
 )
 
 __all__ = [
     "Command",
     "MLMapmaking",
-    "MLNullTests",
-    "NullTest",
+    "MapProducts",
+    "Mapmaker",
     "PowerSpectra",
     "SATSims",
+    "null_tests_of",
     "registered_workflows",
 ]

@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 from socm.core.fields import check_path, plain_path
 from socm.core.jobs import JobSpec, RuleSpec
 from socm.core.models import Workflow
+from socm.core.steps import FINISH_IF_NEEDED, OWN_TMP_DIR, RUN_SHELL_TEXT
 from socm.diagnostics import Diagnostic, DiagnosticError, KeyPath, nearest_name
 from socm.workflows.user_code import calling
 
@@ -56,7 +57,7 @@ def program_rule(workflow: Workflow) -> RuleSpec:
     return RuleSpec(
         name=workflow.name,
         workflow=workflow.name,
-        body="program",
+        steps=(OWN_TMP_DIR, RUN_SHELL_TEXT, FINISH_IF_NEEDED),
         description=_description(workflow),
         jobs=specs,
         resources=workflow.resources,

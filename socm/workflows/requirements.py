@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -14,7 +15,32 @@ from socm.core.variables import is_expanded, names_variables
 from socm.diagnostics import Diagnostic, Severity
 from socm.workflows.command import Program
 
-_ASK_FOR_MPI = "import mpi4py; mpi4py.rc.initialize = False; from mpi4py import MPI"
+
+@dataclass(frozen=True, slots=True)
+class PythonNeed:
+    """What the Python of a program must be able to run, and what to say where it can't."""
+
+    statements: str
+    problem: Diagnostic
+
+
+MPI = PythonNeed(
+    "import mpi4py; mpi4py.rc.initialize = False; from mpi4py import MPI",
+    Diagnostic(
+        "mpi-missing",
+        "the mapmaker reads all data and then dies without MPI",
+        hint="pip install mpi4py mpich beside it",
+    ),
+)
+
+
+@runtime_checkable
+class HasNeeds(Protocol):
+    """A workflow that knows what its program misses only when its job has run for hours."""
+
+    def needs(self) -> Sequence[PythonNeed]:
+        """Return what the Python of the program must be able to run."""
+        ...
 
 
 def check_programs(workflow: Workflow, base: Path) -> Iterator[Diagnostic]:
@@ -45,12 +71,10 @@ def check_programs(workflow: Workflow, base: Path) -> Iterator[Diagnostic]:
             else "its jobs will need it where they run: pip install 'socm[mapmaking]', or name a conda "
             "environment or modules in .environment",
         )
-    elif workflow.program == "so-site-pipeline" and (why := _mpi_missing(program)):
-        yield Diagnostic(
-            code="mpi-missing",
-            message=f"the mapmaker reads all data and then dies without MPI: {why}",
-            hint="pip install mpi4py mpich beside it",
-        )
+        return
+    for need in workflow.needs() if isinstance(workflow, HasNeeds) else ():
+        if why := _missing(program, need.statements):
+            yield replace(need.problem, message=f"{need.problem.message}: {why}")
 
 
 def literal_variables(workflow: Workflow) -> Iterator[Diagnostic]:
@@ -77,18 +101,16 @@ class ReadsFiles(Protocol):
 
 
 @cache
-def _mpi_missing(program: str) -> str | None:
-    """Return why the Python of `program` can't use MPI, or None if it can or can't be asked."""
+def _missing(program: str, statements: str) -> str | None:
+    """Return why the Python of `program` can't run statements, or None if it can or can't be asked."""
     with Path(program).open("rb") as file:
         first = file.readline(4096).decode(errors="replace").strip()
     python = first.removeprefix("#!").split()
     if not first.startswith("#!") or "python" not in first:
         return None
     # Python looks for modules in the folder it starts in: the campaign's would run what lies there.
-    asked = subprocess.run(
-        [*python, "-c", _ASK_FOR_MPI], cwd="/", capture_output=True, text=True, check=False
-    )
+    asked = subprocess.run([*python, "-c", statements], cwd="/", capture_output=True, text=True, check=False)
     if asked.returncode == 0:
         return None
-    lines = asked.stderr.strip().splitlines() or ["mpi4py does not load"]
+    lines = asked.stderr.strip().splitlines() or [f"`{statements}` fails"]
     return lines[-1]

@@ -17,12 +17,14 @@ from pydantic import Field, PrivateAttr
 from socm.core.fields import CampaignPath, CommaText, OptionValue, ProgramOptions
 from socm.core.jobs import JobSpec, RuleSpec
 from socm.core.models import Environment, Resources, Workflow
+from socm.core.steps import CHECK_SCHEDULE, FINISH, MAKE_CONTEXT, OWN_TMP_DIR, RUN, RUN_RANK_GROUPS, Shell
 from socm.diagnostics import Collector, Diagnostic
 from socm.workflows.program import temporary_of
 from socm.workflows.schedules import DateTime, Schedule, check_dates, read_schedule, scans_digest
 from socm.workflows.toast_options import OPTIONS_WITH_KEYS, TOAST_SO_SIM_OPTIONS
 from socm.workflows.words import pair_words, value_text
 
+SIMULATE: Shell = (OWN_TMP_DIR, RUN_RANK_GROUPS, FINISH)
 CONTEXT_RESOURCES = Resources(ranks=1, threads=1, memory=4000, runtime="1h")
 SCHEDULE_RESOURCES = Resources(ranks=1, threads=1, memory=2000, runtime="1h")
 _BAND = re.compile(r"(SAT|LAT)_f\d{3}")
@@ -188,7 +190,7 @@ class SATSims(Workflow):
             for number in range(self.realisations)
             for band in self._bands()
         }
-        rules = [self._rule("", "simulation", "Simulated observations.", tuple(simulations.values()))]
+        rules = [self._rule("", SIMULATE, "Simulated observations.", tuple(simulations.values()))]
         if isinstance(self.schedule, Schedule):
             rules.insert(0, self._schedule_rule(self.schedule))
         if self.save_tods:
@@ -198,7 +200,9 @@ class SATSims(Workflow):
                 path, text, job = self._context(number, members)
                 contexts.append(job)
                 files[path] = text
-            rule = self._rule("-context", "context", "Contexts over simulated observations.", tuple(contexts))
+            rule = self._rule(
+                "-context", (MAKE_CONTEXT,), "Contexts over simulated observations.", tuple(contexts)
+            )
             rules.append(_small(rule, CONTEXT_RESOURCES, files))
         return tuple(rules)
 
@@ -280,14 +284,14 @@ class SATSims(Workflow):
             command=schedule.command(self._scheduled_telescope(), self.schedule_file),
             outputs={"schedule_file": self.schedule_file},
         )
-        rule = self._rule("-schedule", "schedule", "Schedule of the observations.", (job,))
+        rule = self._rule("-schedule", (RUN, CHECK_SCHEDULE), "Schedule of the observations.", (job,))
         return _small(rule, SCHEDULE_RESOURCES, {}, self.environment)
 
-    def _rule(self, suffix: str, body: str, description: str, jobs: tuple[JobSpec, ...]) -> RuleSpec:
+    def _rule(self, suffix: str, steps: Shell, description: str, jobs: tuple[JobSpec, ...]) -> RuleSpec:
         return RuleSpec(
             name=f"{self.name}{suffix}",
             workflow=self.name,
-            body=body,
+            steps=steps,
             description=description,
             jobs=jobs,
             resources=self.resources,

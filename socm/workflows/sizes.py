@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-import posixpath
-import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,14 +14,16 @@ from socm.formats.judgement_needs import MapSize
 from socm.observations import ObservationTable
 from socm.observations.asked import Asked
 from socm.splits.balance import DETECTORS_PER_WAFER
-from socm.workflows.ml_mapmaking import MLMapmaking
+
+if TYPE_CHECKING:
+    from socm.workflows.mapmakers.base import Mapmaker
 
 MOST_DETECTORS = max(DETECTORS_PER_WAFER.values())
 """Detectors of one band on a wafer where the tube's flavour isn't known."""
 
 
 def with_map_sizes(
-    rules: Sequence[RuleSpec], workflow: MLMapmaking, table: ObservationTable, size: MapSize | None
+    rules: Sequence[RuleSpec], workflow: Mapmaker, table: ObservationTable, size: MapSize | None
 ) -> tuple[RuleSpec, ...]:
     """Return rules of maps, and of null tests of maps, whose jobs say how large they are.
 
@@ -36,10 +37,9 @@ def with_map_sizes(
             count = len(job.inputs.get("map", ()))
             amounts = {"pixels": plane_pixels, "map_pixels": plane_pixels * count}
             return replace(job, kind="null maps", size=_rounded(amounts))
-        program = " ".join(posixpath.basename(word) for word in shlex.split(workflow.get_command()))
         sets = Asked.from_json(job.asked_for).of_query(job.observations)
         hours = sum(detector_hours.get(obs_id, 0.0) * len(found or ("",)) for obs_id, found in sets.items())
-        passes = list(_passes(workflow))
+        passes = workflow.solver_passes()
         amounts = {
             "observations": float(job.observation_count),
             "detector_hours": hours,
@@ -48,17 +48,9 @@ def with_map_sizes(
             "pixels": plane_pixels,
             "pixels_solved": plane_pixels * sum(steps for steps, _ in passes),
         }
-        return replace(job, kind=f"{program} {workflow.nmat or ''}".strip(), size=_rounded(amounts))
+        return replace(job, kind=workflow.job_kind(), size=_rounded(amounts))
 
     return tuple(replace(rule, jobs=tuple(map(sized, rule.jobs))) for rule in rules)
-
-
-def _passes(workflow: MLMapmaking) -> Iterator[tuple[int, int]]:
-    """Yield the steps and the factor of downsampling of each pass; of a short list, the last goes on."""
-    lists = [[int(text) for text in value.split(",")] for value in (workflow.maxiter, workflow.downsample)]
-    for number in range(workflow.passes):
-        steps, factor = (values[min(number, len(values) - 1)] for values in lists)
-        yield steps, factor
 
 
 def _detector_hours(table: ObservationTable) -> Mapping[str, float]:

@@ -17,7 +17,8 @@ import pytest
 from socm.formats.coverage import CoverageRecord
 from socm.formats.document import read_document
 from socm.jobs.__main__ import main
-from socm.jobs.coverage import NEVER_TRIED, Coverage, coverage_message, read_coverage
+from socm.jobs.coverage.make_ml_map import read_ml_log
+from socm.jobs.coverage.model import NEVER_TRIED, Coverage, coverage_message, coverage_of
 from socm.jobs.weight import is_empty
 from socm.observations.asked import Asked
 
@@ -39,6 +40,10 @@ def line(text: str) -> str:
 
 def log_of(*texts: str) -> list[str]:
     return [line(text) for text in texts]
+
+
+def read_coverage(asked: Any, log: Any) -> Coverage:
+    return coverage_of(asked, read_ml_log(log))
 
 
 def unknown(*observations: str) -> dict[str, None]:

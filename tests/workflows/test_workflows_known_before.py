@@ -11,7 +11,7 @@ from workflows_workspace import Workspace
 
 from socm.compile import compile_campaign
 from socm.diagnostics import Diagnostic, DiagnosticError
-from socm.workflows.make_ml_map import KNOWN_VALUES, NUMBERS, SIDELOBE_MASKS, WHOLE_NUMBERS
+from socm.workflows.mapmakers.make_ml_map import KNOWN_VALUES, NUMBERS, SIDELOBE_MASKS, WHOLE_NUMBERS
 
 START = """
 [campaign.defaults]

@@ -1,23 +1,25 @@
-"""Which observations the mapmaker really used, read from its log.
-
-``so-site-pipeline make-ml-map`` (sotodlib 0.6.24) leaves out a detector set that it can't read or
-calibrate, says so at debug level only and exits 0. A detector set is one wafer and band of an
-observation; the log calls it ``obs_id:wafer:band``.
-"""
+"""Which observations a map really holds, from what its mapmaker says of each detector set."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from socm.formats.coverage import CoverageRecord, Skipped
 
-_PROCESSING = re.compile(r"\bProcessing (\S+:\S+:\S+)")
-_ADDED = re.compile(r"\bDatacount: (\S+:\S+:\S+) added (\d+) (\d+)")
-_SKIPPED = re.compile(r"\bSkipped (\S+:\S+:\S+) \((.*)\)")
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 NEVER_TRIED = "the mapmaker found no data of it for these wafers and bands"
+
+
+@dataclass
+class LogFacts:
+    """What a mapmaker's log says: detector sets (obs_id:wafer:band) that were tried and added, and why not.
+
+    `added` gives the number of samples that went into the map, over all detectors.
+    """
+
+    tried: dict[str, None] = field(default_factory=dict)
+    added: dict[str, int] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,27 +55,13 @@ class Coverage:
         )
 
 
-def read_coverage(asked: Mapping[str, Sequence[str] | None], log: Iterable[str]) -> Coverage:
-    """Return the coverage of a map from what it was asked for and the lines of the mapmaker's log.
+def coverage_of(asked: Mapping[str, Sequence[str] | None], log: LogFacts) -> Coverage:
+    """Return the coverage of a map from what it was asked for and what its log says.
 
     `asked` are the detector sets (wafer:band) of each observation; where they aren't known (None), those
-    that the mapmaker tried stand for them. Of several passes the last one counts: a detector set that it
-    left out isn't in the result.
+    that the mapmaker tried stand for them.
     """
-    tried: dict[str, None] = {}
-    added: dict[str, int] = {}
-    reasons: dict[str, str] = {}
-    for raw in log:
-        line = _COLOUR.sub("", raw)
-        if match := _PROCESSING.search(line):
-            tried[match[1]] = None
-            added.pop(match[1], None)
-        elif match := _ADDED.search(line):
-            added[match[1]] = int(match[2]) * int(match[3])
-        elif match := _SKIPPED.search(line):
-            tried[match[1]] = None
-            if match[2] != "Cut in previous pass" or match[1] not in reasons:
-                reasons[match[1]] = match[2]
+    tried, added, reasons = log.tried, log.added, log.reasons
     tried_of: dict[str, list[str]] = {}
     for name in tried:
         tried_of.setdefault(name.split(":")[0], []).append(name)

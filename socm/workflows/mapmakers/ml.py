@@ -5,19 +5,18 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field, field_validator
 
 from socm.core.fields import CampaignPath, CommaText, NameList, OptionValue, ProgramOptions, names_in
 from socm.core.invalid import invalid
-from socm.core.jobs import JobSpec, RuleSpec
-from socm.core.models import Workflow
 from socm.core.references import references_in
 from socm.diagnostics import Diagnostic, KeyPath, Severity
-from socm.workflows.make_ml_map import (
+from socm.workflows.mapmakers.base import Mapmaker, MapProducts, MapRequest
+from socm.workflows.mapmakers.make_ml_map import (
     FILES,
     KNOWN_VALUES,
     MAKE_ML_MAP_OPTIONS,
@@ -26,39 +25,25 @@ from socm.workflows.make_ml_map import (
     SIDELOBE_MASKS,
     value_problems,
 )
-from socm.workflows.program import temporary_of
+from socm.workflows.observing import Selection, Terms
+from socm.workflows.requirements import MPI, PythonNeed
 from socm.workflows.words import option_words
-
-if TYPE_CHECKING:
-    from socm.observations.asked import Asked
 
 _NUMBERS = re.compile(r"\s*0*[1-9]\d*\s*(,\s*0*[1-9]\d*\s*)*")
 
 EMPTY_PREPROCESS_CONFIG = "workflow/configs/preprocess.yaml"
 
 
-class MLMapmaking(Workflow):
+class MLMapmaking(Mapmaker):
     """Makes one maximum-likelihood map of the selected observations."""
 
     kind: ClassVar[str] = "ml-mapmaking"
 
     executable: str = Field("so-site-pipeline", description="Program that a job runs.")
     subcommand: str = Field("make-ml-map", description="First argument of the program.")
-    context: CampaignPath = Field(description="Context file: observation databases and metadata.")
-    area: CampaignPath = Field(description="FITS file whose geometry is that of the map.")
-    output_dir: CampaignPath = Field(description="Folder of the results.")
-    query: str = Field(
-        "1",
-        description="Observations to map: the text of a SQL WHERE clause over the observation database, "
-        "or a file of observation ids.",
-    )
     preprocess_config: CampaignPath | None = Field(
         None, description="Preprocessing configuration; by default one with an empty process_pipe."
     )
-    bands: NameList | None = Field(None, description="Bands to map, comma separated.")
-    wafer: NameList | None = Field(None, description="Wafers to map, comma separated.")
-    tube: NameList | None = Field(None, description="Optics tubes to map, comma separated.")
-    comps: str = Field("TQU", description="Components of the map.")
     maxiter: CommaText = Field(
         "500", description="Most conjugate gradient steps, one number a pass, comma separated."
     )
@@ -69,17 +54,10 @@ class MLMapmaking(Workflow):
         None, description="Pointing interpolation of all passes: nearest or bilinear."
     )
     tiled: int = Field(1, ge=0, le=1, description="1 for tiled maps, 0 for untiled ones.")
-    site: str = Field("so_lat", description="Site of the telescope, as the mapmaker names it.")
     nmat: str | None = Field(None, description="Noise model: corr, uncorr or corr_dct.")
     unit: str | None = Field(None, description="Unit of the map.")
     nocal: bool = Field(False, description="Leave out the calibration cuts; useful for simulations.")
     no_sidelobe: bool = Field(False, description="Leave out the sun and moon sidelobe cuts.")
-    min_coverage: float | None = Field(
-        None,
-        ge=0,
-        le=1,
-        description="Least part of its observations a map must use; by default the campaign's.",
-    )
     options: dict[str, OptionValue] = Field(
         {}, description="Any other option of make-ml-map; bare flags are booleans."
     )
@@ -92,7 +70,6 @@ class MLMapmaking(Workflow):
     )
 
     input_fields: ClassVar[tuple[str, ...]] = ("context", "area", "preprocess_config")
-    """The fields that name files which must be there."""
 
     @field_validator("maxiter", "downsample")
     @classmethod
@@ -111,6 +88,7 @@ class MLMapmaking(Workflow):
 
     def problems(self) -> Iterator[Diagnostic]:
         """Yield the values that make-ml-map would refuse, most of them after it has read all data."""
+        yield from super().problems()
         if self.runs_make_ml_map:
             fields = {option: key for option, key in OPTIONS_WITH_KEYS.items() if option in KNOWN_VALUES}
             values: dict[str, tuple[KeyPath, Any]] = {
@@ -119,15 +97,35 @@ class MLMapmaking(Workflow):
             values |= {option: (("options", option), value) for option, value in self.options.items()}
             yield from value_problems(values)
 
-    def absent_files(self, base: Path, made: Container[str]) -> Iterator[Diagnostic]:
-        """Yield the files that make-ml-map reads besides its inputs, that aren't there and no job makes."""
-        if not self.runs_make_ml_map:
-            return
-        for option in FILES:
+    def needs(self) -> tuple[PythonNeed, ...]:
+        """Return what make-ml-map needs that it misses only when it has read all data."""
+        return (MPI,) if self.runs_make_ml_map else ()
+
+    def notes(self, terms: Terms, written: Iterable[str]) -> Iterator[Diagnostic]:
+        """Yield what the compile chose for the user, and the files that make-ml-map would not find."""
+        if self.preprocess_config is None:
+            yield Diagnostic(
+                code="no-preprocess-config",
+                message="no preprocess_config is given: the mapmaker gets one with an empty process_pipe, "
+                f"{self.preprocess_path}",
+                severity=Severity.NOTE,
+                hint="preprocess_config = <file> names your own",
+            )
+        for option in FILES if self.runs_make_ml_map else ():
             path = self.options.get(option)
-            if isinstance(path, str) and path and path not in made and not (base / path).exists():
+            if isinstance(path, str) and path and path not in terms.made and not (terms.base / path).exists():
                 message = f"the {option} file {path} does not exist"
                 yield Diagnostic("missing-file", message, key=("options", option))
+        yield from super().notes(terms, written)
+
+    def doubts(self, selection: Selection) -> Iterator[Diagnostic]:
+        """Yield what make-ml-map is known to stop at."""
+        from socm.workflows.detectors import unknown_bands
+
+        yield from super().doubts(selection)
+        if self.runs_make_ml_map:
+            yield from unknown_bands(selection.observations)
+            yield from self.absent_masks()
 
     def absent_masks(self) -> Iterator[Diagnostic]:
         """Yield that the masks which make-ml-map needs by default aren't where it looks for them."""
@@ -151,97 +149,47 @@ class MLMapmaking(Workflow):
         """How many passes the mapmaker makes: the longer of its lists, one value a pass."""
         return max(len(values.split(",")) for values in (self.maxiter, self.downsample))
 
+    def solver_passes(self) -> tuple[tuple[int, int], ...]:
+        """Return the steps and the factor of downsampling of each pass; of a short list, the last goes on."""
+        lists = [[int(text) for text in value.split(",")] for value in (self.maxiter, self.downsample)]
+        steps, factors = ([*values, *[values[-1]] * (self.passes - len(values))] for values in lists)
+        return tuple(zip(steps, factors, strict=True))
+
+    def job_kind(self) -> str:
+        """Return what jobs have in common that take time and memory alike: program and noise model."""
+        return f"{super().job_kind()} {self.nmat or ''}".strip()
+
     @property
     def preprocess_path(self) -> str:
         """Where the mapmaker finds its preprocessing configuration."""
         return self.preprocess_config or EMPTY_PREPROCESS_CONFIG
 
-    def generated_files(self) -> dict[str, str]:
-        """Return the files that the compile writes for this workflow's jobs: path to text."""
+    def map_files(self, requests: Sequence[MapRequest]) -> dict[str, str]:  # noqa: ARG002
+        """Return the preprocessing configuration where none is given."""
         return {} if self.preprocess_config else {EMPTY_PREPROCESS_CONFIG: "process_pipe: []\n"}
 
-    def map_outputs(self, folder: str) -> dict[str, str]:
-        """Return what a map job makes in `folder`: the map, inverse variance, hits and coverage."""
-        return {
-            "map": posixpath.join(folder, f"pass{self.passes}_sky_map.fits"),
-            "ivar": posixpath.join(folder, "sky_div.fits"),
-            "hits": posixpath.join(folder, "sky_hits.fits"),
-            "coverage": posixpath.join(folder, "coverage.json"),
-        }
-
-    def map_job(
-        self,
-        name: str,
-        folder: str,
-        query_file: str,
-        observations: Sequence[str],
-        asked: Asked,
-        min_coverage: float,
-        wafers: str | None = None,
-        tubes: Sequence[str] = (),
-    ) -> JobSpec:
-        """Return the job that maps `observations` into `folder`.
-
-        `asked` is what the coverage check reads of them; `wafers` and `tubes` stand for the fields of the
-        same names where they are given.
-        """
-        arguments = self.get_arguments(
-            query=query_file,
-            output_dir=folder,
-            wafer=wafers,
-            tube=_tube_option(tubes or names_in(self.tube), observations),
-        )
-        command = f"{self.get_command()} {arguments}"
-        outputs = self.map_outputs(folder)
-        temporary, leftovers = temporary_of(self.temporary, outputs)
-        return JobSpec(
-            name=name,
-            command=command,
-            inputs={
-                "query": query_file,
-                "context": self.context,
-                "area": self.area,
-                "preprocess_config": self.preprocess_path,
-            },
-            outputs=outputs,
-            temporary=temporary,
-            leftovers=leftovers,
-            observations=tuple(observations),
-            asked_for=asked.as_json(),
-            min_coverage=min_coverage if self.min_coverage is None else self.min_coverage,
+    def map_products(self, folder: str) -> MapProducts:
+        """Return what a map job makes in `folder`: the map of the last pass, inverse variance, hits."""
+        return MapProducts(
+            map=posixpath.join(folder, f"pass{self.passes}_sky_map.fits"),
+            weight=posixpath.join(folder, "sky_div.fits"),
+            hits=posixpath.join(folder, "sky_hits.fits"),
+            coverage=posixpath.join(folder, "coverage.json"),
         )
 
-    def map_rules(
-        self, observations: Sequence[str], asked: Asked, min_coverage: float
-    ) -> tuple[RuleSpec, ...]:
-        """Return the one rule of this workflow: a map of all selected observations."""
-        job_name = self.variant_folder
-        folder = posixpath.join(self.output_dir, job_name) if job_name else self.output_dir
-        names = " and ".join(name for name, _ in self.variant)
-        query_file = posixpath.join("workflow/queries", self.name, f"{job_name or 'all'}.txt")
-        job = self.map_job(job_name, folder, query_file, observations, asked, min_coverage)
-        description = f"A map for each {names}." if names else _description(job)
-        return (
-            RuleSpec(
-                name=self.name,
-                workflow=self.name,
-                body="mapmaker",
-                description=description,
-                jobs=(job,),
-                resources=self.resources,
-                environment=self.environment,
-                files=self.generated_files(),
-                after=self.depends_on,
-            ),
-        )
+    def map_inputs(self, request: MapRequest) -> dict[str, str]:
+        """Return the files that a job reads, by name."""
+        return {**super().map_inputs(request), "preprocess_config": self.preprocess_path}
 
     def get_arguments(self, **kwargs: Any) -> str:
         """Return the mapmaker's arguments as shell text.
 
         Takes ``query`` (a file of ids or query text), ``output_dir``, and the detector selection
-        ``wafer`` and ``tube``, which stand for the fields of the same name where they are given; an empty
-        ``tube`` asks for all.
+        ``wafer`` and ``tube``, which stand for the fields of the same name where they are given.
         """
+        tube, request = kwargs.get("tube") or self.tube, kwargs.get("request")
+        if request is not None:
+            tube = _tube_option(names_in(tube), request.observations)
         positional = [
             kwargs.get("query") or self.query,
             self.area,
@@ -252,7 +200,7 @@ class MLMapmaking(Workflow):
             "context": self.context,
             "bands": self.bands,
             "wafers": kwargs.get("wafer") or self.wafer,
-            "ots": (self.tube if kwargs.get("tube") is None else kwargs["tube"]) or None,
+            "ots": tube or None,
             "comps": self.comps,
             "maxiter": self.maxiter,
             "downsample": self.downsample if self.downsample != "1" else None,
@@ -281,9 +229,3 @@ def _tube_option(tubes: Sequence[str], observations: Sequence[str]) -> str:
     if len(tubes) != 1:
         return ""
     return tubes[0] if all(tubes[0] in line.partition(":")[0] for line in observations) else ""
-
-
-def _description(job: JobSpec) -> str:
-    lines, count = len(job.observations or ()), job.observation_count
-    parts = f"{lines} wafers and bands of " if lines != count else ""
-    return f"Map of {parts}{count} observations."

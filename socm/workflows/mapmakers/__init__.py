@@ -1,0 +1,1 @@
+"""Mapmakers: programs that make maps of observations; each is a module of its own."""
