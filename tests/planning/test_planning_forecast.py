@@ -19,6 +19,7 @@ from socm.clusters import Cluster, fit, run_limits
 from socm.core.jobs import JobSpec, RuleSpec
 from socm.core.models import Environment, Resources
 from socm.executors import Pace
+from socm.formats.manifest import NullTestPlace
 from socm.graph import Plan, make_plan
 from socm.planning import (
     Assumptions,
@@ -57,13 +58,14 @@ CLUSTER = Cluster.model_validate(
 
 
 def rule(
-    name: str, jobs: int, after: tuple[str, ...] = (), body: str = "program", **asked: object
+    name: str, jobs: int, after: tuple[str, ...] = (), judges: NullTestPlace | None = None, **asked: object
 ) -> RuleSpec:
     specs = tuple(
-        JobSpec(name=f"j{n}", command="true", outputs={"made": f"{name}/j{n}"}) for n in range(jobs)
+        JobSpec(name=f"j{n}", command="true", outputs={"made": f"{name}/j{n}"}, judges=judges)
+        for n in range(jobs)
     )
     resources = Resources.model_validate({"runtime": "1h", "threads": 8, "memory": 4000, **asked})
-    return RuleSpec(name, name.partition("-")[0], body, name, specs, resources, Environment(), after=after)
+    return RuleSpec(name, name.partition("-")[0], (), name, specs, resources, Environment(), after=after)
 
 
 def plan_of(*specs: RuleSpec, cluster: Cluster = CLUSTER) -> Plan:
@@ -199,7 +201,13 @@ def test_what_would_meet_a_deadline_is_shown_with_its_makespan() -> None:
     run = run_of(
         rule("maps", 30, qos="short"),
         rule("a", 12, qos="short"),
-        rule("a-null-maps", 1, after=("a",), body="null_maps", qos="short"),
+        rule(
+            "a-null-maps",
+            1,
+            after=("a",),
+            judges=NullTestPlace(test="a", spec="", output_dir=""),
+            qos="short",
+        ),
     )
     found = forecast(run.model)
     assert found.binds == "jobs"
