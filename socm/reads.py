@@ -93,6 +93,13 @@ def real_path(path: Path) -> str:
         return os.path.realpath(path)
 
 
+@contextmanager
+def unrecorded() -> Iterator[None]:
+    """Record nothing inside the block: what socm keeps for itself decides nothing."""
+    with _paused():
+        yield
+
+
 _current: Reads | None = None
 _is_heard = False
 

@@ -72,12 +72,7 @@ def _kind(name: str, kind: type[Workflow], kinds: Mapping[str, type[Workflow]]) 
             )
     options = kind.program_options
     if options is not None and other is None:
-        rows = [
-            f"`{option}`" + ("" if takes_value else " (true or false)")
-            for option, takes_value in sorted(options.takes_value.items())
-            if option not in options.keys
-        ]
-        parts[-1] += f"\nOptions of {options.program} for the table `options`: {', '.join(rows)}.\n"
+        parts[-1] += f"\nThe table `options` takes what `{' '.join(options.command)} --help` lists.\n"
     return parts
 
 

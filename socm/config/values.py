@@ -14,6 +14,7 @@ from socm.config.document import table_name
 from socm.config.layers import Merged, field_name, merge_layers, plain
 from socm.config.matrix import WITHOUT_MATRIX, Variant, make_variants
 from socm.config.problems import describe, known_keys, problems_of
+from socm.config.programs import known_options
 from socm.config.tables import Table, inherited_part, option_name, own_part
 from socm.core.fields import PathContext
 from socm.core.models import Workflow
@@ -203,9 +204,12 @@ def _validate(
 
 def _option_problems(kind: type[Workflow], values: Mapping[str, Any]) -> list[Diagnostic]:
     options = values.get("options")
-    if kind.program_options is None or not isinstance(options, Mapping):
+    if not options or not isinstance(options, Mapping):
         return []
-    return kind.program_options.problems(options, values.get("allow_unknown_options") is True)
+    known = known_options(kind, values)
+    if known is None:
+        return []
+    return known.problems(options, values.get("allow_unknown_options") is True)
 
 
 def _with_heir(problem: Diagnostic, table: Table) -> Diagnostic:

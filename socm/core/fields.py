@@ -161,7 +161,8 @@ class ProgramOptions:
 
     `keys` maps an option that the workflow sets itself to the workflow's own key for it, `refused` one
     that would break the job to the reason why. `dotted` says that names have parts, so that ``a.b = 1``
-    in TOML, a table in a table, is the option a.b.
+    in TOML, a table in a table, is the option a.b. `command` is the words that start the program, which is
+    asked for its options where it is; else they are those of `listed_by`.
     """
 
     program: str
@@ -169,6 +170,8 @@ class ProgramOptions:
     keys: Mapping[str, str] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
     dotted: bool = False
+    command: tuple[str, ...] = ()
+    listed_by: str = ""
 
     def spelling(self, name: str) -> str:
         """Return how the program spells an option, whose ``-`` and ``_`` are written either way."""
@@ -198,6 +201,7 @@ class ProgramOptions:
             if allow_unknown:
                 return []
             nearest = nearest_name(name, list(self.takes_value))
+            listed = f"checked against {self.listed_by}, because the program could not be asked here"
             return [
                 Diagnostic(
                     "unknown-option",
@@ -205,7 +209,10 @@ class ProgramOptions:
                     key=key,
                     point_at="key",
                     hint=f"did you mean `{nearest}`?" if nearest else None,
-                    notes=("`allow_unknown_options = true` passes it on unchecked",),
+                    notes=(
+                        *((listed,) if self.listed_by else ()),
+                        "`allow_unknown_options = true` passes it on unchecked",
+                    ),
                 )
             ]
         if self.takes_value[name] and isinstance(value, bool):

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from socm.config.programs import python_of
 from socm.core.models import Workflow
 from socm.core.variables import is_expanded, names_variables
 from socm.diagnostics import Diagnostic, Severity
@@ -103,10 +104,8 @@ class ReadsFiles(Protocol):
 @cache
 def _missing(program: str, statements: str) -> str | None:
     """Return why the Python of `program` can't run statements, or None if it can or can't be asked."""
-    with Path(program).open("rb") as file:
-        first = file.readline(4096).decode(errors="replace").strip()
-    python = first.removeprefix("#!").split()
-    if not first.startswith("#!") or "python" not in first:
+    python = python_of(program)
+    if python is None:
         return None
     # Python looks for modules in the folder it starts in: the campaign's would run what lies there.
     asked = subprocess.run([*python, "-c", statements], cwd="/", capture_output=True, text=True, check=False)

@@ -37,7 +37,12 @@ class SATSims(Workflow):
     kind: ClassVar[str] = "sat-sims"
     exclusive_keys: ClassVar[tuple[tuple[str, ...], ...]] = (("telescope", "wafer_slots", "tube_slots"),)
     program_options: ClassVar[ProgramOptions | None] = ProgramOptions(
-        "toast_so_sim", TOAST_SO_SIM_OPTIONS, keys=OPTIONS_WITH_KEYS, dotted=True
+        "toast_so_sim",
+        TOAST_SO_SIM_OPTIONS,
+        keys=OPTIONS_WITH_KEYS,
+        dotted=True,
+        command=("toast_so_sim",),
+        listed_by="sotodlib 0.6.24",
     )
 
     executable: str = Field("toast_so_sim", min_length=1, description="Program that a job runs.")

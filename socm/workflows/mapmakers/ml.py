@@ -62,11 +62,16 @@ class MLMapmaking(Mapmaker):
         {}, description="Any other option of make-ml-map; bare flags are booleans."
     )
     allow_unknown_options: bool = Field(
-        False, description="true passes options on that make-ml-map may not know."
+        False, description="true passes on options and values that make-ml-map may not know."
     )
 
     program_options: ClassVar[ProgramOptions | None] = ProgramOptions(
-        "make-ml-map", MAKE_ML_MAP_OPTIONS, keys=OPTIONS_WITH_KEYS, refused=REFUSED_OPTIONS
+        "make-ml-map",
+        MAKE_ML_MAP_OPTIONS,
+        keys=OPTIONS_WITH_KEYS,
+        refused=REFUSED_OPTIONS,
+        command=("so-site-pipeline", "make-ml-map"),
+        listed_by="sotodlib 0.6.24",
     )
 
     input_fields: ClassVar[tuple[str, ...]] = ("context", "area", "preprocess_config")
@@ -89,7 +94,7 @@ class MLMapmaking(Mapmaker):
     def problems(self) -> Iterator[Diagnostic]:
         """Yield the values that make-ml-map would refuse, most of them after it has read all data."""
         yield from super().problems()
-        if self.runs_make_ml_map:
+        if self.runs_make_ml_map and not self.allow_unknown_options:
             fields = {option: key for option, key in OPTIONS_WITH_KEYS.items() if option in KNOWN_VALUES}
             values: dict[str, tuple[KeyPath, Any]] = {
                 option: ((key,), getattr(self, key)) for option, key in fields.items()
