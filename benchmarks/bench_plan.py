@@ -14,6 +14,7 @@ import time
 from socm.clusters import Cluster, fit, run_limits
 from socm.core.jobs import JobSpec, RuleSpec
 from socm.core.models import Environment, Resources
+from socm.core.steps import JUDGE, MAP
 from socm.graph import Plan, make_plan
 from socm.planning import Assumptions, PlannedRun, forecast, outlook, remedies
 
@@ -49,8 +50,8 @@ def plan_of(jobs: int) -> Plan:
         for n in range(tests)
     ]
     specs = [
-        RuleSpec("maps", "maps", "mapmaker", "", tuple(maps), asked(8, "64G", "3h"), Environment()),
-        RuleSpec("nulls", "maps", "null_maps", "", tuple(nulls), asked(4, "20G", "1h"), Environment()),
+        RuleSpec("maps", "maps", MAP, "", tuple(maps), asked(8, "64G", "3h"), Environment()),
+        RuleSpec("nulls", "maps", (JUDGE,), "", tuple(nulls), asked(4, "20G", "1h"), Environment()),
     ]
     fitted = {spec.name: fit(spec.resources, CLUSTER, jobs=len(spec.jobs)) for spec in specs}
     keyed = [(spec, ("campaign", spec.name)) for spec in specs]

@@ -22,6 +22,7 @@ from cluster import ACCOUNT, CPUS_PER_NODE, MEM_MB_PER_NODE, NODES, QOS, SlurmCl
 from socm.clusters import Cluster, fit, run_limits
 from socm.core.jobs import JobSpec, RuleSpec
 from socm.core.models import Campaign, Environment, Resources
+from socm.core.steps import FINISH_IF_NEEDED, OWN_TMP_DIR, RUN_SHELL_TEXT
 from socm.graph import make_plan
 from socm.render import render_workspace, write_workspace
 from socm.render.profiles import render_profiles
@@ -90,7 +91,7 @@ def rule(
     fields: dict[str, object] = {
         "name": name,
         "workflow": name,
-        "body": "program",
+        "steps": (OWN_TMP_DIR, RUN_SHELL_TEXT, FINISH_IF_NEEDED),
         "description": f"Jobs of {name}.",
         "jobs": specs,
         "resources": Resources.model_validate(asked | dict(resources or {})),
