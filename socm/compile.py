@@ -24,12 +24,12 @@ from socm.core.models import Campaign, UncheckedWorkflow, Workflow
 from socm.core.shells import is_plain
 from socm.diagnostics import Collector, Diagnostic, DiagnosticError, KeyPath, Severity
 from socm.executors import EXECUTORS
+from socm.formats.layout import CONDA_ENVIRONMENTS
 from socm.formats.manifest import ObservationsRead
 from socm.graph import Plan, Planned, check_plan, group_jobs, make_plan
 from socm.planning import check_deadline, forecast, model_of
 from socm.reads import real_path
 from socm.render import Written, render_workspace, write_workspace
-from socm.render.environments import ENVIRONMENTS
 from socm.render.profiles import render_profiles
 from socm.workflows.observing import Observing, Selection, Terms
 from socm.workflows.plugins import load_with_plugins
@@ -245,7 +245,9 @@ def _bring_environments(
             text = _read_environment(conda, base)
             stem = posixpath.splitext(posixpath.basename(conda))[0]
             number = sum(posixpath.splitext(posixpath.basename(other))[0] == stem for other in names)
-            name = names.setdefault(conda, f"{ENVIRONMENTS}{stem}{f'-{number + 1}' if number else ''}.yaml")
+            name = names.setdefault(
+                conda, f"{CONDA_ENVIRONMENTS}/{stem}{f'-{number + 1}' if number else ''}.yaml"
+            )
             environment = spec.environment.model_copy(update={"conda": name})
             brought.append((replace(spec, environment=environment, files={**spec.files, name: text}), key))
     problems.raise_if_errors()

@@ -69,3 +69,16 @@ def test_each_executor_has_its_profile_and_its_rules(checkout):
 
     assert set(EXECUTORS) == set(SCHEDULERS)
     assert all((checkout / "profiles" / name / "config.yaml.j2").is_file() for name in EXECUTORS)
+
+
+def test_snakemakes_folder_is_named_in_the_layout_and_read_in_one_module(checkout):
+    named = re.compile(r"""["'/]\.snakemake\b""")
+    sources = {
+        str(path.relative_to(checkout / "socm")): path.read_text(encoding="utf-8")
+        for path in (checkout / "socm").rglob("*.py")
+    }
+    assert {path for path, text in sources.items() if named.search(text)} == {"formats/layout.py"}
+    reading = re.compile(r"from socm\.formats\.layout import .*\b(INCOMPLETE|LOCKS)\b")
+    readers = {path for path, text in sources.items() if reading.search(text)}
+    # What is about to remove files looks whether these are links.
+    assert readers == {"workspace/snakemake.py", "running/clean_checks.py"}

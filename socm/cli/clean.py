@@ -18,7 +18,7 @@ from socm.diagnostics.terminal import echo, echo_json
 if TYPE_CHECKING:
     from socm.compile import Compiled
     from socm.core.models import Workflow
-    from socm.run.clean import Gone, Kept, Proof
+    from socm.workspace.clean import Gone, Kept, Proof
 
 MOST_SHOWN = 8
 """How many paths of a job are listed; the rest is counted."""
@@ -47,8 +47,8 @@ def clean_command(
     """
     from socm.compile import compile_campaign
     from socm.formats.layout import MANIFEST
-    from socm.run.clean import find_gone
-    from socm.run.clean_checks import check_workspace, readable_records
+    from socm.running.clean_checks import check_workspace, readable_records
+    from socm.workspace.clean import find_gone
 
     try:
         compiled = compile_campaign(file, output, plugins=not no_plugins)
@@ -80,8 +80,8 @@ def clean_command(
 
 def _remove(workspace: Path, proofs: Sequence[Proof], form: str) -> None:
     """Remove what was listed while nobody runs the workspace; say what stays."""
-    from socm.run.clean import remove
-    from socm.run.clean_checks import not_running
+    from socm.running.clean_checks import not_running
+    from socm.workspace.clean import remove
 
     try:
         with not_running(workspace):
@@ -101,15 +101,16 @@ def kept_by(compiled: Compiled, file: Path) -> Kept:
     """Return what a compiled campaign still names."""
     from socm.core.references import texts_in
     from socm.executors import EXECUTORS
+    from socm.formats.layout import WORKFLOW, benchmark_file, job_stem, log_file
     from socm.graph.grouping import identifier
     from socm.graph.plan import paths_in
-    from socm.run.clean import Kept
+    from socm.workspace.clean import Kept
 
     campaign = compiled.loaded.campaign
-    paths = {file.name, "workflow", *EXECUTORS, *compiled.plan.files()}
+    paths = {file.name, WORKFLOW, *EXECUTORS, *compiled.plan.files()}
     for rule, job in compiled.plan.jobs():
-        stem = f"{rule.name}/{job.name}" if rule.has_wildcard else rule.name
-        paths |= {f"logs/{stem}.log", f"benchmarks/{stem}.tsv", *job.outputs.values()}
+        stem = job_stem(rule.name, job.name if rule.has_wildcard else "")
+        paths |= {log_file(stem), benchmark_file(stem), *job.outputs.values()}
         paths.update(path for value in job.inputs.values() for path in paths_in(value))
     resting = [
         *campaign.disabled,
@@ -139,8 +140,9 @@ def _shared_folders(compiled: Compiled) -> set[str]:
 
 def _leftovers(compiled: Compiled) -> list[Proof]:
     """Return the files that patterns in `temporary` fit, of jobs that are done."""
+    from socm.formats.layout import job_stem, log_file
     from socm.graph.plan import paths_in
-    from socm.run.clean import find_leftovers
+    from socm.workspace.clean import find_leftovers
 
     named: list[str] = []
     for _, job in compiled.plan.jobs():
@@ -149,7 +151,7 @@ def _leftovers(compiled: Compiled) -> list[Proof]:
     found: dict[str, Proof] = {}
     for rule, job in compiled.plan.jobs():
         if job.leftovers and all((compiled.workspace / path).exists() for path in job.outputs.values()):
-            log = f"logs/{f'{rule.name}/{job.name}' if rule.has_wildcard else rule.name}.log"
+            log = log_file(job_stem(rule.name, job.name if rule.has_wildcard else ""))
             proofs = find_leftovers(compiled.workspace, log, job.leftovers, named)
             found |= {proof.path: proof for proof in proofs}
     return [found[path] for path in sorted(found)]

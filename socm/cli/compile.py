@@ -12,12 +12,13 @@ from socm.cli.options import plugins_option, refuse_unchecked
 from socm.cli.printing import report
 from socm.diagnostics import Diagnostic, DiagnosticError, Severity
 from socm.diagnostics.terminal import echo
+from socm.formats.layout import WORKFLOW
 
 if TYPE_CHECKING:
     from socm.compile import Compiled
     from socm.reads import Reads
     from socm.render import Written
-    from socm.run.last_compile import Remembered
+    from socm.workspace.last_compile import Remembered
 
 
 FORCE = click.option(
@@ -43,7 +44,7 @@ def compile_command(file: Path, output: Path | None, form: str, no_plugins: bool
 
     Files that already are as they should be stay untouched; after a mistake nothing is written.
     """
-    from socm.run.last_compile import recall
+    from socm.workspace.last_compile import recall
 
     workspace = output if output is not None else file.parent
     if (last := recall(workspace, call_of(file, plugins=not no_plugins))) is not None:
@@ -71,14 +72,14 @@ def compile_command(file: Path, output: Path | None, form: str, no_plugins: bool
 
 def _cache_problem() -> tuple[Diagnostic, ...]:
     """Return the warning that Snakemake won't start here for want of a cache folder."""
-    from socm.run.preflight import check_cache
+    from socm.running.preflight import check_cache
 
     return check_cache(Severity.WARNING)
 
 
 def _who_runs(workspace: Path) -> tuple[Diagnostic, ...]:
     """Return the warning that the workflow changes under a Snakemake that runs it."""
-    from socm.run.lock import is_locked, read_holder
+    from socm.workspace.lock import is_locked, read_holder
 
     holder = read_holder(workspace)
     if holder is None or holder.process.is_dead or not is_locked(workspace):
@@ -159,7 +160,7 @@ def write_workflow(
 ) -> Written:
     """Write what was compiled, and remember it with its reads for the next compile that is called so."""
     from socm.compile import write
-    from socm.run.last_compile import remember
+    from socm.workspace.last_compile import remember
 
     written = write(compiled, force=force)
     if not compiled.waiting:
@@ -180,7 +181,7 @@ def tell_written(compiled: Compiled, written: Written) -> None:
         if paths
     ]
     if changes:
-        where = compiled.workspace / "workflow"
+        where = compiled.workspace / WORKFLOW
         echo(f"Wrote {where}: {', '.join(changes)}, {written.unchanged} unchanged.")
     else:
         _tell_nothing_changed(compiled.workspace, written.unchanged)
@@ -192,7 +193,7 @@ def call_of(file: Path, *, plugins: bool) -> tuple[str, ...]:
 
 
 def _to_remember(compiled: Compiled) -> Remembered:
-    from socm.run.last_compile import Remembered
+    from socm.workspace.last_compile import Remembered
 
     rules = compiled.plan.rules
     made = {path for _, job in compiled.plan.jobs() for path in job.outputs.values()}
@@ -215,7 +216,7 @@ def _tell_rules(rules: Iterable[tuple[str, int, str]]) -> None:
 
 
 def _tell_nothing_changed(workspace: Path, files: int) -> None:
-    echo(f"Nothing changed in {workspace / 'workflow'}: {files} files are as they should be.")
+    echo(f"Nothing changed in {workspace / WORKFLOW}: {files} files are as they should be.")
 
 
 def _tell_how_to_run(compiled: Compiled) -> None:

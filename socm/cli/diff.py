@@ -35,9 +35,9 @@ def diff_command(file: Path, output: Path | None, every_job: bool, form: str, no
     Core hours are those of a job's last run where there was one, else what it asks for. Jobs that
     are gone leave their files behind: they are listed with their sizes.
     """
+    from socm.cli.diff_view import difference_json, print_difference
     from socm.compile import compile_campaign
-    from socm.run.diff import compare
-    from socm.run.diff_view import difference_json, print_difference
+    from socm.workspace.diff import compare
 
     try:
         compiled = compile_campaign(file, output, plugins=not no_plugins)

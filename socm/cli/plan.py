@@ -74,7 +74,7 @@ def plan_command(
     from socm.planning import Assumptions, PlannedRun, forecast, outlook, remedies
     from socm.planning.picture import FORMATS, plan_picture
     from socm.planning.view import plan_json, plan_view
-    from socm.run.prediction import known_run_times
+    from socm.workspace.prediction import known_run_times
 
     if math.isnan(failures):
         raise click.BadParameter("nan is no number of percent", param_hint="--failures")

@@ -21,6 +21,7 @@ from socm.cli.options import plugins_option
 from socm.cli.printing import console, report
 from socm.diagnostics import DiagnosticError
 from socm.diagnostics.terminal import echo
+from socm.formats.layout import RUN_LOG
 
 if TYPE_CHECKING:
     from socm.compile import Compiled
@@ -91,8 +92,8 @@ def _show(words: Sequence[str], folder: Path | None = None) -> None:
 
 def _compile(file: Path, output: Path | None, *, plugins: bool) -> Compiled:
     """Compile a campaign that nobody runs; show the difference, and write it."""
-    from socm.run.diff import compare
-    from socm.run.diff_view import print_difference
+    from socm.cli.diff_view import print_difference
+    from socm.workspace.diff import compare
 
     _refuse_if_running(output if output is not None else file.parent)
     where = [str(file), *(["-o", str(output)] if output else [])]
@@ -113,7 +114,7 @@ def _compile(file: Path, output: Path | None, *, plugins: bool) -> Compiled:
 
 def _refuse_if_running(workspace: Path) -> None:
     """Stop before the workflow of a run that goes on is written anew."""
-    from socm.run.lock import is_locked, read_holder
+    from socm.workspace.lock import is_locked, read_holder
 
     holder = read_holder(workspace)
     if holder is None or not is_locked(workspace) or holder.process.is_dead:
@@ -125,7 +126,7 @@ def _refuse_if_running(workspace: Path) -> None:
 
 
 def _look_before(compiled: Compiled, profile: str) -> None:
-    from socm.run.preflight import check_before_run, is_ready
+    from socm.running.preflight import check_before_run, is_ready
 
     if not _has_profile(compiled.workspace, profile, os.environ):
         written = sorted(path.parent.name for path in compiled.workspace.glob("*/config.yaml"))
@@ -148,7 +149,7 @@ def _has_profile(workspace: Path, profile: str, environment: Mapping[str, str]) 
 def _end_orphans(workspace: Path, cancel: bool) -> None:
     """Cancel what is left of a killed run, or tell of it: the Snakefile waits until it ends."""
     from socm.executors import ExecutorSilentError
-    from socm.run.orphans import cancel_orphans, find_orphans
+    from socm.running.orphans import cancel_orphans, find_orphans
 
     def tell(text: str) -> None:
         echo(text, err=True)
@@ -179,7 +180,7 @@ def _run_snakemake(command: Sequence[str], workspace: Path, plain: bool) -> int:
         with _interrupted_by_sigterm(process):
             code = _wait(process)
     else:
-        log = workspace / "logs" / "snakemake.log"
+        log = workspace / RUN_LOG
         log.parent.mkdir(exist_ok=True)
         if log.is_symlink():
             log.unlink()
@@ -189,7 +190,7 @@ def _run_snakemake(command: Sequence[str], workspace: Path, plain: bool) -> int:
                 code = _watch(process, workspace)
         echo(f"What Snakemake said is in {os.path.relpath(log)}.")
     if code:
-        _tell_end(workspace, None if plain else workspace / "logs" / "snakemake.log")
+        _tell_end(workspace, None if plain else workspace / RUN_LOG)
     return code
 
 
@@ -215,7 +216,7 @@ def _interrupted_by_sigterm(process: subprocess.Popen[bytes]) -> Iterator[None]:
 
 def _tell_end(workspace: Path, log: Path | None) -> None:
     """Say where a failure is told: with the jobs that failed, or in Snakemake's own last words."""
-    from socm.run.status import read_status
+    from socm.workspace.status import read_status
 
     counts = read_status(workspace).counts
     if counts["failed"]:
@@ -237,8 +238,8 @@ def _wait(process: subprocess.Popen[bytes]) -> int:
 def _watch(process: subprocess.Popen[bytes], workspace: Path) -> int:
     from rich.live import Live
 
-    from socm.run.status import read_status
-    from socm.run.status_view import status_view
+    from socm.cli.status_view import status_view
+    from socm.workspace.status import read_status
 
     screen = console(LINE_COLUMNS)
     with Live(status_view(read_status(workspace), most=5), console=screen, refresh_per_second=4) as live:

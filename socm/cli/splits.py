@@ -16,8 +16,8 @@ from socm.diagnostics.edge import naming
 from socm.diagnostics.terminal import echo, echo_json
 
 if TYPE_CHECKING:
+    from socm.cli.splits_view import TestView
     from socm.compile import Compiled
-    from socm.run.splits_view import TestView
 
 TABLE_COLUMNS = 130
 """Width of the widest table; where no terminal says otherwise."""
@@ -49,8 +49,8 @@ def splits_command(
 
     A `!` marks what is more than 20 % off the other splits of its group. Nothing is written but the plot.
     """
+    from socm.cli.splits_view import print_splits, splits_json, splits_tsv
     from socm.compile import compile_campaign
-    from socm.run.splits_view import print_splits, splits_json, splits_tsv
     from socm.splits.balance import BALANCE_COLUMNS
 
     try:
@@ -68,7 +68,7 @@ def splits_command(
     sys.stdout.flush()
     report(compiled.diagnostics, written=True)
     if plot is not None and views:
-        from socm.run.splits_plot import plot_splits
+        from socm.cli.splits_plot import plot_splits
 
         with naming(plot):
             plot_splits(views, plot)
@@ -79,8 +79,8 @@ def splits_command(
 
 def _views(compiled: Compiled) -> list[TestView]:
     """Return the null tests of a campaign in the order of the file, variants of a matrix by their values."""
+    from socm.cli.splits_view import TestView
     from socm.core.fields import names_in
-    from socm.run.splits_view import TestView
 
     views = []
     for selection in compiled.selections:

@@ -43,8 +43,8 @@ def status_command(
     if product is not None:
         _show_note(folder, product, form)
         return
-    from socm.run.status import read_status
-    from socm.run.status_view import status_json, status_view
+    from socm.cli.status_view import status_json, status_view
+    from socm.workspace.status import read_status
 
     if watch and form == "json":
         raise click.UsageError("--watch shows a text; --format json tells how it is now")
@@ -71,7 +71,7 @@ def status_command(
 
 def _show_note(workspace: Path, product: Path, form: str) -> None:
     """Show what the job that made a product noted of its environment."""
-    from socm.run.made_in import note_text, read_note
+    from socm.workspace.made_in import note_text, read_note
 
     path, note = read_note(workspace, product)
     if form == "json":

@@ -110,7 +110,7 @@ def judge(directories: Sequence[Path]) -> Verdict:
 
 def _yet_to_make(workspace: Path) -> dict[Path, str]:
     """Return the files that jobs of a workspace have yet to make, or to make anew, and why."""
-    from socm.run.status import read_status
+    from socm.workspace.status import read_status
 
     return {
         (workspace / path).absolute(): f"{job.title} is {job.state}" + (f": {job.why}" if job.why else "")

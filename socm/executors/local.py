@@ -128,31 +128,25 @@ def marked_processes(name: str, value: str) -> list[int]:
     Only processes whose environment may be read are seen: one's own, or all for root. Those inside a
     job of another executor on this machine are that executor's.
     """
-    marker = f"{name}={value}".encode()
+    import psutil
+
     family = descendants(os.getpid())
     found = []
-    for folder in Path("/proc").glob("[0-9]*"):
+    for process in psutil.process_iter():
         try:
-            words = (folder / "environ").read_bytes().split(b"\0")
-        except OSError:
+            variables = process.environ()
+        except (psutil.Error, OSError):
             continue
-        is_elsewhere = any(word.startswith(b"SLURM_JOB_ID=") for word in words)
-        if marker in words and not is_elsewhere and int(folder.name) not in family:
-            found.append(int(folder.name))
+        if variables.get(name) == value and "SLURM_JOB_ID" not in variables and process.pid not in family:
+            found.append(process.pid)
     return sorted(found)
 
 
 def descendants(pid: int) -> set[int]:
     """Return a process and all that it started, by their ids."""
-    family = {pid}
-    pending = [pid]
-    while pending:
-        parent = pending.pop()
-        for task in Path(f"/proc/{parent}/task").glob("*/children"):
-            try:
-                children = [int(child) for child in task.read_text().split()]
-            except OSError:
-                continue
-            pending += [child for child in children if child not in family]
-            family.update(children)
-    return family
+    import psutil
+
+    try:
+        return {pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))}
+    except psutil.NoSuchProcess:
+        return {pid}

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 from socm.executors.base import Executor
 from socm.executors.registry import EXECUTORS
+from socm.formats.document import replace_file
 from socm.formats.foreign import read_json
-
-RECORD = Path(".snakemake/socm-executors.json")
+from socm.formats.layout import EXECUTORS_USED
 
 
 def record_use(workspace: Path, name: str) -> None:
@@ -18,11 +17,9 @@ def record_use(workspace: Path, name: str) -> None:
     known = _recorded(workspace)
     if name in known:
         return
-    record = workspace / RECORD
+    record = workspace / EXECUTORS_USED
     record.parent.mkdir(exist_ok=True)
-    temporary = record.with_name(f"{record.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(sorted({*known, name})) + "\n")
-    temporary.replace(record)
+    replace_file(record, (json.dumps(sorted({*known, name})) + "\n").encode())
 
 
 def used_in(workspace: Path) -> tuple[Executor, ...]:
@@ -38,7 +35,7 @@ def used_in(workspace: Path) -> tuple[Executor, ...]:
 
 
 def _recorded(workspace: Path) -> frozenset[str]:
-    names = read_json(workspace / RECORD)
+    names = read_json(workspace / EXECUTORS_USED)
     return (
         frozenset(name for name in names if isinstance(name, str)) if isinstance(names, list) else frozenset()
     )

@@ -118,7 +118,7 @@ def replace_file(path: Path, content: bytes) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
-            os.fchmod(file.fileno(), 0o666 & ~_umask())
+            os.fchmod(file.fileno(), 0o666 & ~umask())
         Path(partial).replace(path)
     except BaseException:
         with suppress(OSError):
@@ -126,7 +126,8 @@ def replace_file(path: Path, content: bytes) -> None:
         raise
 
 
-def _umask() -> int:
+def umask() -> int:
+    """Return the permissions that new files don't get."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from socm.diagnostics import DiagnosticError
 from socm.formats.document import Document, Part, read_document
+from socm.formats.layout import LOGS
 
 USAGE_SUFFIX = ".usage.json"
 """What stands instead of .log in the name of a record."""
@@ -75,7 +76,7 @@ def usage_files(workspace: Path) -> Iterator[Path]:
     """Yield the paths of a workspace's records, sorted."""
     names = (
         os.path.join(folder, name)  # noqa: PTH118 -- of tens of thousands
-        for folder, _, files in os.walk(workspace / "logs")
+        for folder, _, files in os.walk(workspace / LOGS)
         for name in files
         if name.endswith(USAGE_SUFFIX)
     )

@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+import posixpath
+
 WORKFLOW = "workflow"
+"""The folder that a compile replaces as one."""
 SNAKEFILE = f"{WORKFLOW}/Snakefile"
 COMMON_RULES = f"{WORKFLOW}/common.smk"
 COMMON_SHELL = f"{WORKFLOW}/common.sh"
 OUTSIDE = f"{WORKFLOW}/outside.json"
 MANIFEST = f"{WORKFLOW}/manifest.json"
+CONDA_ENVIRONMENTS = f"{WORKFLOW}/envs"
+"""Where the copies are of the conda files that a campaign names."""
+EMPTY_PREPROCESS_CONFIG = f"{WORKFLOW}/configs/preprocess.yaml"
+
+LOGS = "logs"
+BENCHMARKS = "benchmarks"
+RUN_LOG = f"{LOGS}/snakemake.log"
+"""What Snakemake said when it was started by `socm run`."""
+
+SNAKEMAKE = ".snakemake"
+RECORDS = f"{SNAKEMAKE}/metadata"
+INCOMPLETE = f"{SNAKEMAKE}/incomplete"
+LOCKS = f"{SNAKEMAKE}/locks"
+HOLDER = f"{SNAKEMAKE}/socm-run.json"
+"""Who runs the workspace."""
+EXECUTORS_USED = f"{SNAKEMAKE}/socm-executors.json"
 
 
 def rule_file(rule: str) -> str:
@@ -18,3 +37,63 @@ def rule_file(rule: str) -> str:
 def job_table(rule: str) -> str:
     """Return where the table of a rule's jobs is."""
     return f"{WORKFLOW}/jobs/{rule}.json"
+
+
+def environment_note(rule: str) -> str:
+    """Return where it is written what the jobs of a rule run in."""
+    return f"{WORKFLOW}/environments/{rule}.json"
+
+
+def query_file(workflow: str, job: str) -> str:
+    """Return where the observations of a map are listed."""
+    return posixpath.join(WORKFLOW, "queries", workflow, f"{job or 'all'}.txt")
+
+
+def splits_folder(workflow: str, variant: str) -> str:
+    """Return the folder of what a null test's splits are."""
+    return posixpath.join(WORKFLOW, "splits", workflow, variant)
+
+
+def split_file(workflow: str, variant: str, split: str) -> str:
+    """Return where the observations of a split are listed."""
+    return posixpath.join(splits_folder(workflow, variant), f"{split}.txt")
+
+
+def split_table(workflow: str, variant: str) -> str:
+    """Return where it is written which observation of a null test went where, and why."""
+    return posixpath.join(splits_folder(workflow, variant), "manifest.tsv")
+
+
+def null_specification(workflow: str, variant: str, test: str) -> str:
+    """Return where the specification of a null test is."""
+    return posixpath.join(WORKFLOW, "nulls", workflow, variant, f"{test}.json")
+
+
+def simulation_settings(workflow: str, job: str) -> str:
+    """Return where the settings of a simulation job are."""
+    return posixpath.join(WORKFLOW, "simulations", workflow, f"{job or 'all'}.json")
+
+
+def job_stem(rule: str, job: str) -> str:
+    """Return the path of a job's log and benchmark below their folders, without suffix.
+
+    `job` is empty where the rule has a single one.
+    """
+    return f"{rule}/{job}" if job else rule
+
+
+def log_file(stem: str) -> str:
+    """Return the log of a job's program."""
+    return f"{LOGS}/{stem}.log"
+
+
+def benchmark_file(stem: str) -> str:
+    """Return Snakemake's measurement of a job."""
+    return f"{BENCHMARKS}/{stem}.tsv"
+
+
+def stem_of_log(path: str) -> str | None:
+    """Return the stem of the job that a log is of; None for what is no log of a job."""
+    if not path.startswith(f"{LOGS}/") or not path.endswith(".log") or ".." in path.split("/"):
+        return None
+    return path.removeprefix(f"{LOGS}/").removesuffix(".log")

@@ -9,10 +9,11 @@ from itertools import chain
 from socm.clusters import SCHEDULERS
 from socm.core.jobs import JobSpec
 from socm.diagnostics import Collector, Diagnostic
+from socm.formats.layout import BENCHMARKS, LOGS, SNAKEMAKE, WORKFLOW
 from socm.graph.plan import Plan, Rule, paths_in, title_of
 from socm.jobs.made import fits
 
-WORKSPACE_FOLDERS = ("workflow", *SCHEDULERS, "logs", "benchmarks", ".snakemake")
+WORKSPACE_FOLDERS = (WORKFLOW, *SCHEDULERS, LOGS, BENCHMARKS, SNAKEMAKE)
 """Folders of the workspace that are not for results."""
 
 MOST_IN_A_FOLDER = 20

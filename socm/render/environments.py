@@ -10,18 +10,12 @@ from collections.abc import Mapping
 
 from socm.core.jobs import JobSpec
 from socm.core.variables import is_expanded, shell_value
+from socm.formats.layout import SNAKEMAKE
 from socm.graph import Rule
 from socm.graph.plan import paths_in
 
-ENVIRONMENTS = "workflow/envs/"
-"""Where the compile puts the conda environments that campaigns name by file."""
 OF_CONTAINERS = ("APPTAINER", "SINGULARITY")
 """How the variables begin that the container's runtime reads, not the program in it."""
-
-
-def environment_file(rule: str) -> str:
-    """Return the path of the file that says what a rule's jobs run in."""
-    return f"workflow/environments/{rule}.json"
 
 
 def render_environment(rule: Rule, files: Mapping[str, str], is_own: bool) -> str:
@@ -82,7 +76,7 @@ def image_file(image: str) -> str:
     """Return the file of a container image: of one with an address, the one that a run fetches first."""
     if "://" not in image:
         return image
-    return f".snakemake/containers/{hashlib.sha256(image.encode()).hexdigest()[:16]}.sif"
+    return f"{SNAKEMAKE}/containers/{hashlib.sha256(image.encode()).hexdigest()[:16]}.sif"
 
 
 def setup_text(rule: Rule) -> str:

@@ -20,9 +20,16 @@ from socm.clusters import RunLimits, shipped_folder
 from socm.core.jobs import JobSpec
 from socm.executors import EXECUTORS
 from socm.formats.job_table import format_job_table
-from socm.formats.layout import job_table
+from socm.formats.layout import (
+    CONDA_ENVIRONMENTS,
+    benchmark_file,
+    environment_note,
+    job_table,
+    log_file,
+    rule_file,
+)
 from socm.graph import Rule
-from socm.render.environments import ENVIRONMENTS, command_text, environment_file, image_file, setup_text
+from socm.render.environments import command_text, image_file, setup_text
 from socm.render.layout import Call, broken_value, named_value, printable_text, python_literal
 
 MIN_SNAKEMAKE = "9.20"
@@ -205,7 +212,7 @@ def name_constraints(rules: Sequence[Rule]) -> dict[str, str | None]:
 def _view(rule: Rule, constraint: str | None, limits: RunLimits) -> RuleView:
     spec = rule.spec
     stem = "{job}" if rule.has_wildcard else spec.name
-    folder = f"/{_pattern_text(spec.name)}" if rule.has_wildcard else ""
+    folder = f"{_pattern_text(spec.name)}/" if rule.has_wildcard else ""
     environment = spec.environment
     has_setup = bool(environment.setup or environment.modules)
     params = {
@@ -223,14 +230,14 @@ def _view(rule: Rule, constraint: str | None, limits: RunLimits) -> RuleView:
             f"{_pattern_text(spec.name)}{' {wildcards.job}' if rule.has_wildcard else ''}, log: {{log}}"
         ),
         table=_pattern_text(shlex.quote(job_table(spec.name))),
-        environment=_pattern_text(shlex.quote(environment_file(spec.name))),
+        environment=_pattern_text(shlex.quote(environment_note(spec.name))),
         job_word="{wildcards.job:q}" if rule.has_wildcard else _shell_word(spec.jobs[0].name),
         inputs=tuple(named_value(file_name(name), _input_value(rule, name)) for name in spec.jobs[0].inputs),
         outputs=tuple(
             named_value(file_name(name), _output_value(rule, name)) for name in spec.jobs[0].outputs
         ),
-        log=python_literal(f"logs{folder}/{stem}.log"),
-        benchmark=python_literal(f"benchmarks{folder}/{stem}.tsv"),
+        log=python_literal(log_file(f"{folder}{stem}")),
+        benchmark=python_literal(benchmark_file(f"{folder}{stem}")),
         constraint=constraint,
         has_setup=has_setup,
         has_mark=spec.jobs[0].mark is not None,
@@ -367,9 +374,9 @@ def _conda_text(rule: Rule) -> str:
     environment = rule.spec.environment
     if environment.conda is None:
         return "inherited"
-    if environment.conda.startswith(ENVIRONMENTS):
+    if environment.conda.startswith(f"{CONDA_ENVIRONMENTS}/"):
         # Snakemake looks for the file beside the rule's own, in workflow/rules.
-        return python_literal(posixpath.relpath(environment.conda, "workflow/rules"))
+        return python_literal(posixpath.relpath(environment.conda, posixpath.dirname(rule_file(""))))
     return broken_value(_path_value(rule, "conda", "prefix", environment.conda))
 
 

@@ -11,7 +11,7 @@ from socm.formats import layout
 from socm.formats.manifest import Manifest, ObservationsRead, RuleFacts, format_manifest
 from socm.graph import Plan, Rule
 from socm.graph.own_folders import rules_with_own_folders
-from socm.render.environments import environment_file, render_environment
+from socm.render.environments import render_environment
 from socm.render.snakefile import (
     name_constraints,
     outside_paths,
@@ -62,7 +62,8 @@ def render_workspace(
     texts |= plan.files()
     own = rules_with_own_folders(plan)
     texts |= {
-        environment_file(rule.name): render_environment(rule, texts, rule.name in own) for rule in plan.rules
+        layout.environment_note(rule.name): render_environment(rule, texts, rule.name in own)
+        for rule in plan.rules
     }
     files: dict[str, str | bytes] = {**texts, **extra_files}
     contents = {path: _as_bytes(files[path]) for path in sorted(files)}

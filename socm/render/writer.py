@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import glob
 import hashlib
-import json
 import os
 import re
 import shutil
@@ -17,13 +16,10 @@ from pathlib import Path
 
 from socm.diagnostics import Diagnostic, DiagnosticError
 from socm.diagnostics.edge import naming
-from socm.formats.document import replace_file
+from socm.formats.document import replace_file, umask
+from socm.formats.layout import MANIFEST, WORKFLOW
 from socm.formats.locks import locked
-
-FOLDER = "workflow"
-"""The folder that is replaced as one."""
-
-_MANIFEST = f"{FOLDER}/manifest.json"
+from socm.formats.manifest import read_manifest
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -60,8 +56,8 @@ def write_workspace(workspace: Path, contents: Mapping[str, bytes], *, force: bo
 def _check_own(workspace: Path, contents: Mapping[str, bytes], force: bool) -> None:
     """Raise for files that would be lost: those that are not as the last compile left them."""
     known = _files_of_last_compile(workspace)
-    folder = workspace / FOLDER
-    in_the_way = [FOLDER] if folder.exists() and not folder.is_dir() else []
+    folder = workspace / WORKFLOW
+    in_the_way = [WORKFLOW] if folder.exists() and not folder.is_dir() else []
     changed = (
         [] if force else [path for path in contents if not _is_own(workspace, path, contents[path], known)]
     )
@@ -88,7 +84,7 @@ def _is_own(workspace: Path, path: str, content: bytes, known: Mapping[str, str]
         return True
     if current is None or place.is_symlink():
         return False
-    if path == _MANIFEST:
+    if path == MANIFEST:
         return bool(known)
     return hashlib.sha256(current).hexdigest() == known.get(path)
 
@@ -103,17 +99,17 @@ def _write(workspace: Path, contents: Mapping[str, bytes]) -> Written:
         path
         for path in before
         if path not in contents
-        and path.startswith(f"{FOLDER}/")
+        and path.startswith(f"{WORKFLOW}/")
         and (text := _read(workspace / path)) is not None
         and hashlib.sha256(text).hexdigest() == before[path]
     )
-    outside = [path for path in (*created, *changed) if not path.startswith(f"{FOLDER}/")]
+    outside = [path for path in (*created, *changed) if not path.startswith(f"{WORKFLOW}/")]
     for path in outside:
         (workspace / path).parent.mkdir(parents=True, exist_ok=True)
         with naming(workspace / path):
             replace_file(workspace / path, contents[path])
     if len(outside) < len(created) + len(changed) or removed:
-        generated = {*contents, *before, _MANIFEST}
+        generated = {*contents, *before, MANIFEST}
         _replace_folder(workspace, contents, set(created) | set(changed), set(removed), generated)
     return Written(
         tuple(sorted(created)),
@@ -125,12 +121,11 @@ def _write(workspace: Path, contents: Mapping[str, bytes]) -> Written:
 
 def _files_of_last_compile(workspace: Path) -> dict[str, str]:
     """Return the paths that the last manifest lists, with their digests; none where it can't be read."""
-    text = _read(workspace / _MANIFEST)
     try:
-        files = json.loads(text)["files"] if text else {}
-        return {path: str(digest) for path, digest in files.items() if ".." not in path.split("/")}
-    except (ValueError, KeyError, TypeError, AttributeError):
+        files = read_manifest(workspace).files
+    except DiagnosticError:
         return {}
+    return {path: digest for path, digest in files.items() if ".." not in path.split("/")}
 
 
 def _read(path: Path) -> bytes | None:
@@ -144,12 +139,12 @@ def _replace_folder(
     workspace: Path, contents: Mapping[str, bytes], fresh: set[str], gone: set[str], generated: set[str]
 ) -> None:
     # Where the folder is a link, to a larger disk for instance, it stays one.
-    old = (workspace / FOLDER).resolve()
+    old = (workspace / WORKFLOW).resolve()
     for leftover in _leftover_folders(old):
         _discard(leftover, old, generated)
     new = Path(tempfile.mkdtemp(dir=old.parent, prefix=f".{old.name}.", suffix=_NEW))
     try:
-        new.chmod(0o777 & ~_umask())
+        new.chmod(0o777 & ~umask())
         if old.is_dir():
             shutil.copytree(
                 old,
@@ -160,12 +155,12 @@ def _replace_folder(
                 ignore=lambda folder, names: {
                     name
                     for name in names
-                    if (FOLDER / (Path(folder) / name).relative_to(old)).as_posix() in fresh | gone
+                    if (WORKFLOW / (Path(folder) / name).relative_to(old)).as_posix() in fresh | gone
                 },
             )
         for path in sorted(fresh):
-            if path.startswith(f"{FOLDER}/"):
-                target = new / Path(path).relative_to(FOLDER)
+            if path.startswith(f"{WORKFLOW}/"):
+                target = new / Path(path).relative_to(WORKFLOW)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with naming(workspace / path):
                     target.write_bytes(contents[path])
@@ -184,7 +179,7 @@ def _leftover_folders(old: Path) -> list[Path]:
 
 def _restore(workspace: Path) -> None:
     """Put the folder back that a compile had moved aside when it was killed."""
-    old = (workspace / FOLDER).resolve()
+    old = (workspace / WORKFLOW).resolve()
     aside = [path for path in _leftover_folders(old) if path.name.endswith(_OLD)]
     if aside and not old.exists():
         aside[0].rename(old)
@@ -199,7 +194,7 @@ def _discard(folder: Path, current: Path, generated: set[str]) -> None:
         for name in names:
             path = Path(root, name)
             below = path.relative_to(folder)
-            if (FOLDER / below).as_posix() in generated or _is_twin(path, current / below):
+            if (WORKFLOW / below).as_posix() in generated or _is_twin(path, current / below):
                 path.unlink()
             elif not os.path.lexists(current / below):
                 (current / below).parent.mkdir(parents=True, exist_ok=True)
@@ -221,12 +216,6 @@ def _is_twin(path: Path, other: Path) -> bool:
         return path.samefile(other) or path.read_bytes() == other.read_bytes()
     except OSError:
         return False
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _link(source: str, target: str) -> None:

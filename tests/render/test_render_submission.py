@@ -25,7 +25,7 @@ from socm.compile import compile_campaign, write
 from socm.core.shells import SubmitOptions
 from socm.diagnostics import DiagnosticError
 from socm.executors.slurm.options import option_problem
-from socm.run.guard import FolderForShellsError, check_folder
+from socm.running.guard import FolderForShellsError, check_folder
 
 CHARACTERS = "`$\"'\\;|&<>()*?[]#~=%{}!,: \n\t\r\x1b\x7f^@+é\u2028"
 _TEXTS = (

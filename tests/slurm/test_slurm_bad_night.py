@@ -11,11 +11,11 @@ from campaigns import Workspace, rule
 from cluster import SlurmCluster, wait_until
 
 from socm.graph.grouping import identifier
-from socm.run.failures import find_failure
-from socm.run.jobs import read_jobs
-from socm.run.records import Records
-from socm.run.rerun import read_file
-from socm.run.status import read_status
+from socm.workspace.failures import find_failure
+from socm.workspace.jobs import read_jobs
+from socm.workspace.records import Records
+from socm.workspace.rerun import read_file
+from socm.workspace.status import read_status
 
 # On a busy machine the run takes five times as long as on a quiet one.
 pytestmark = [pytest.mark.slurm, pytest.mark.snakemake, pytest.mark.slow, pytest.mark.timeout(1200)]

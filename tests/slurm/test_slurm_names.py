@@ -11,7 +11,7 @@ from programs import run_program
 
 from socm.executors.slurm.queue import job_label
 from socm.graph.grouping import identifier
-from socm.run.status import read_status
+from socm.workspace.status import read_status
 
 pytestmark = [pytest.mark.slurm, pytest.mark.snakemake, pytest.mark.slow]
 

@@ -11,9 +11,9 @@ import pytest
 from campaigns import Workspace, rule
 from cluster import ACCOUNT, SlurmCluster, wait_until
 
+from socm.cli.status_view import status_json
 from socm.executors import EXECUTORS
-from socm.run.status import read_status
-from socm.run.status_view import status_json
+from socm.workspace.status import read_status
 
 pytestmark = [pytest.mark.slurm, pytest.mark.snakemake, pytest.mark.slow]
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from cluster import ACCOUNT, wait_until
 
 from socm.cli.main import cli
-from socm.run.status import read_status
+from socm.workspace.status import read_status
 
 UNTIL_GO = "while [ ! -e go ]; do sleep 0.2; done"
 

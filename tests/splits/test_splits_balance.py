@@ -12,8 +12,7 @@ import pytest
 from made_observations import START, as_text, make_columns
 from rich.console import Console
 
-from socm.core.null_tests import SplitOptions
-from socm.run.splits_view import (
+from socm.cli.splits_view import (
     TSV_COLUMNS,
     TestView,
     correlated_labels,
@@ -21,6 +20,7 @@ from socm.run.splits_view import (
     splits_json,
     splits_tsv,
 )
+from socm.core.null_tests import SplitOptions
 from socm.splits import NULL_TESTS, custom_test, split_observations
 from socm.splits.balance import label_correlations, split_balance
 from socm.splits.values import Column
@@ -169,7 +169,7 @@ class TestShown:
 
     def test_as_a_picture(self, tmp_path: Path) -> None:
         pytest.importorskip("matplotlib", reason="the analysis extra is not installed")
-        from socm.run.splits_plot import plot_splits
+        from socm.cli.splits_plot import plot_splits
 
         columns = make_columns(1500, 5)
         views = [TestView(split_observations(columns, test), columns) for test in NULL_TESTS.values()]

@@ -64,7 +64,7 @@ class SlurmExecutor:
 
     def has_traces(self, workspace: Path) -> bool:
         """Return whether there are Slurm's own logs."""
-        return (workspace / failures.LOGS).is_dir()
+        return (workspace / failures.SLURM_LOGS).is_dir()
 
     def prepare(self, workspace: Path, say: Callable[[str], None]) -> None:
         """Let Snakemake wait where Slurm takes no more jobs for now."""

@@ -9,8 +9,9 @@ from pathlib import Path
 from socm.executors.base import FailedTry, Reason
 from socm.executors.slurm.submit import REFUSED
 from socm.executors.tail import read_tail
+from socm.formats.layout import LOGS
 
-LOGS = Path("logs/slurm")
+SLURM_LOGS = Path(LOGS, "slurm")
 """Slurm's own logs in a workspace, as the profile has it."""
 _SIGNS: Sequence[tuple[Reason, re.Pattern[str]]] = (
     ("time", re.compile(r"DUE TO TIME LIMIT")),
@@ -24,7 +25,7 @@ _LINES = 400
 
 def log_folder(workspace: Path, rule: str, job: str) -> Path:
     """Return where the plugin keeps Slurm's logs of a job of the rule with identifier `rule`."""
-    return workspace / LOGS / f"rule_{rule}" / job.replace("/", "_")
+    return workspace / SLURM_LOGS / f"rule_{rule}" / job.replace("/", "_")
 
 
 def kept_logs(folder: Path) -> list[Path]:
@@ -42,7 +43,7 @@ def failed_try(workspace: Path, rule: str, job: str) -> FailedTry | None:
         return FailedTry("refused", words=refused)
     if not logs:
         # The plugin makes the log of a job that Slurm refuses, and nobody writes to it.
-        return FailedTry("start") if (workspace / LOGS).is_dir() else None
+        return FailedTry("start") if (workspace / SLURM_LOGS).is_dir() else None
     lines = read_tail(logs[-1], _LINES)
     text = "\n".join(lines)
     node = _NODE.search(text)

@@ -18,8 +18,9 @@ from typing import Any
 
 from socm.executors.base import QueuedJob
 from socm.executors.slurm import submit
+from socm.formats.layout import SNAKEMAKE
 
-FOLDER = Path(".snakemake/socm-sbatch")
+FOLDER = Path(SNAKEMAKE, "socm-sbatch")
 """Holds the `sbatch` that Snakemake finds, and a note for each job that waits to be submitted."""
 SETTINGS = ("SLURM_CONF", "SLURM_CLUSTERS")
 LOOK_SECONDS = 2.0

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from socm.formats.document import read_document
 from socm.formats.judged_maps import JUDGED_MAPS, JudgedMaps
-from socm.formats.layout import MANIFEST
+from socm.formats.layout import BENCHMARKS, LOGS, MANIFEST
 from socm.formats.manifest import read_manifest
 from socm.nulls.report.records import TestRecord, iter_products
 
@@ -33,10 +33,10 @@ def read_provenance(directory: Path, records: Sequence[TestRecord]) -> dict[str,
             )
         judged = {row.test for row in manifest.null_tests}
         rules = {name: rule.cores for name, rule in manifest.rules.items() if rule.workflow in judged}
-        hours = sum_core_hours(directory / "benchmarks", rules)
+        hours = sum_core_hours(directory / BENCHMARKS, rules)
         if hours is not None:
             provenance["core hours of the null tests"] = f"{hours:.2f}"
-        jobs = list_slurm_jobs(directory / "logs", rules)
+        jobs = list_slurm_jobs(directory / LOGS, rules)
         if jobs:
             provenance["Slurm jobs of the null tests"] = ", ".join(map(str, jobs))
     elif (directory / JUDGED_MAPS).exists():

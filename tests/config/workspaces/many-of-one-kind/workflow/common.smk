@@ -20,7 +20,7 @@ for setting in ("SLURM_CONF", "SLURM_CLUSTERS"):
 # Paths are relative to the workspace. One run at a time: the lock of a dead one is released, its jobs that
 # still run are waited for.
 if workflow.is_main_process:
-    from socm.run import guard
+    from socm.running import guard
 
     guard.check_workspace(workflow.main_snakefile)
     guard.release_dead_lock()

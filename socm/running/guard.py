@@ -1,0 +1,143 @@
+"""What a generated Snakefile calls before and after it runs: one run at a time, no job twice at once.
+
+Snakemake reads this module whenever it reads a workflow, also for a dry run: what only a real run
+needs is imported when it starts.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+
+from socm.core.shells import is_plain, is_program_path
+from socm.diagnostics.terminal import echo
+from socm.formats.layout import WORKFLOW
+from socm.workspace import lock
+from socm.workspace.snakemake import locks_of
+
+_IN_THIS_PROCESS = frozenset({"", "local", "dryrun", "touch"})
+"""Executors that submit nothing."""
+
+RENAME_HINT = (
+    "can't be used for jobs that are submitted: a shell would change or run a part of that path. "
+    "Move it to a path of letters, digits and / . _ - +"
+)
+
+
+def check_workspace(snakefile: str) -> None:
+    """Raise WrongFolderError where Snakemake doesn't run in the workspace that the Snakefile is of.
+
+    Every path of a campaign is relative to it.
+    """
+    written = Path(snakefile).absolute().parent
+    here = Path(WORKFLOW)
+    if here.is_dir() and here.samefile(written):
+        return
+    workspace = written.parent.resolve()
+    raise WrongFolderError(
+        f"paths of this campaign are relative to {workspace}, and Snakemake runs in {Path.cwd()}. "
+        f"Start it there, without --directory: cd {shlex.quote(str(workspace))} && snakemake"
+    )
+
+
+class WrongFolderError(Exception):
+    """Snakemake runs in another folder than the workspace."""
+
+
+def release_dead_lock() -> None:
+    """Release the lock that a killed Snakemake left here; say who holds it otherwise."""
+    here = Path()
+    released = lock.release_dead_lock(here)
+    if released is not None:
+        _tell(f"Released the lock of {released}, which is dead.")
+    elif lock.is_locked(here) and (holder := lock.read_holder(here)) is not None:
+        _tell(
+            f"This campaign is locked by {holder}. "
+            f"If that one no longer runs, `snakemake --unlock` releases the lock."
+        )
+
+
+_claims: list[Path] = []
+
+
+class FolderForShellsError(Exception):
+    """A path that reaches the shell of a submission would be changed there, or run."""
+
+
+def check_folder(folder: Path, python: str) -> None:
+    """Raise FolderForShellsError where a submission's shell would not read these paths as they are.
+
+    The executor writes both into a shell's command line, the Python of the run without quotes.
+    """
+    if not is_plain(str(folder)):
+        raise FolderForShellsError(f"{str(folder)!r} {RENAME_HINT}")
+    if not is_program_path(python):
+        raise FolderForShellsError(f"{python!r}, the Python that runs Snakemake, {RENAME_HINT}")
+
+
+def start(executor: str = "") -> None:
+    """Take the turn to run this workspace with an executor, once nothing of an earlier run is left.
+
+    What ended meanwhile may have made outputs, so Snakemake then starts over and sees them. Raises
+    AlreadyRunningError, ExecutorSilentError and FolderForShellsError before any job is submitted, and
+    KeyboardInterrupt.
+    """
+    here = Path()
+    if executor not in _IN_THIS_PROCESS:
+        check_folder(here.absolute(), sys.executable)
+    lock.take_turn(here)
+    try:
+        _prepare(here, executor)
+    except BaseException:
+        end()
+        raise
+
+
+def _prepare(here: Path, executor: str) -> None:
+    from socm.executors import executor_of, record_use, used_in
+    from socm.executors.local import mark
+    from socm.running.claims import claim_outputs
+    from socm.running.orphans import wait_for_orphans
+
+    # An executor that is new here has no jobs of an earlier run: it isn't asked.
+    earlier = used_in(here)
+    record_use(here, executor)
+    try:
+        _claims[:] = claim_outputs(here)
+    except OSError as error:
+        _tell(f"Nobody is kept from writing the same outputs from another folder: {error}")
+    if wait_for_orphans(here, _tell, earlier):
+        _tell("They have ended. Starting over, to see what they made.")
+        _start_over(here)
+    mark(here)
+    known = executor_of(executor)
+    if known is not None:
+        known.prepare(here, _tell)
+
+
+def end() -> None:
+    """Give up the turn."""
+    _release_claims()
+    lock.end_turn(Path())
+
+
+def _start_over(here: Path) -> None:
+    """Replace this process by one that runs the same command."""
+    _release_claims()
+    lock.end_turn(here)
+    lock.remove_locks(locks_of(here))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 -- the same command again
+
+
+def _release_claims() -> None:
+    for file in _claims:
+        file.unlink(missing_ok=True)
+
+
+def _tell(text: str) -> None:
+    echo(text, err=True)
+    sys.stderr.flush()

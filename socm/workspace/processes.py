@@ -1,0 +1,81 @@
+"""Which process is meant, and whether it still lives: a process id alone is used again."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process, told apart from any other that had or will have its number."""
+
+    host: str
+    boot: str
+    """The boot of the host and its process namespace, in which the number counts."""
+    pid: int
+    start_ticks: int
+    user: str
+
+    @classmethod
+    def current(cls) -> Self:
+        """Return the running process."""
+        pid = os.getpid()
+        return cls(socket.gethostname(), _boot(), pid, _start_ticks(pid) or 0, getpass.getuser())
+
+    @classmethod
+    def from_record(cls, record: Any) -> Self | None:
+        """Return the process that a record describes, or None if it describes none."""
+        try:
+            return cls(
+                str(record["host"]),
+                str(record["boot"]),
+                int(record["pid"]),
+                int(record["start_ticks"]),
+                str(record["user"]),
+            )
+        except (KeyError, TypeError, ValueError):
+            return None
+
+    def record(self) -> dict[str, Any]:
+        """Return the process as a record."""
+        return asdict(self)
+
+    @property
+    def is_here(self) -> bool:
+        """Whether its life can be seen from this process."""
+        return self.boot == _boot()
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether it is known to have ended; False where that can't be seen."""
+        if self.host == socket.gethostname() and self.boot.partition(" ")[0] != _boot().partition(" ")[0]:
+            return True  # the host was started again since
+        return self.is_here and _start_ticks(self.pid) != self.start_ticks
+
+    def __str__(self) -> str:
+        return f"process {self.pid} of {self.user} on {self.host}"
+
+
+def _boot() -> str:
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return ""
+
+
+def _start_ticks(pid: int) -> int | None:
+    """Return when a process started, in ticks since the boot; None if there is no such process.
+
+    psutil has it in seconds since 1970, which move when the clock is set.
+    """
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else int(fields[19])

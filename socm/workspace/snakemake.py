@@ -1,0 +1,75 @@
+"""What Snakemake keeps of a workspace in `.snakemake`: records of outputs, unfinished ones, locks."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from socm.formats.foreign import SnakemakeRecord, read_foreign
+from socm.formats.layout import INCOMPLETE, LOCKS, RECORDS
+
+TIMESTAMP = ".snakemake_timestamp"
+"""The file by which Snakemake notes when it finished an output that is a folder."""
+
+
+def read_record(workspace: Path, output: str) -> Mapping[str, Any] | None:
+    """Return Snakemake's record of how an output was made; None if there is none that can be read."""
+    record = read_foreign(SnakemakeRecord, _place(workspace / RECORDS, output))
+    return None if record is None else record.model_dump(exclude_none=True)
+
+
+def is_incomplete(workspace: Path, output: str) -> bool:
+    """Return whether an output is being made, or was cut off while it was."""
+    return _place(workspace / INCOMPLETE, output).exists()
+
+
+def read_all_records(workspace: Path) -> Iterator[tuple[str, SnakemakeRecord]]:
+    """Yield every output that has a record, with it; what can't be read is left out. Raises OSError."""
+    folder = workspace / RECORDS
+    for root, _, names in os.walk(folder, onerror=_raise_unless_missing):
+        for place in sorted(Path(root, name) for name in names):
+            parts = place.relative_to(folder).parts
+            name = "".join(part.removeprefix("@") for part in parts)
+            content = place.read_bytes()
+            try:
+                path = base64.b64decode(name, altchars=b"-_", validate=True).decode()
+                yield path, SnakemakeRecord.model_validate_json(content)
+            except (binascii.Error, UnicodeDecodeError, ValidationError):
+                continue
+
+
+def locks_of(workspace: Path) -> list[Path]:
+    """Return Snakemake's locks; none where there is no folder of them. Raises OSError."""
+    try:
+        names = os.listdir(workspace / LOCKS)  # noqa: PTH208 -- of this folder and not of where a link leads
+    except FileNotFoundError:
+        return []
+    return [workspace / LOCKS / name for name in sorted(names) if name.endswith(".lock")]
+
+
+def _place(folder: Path, output: str) -> Path:
+    """Return the file of an output: its name in base 64, cut into folders where it is too long for one."""
+    name = base64.urlsafe_b64encode(output.encode()).decode()
+    longest = _longest_name(str(folder)) - 1
+    parts = [name[start : start + longest] for start in range(0, len(name), longest)]
+    return folder.joinpath(*(f"@{part}" for part in parts[:-1]), parts[-1])
+
+
+@cache
+def _longest_name(folder: str) -> int:
+    try:
+        return os.pathconf(folder, "PC_NAME_MAX") or 255
+    except OSError:
+        return 255
+
+
+def _raise_unless_missing(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error

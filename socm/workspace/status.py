@@ -1,0 +1,185 @@
+"""How far a campaign is: every job done, running, queued, failed, stale or missing, and why.
+
+It reads what the compile, Snakemake, the jobs and Slurm wrote, and asks nobody who has to be alive: it
+works while Snakemake runs, after it died, and without Slurm.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from socm.executors import Executor, ExecutorSilentError, QueuedJob, used_in
+from socm.graph.grouping import identifier
+from socm.workspace.failures import Failure, find_failure
+from socm.workspace.jobs import Job, read_jobs
+from socm.workspace.lock import Holder, is_locked, read_holder
+from socm.workspace.records import Records
+from socm.workspace.rerun import Prospect, Reason, read_file
+
+State = Literal["done", "running", "queued", "failed", "stale", "missing"]
+STATES: tuple[State, ...] = ("done", "running", "queued", "failed", "stale", "missing")
+
+
+@dataclass(frozen=True, slots=True)
+class JobStatus:
+    """One job: where it stands, and what there is to say of it."""
+
+    rule: str
+    job: str
+    state: State
+    why: str | None = None
+    """Why it is stale, in a few words."""
+    queued: QueuedJob | None = None
+    failure: Failure | None = None
+    log: str | None = None
+    """The log of its program, relative to the workspace."""
+    core_seconds: float | None = None
+    """What its last success took, or what it has taken since it started."""
+    makes: tuple[str, ...] = ()
+    """Everything it makes, relative to the workspace or absolute."""
+
+    @property
+    def title(self) -> str:
+        """What the job is called: its rule, and its name among the rule's jobs."""
+        return f"{self.rule} {self.job}" if self.job else self.rule
+
+
+@dataclass(frozen=True, slots=True)
+class RuleStatus:
+    """The jobs of one rule by state, and the core hours they took and are expected to take."""
+
+    rule: str
+    counts: Mapping[State, int]
+    core_hours_used: float
+    core_hours_left: float | None
+    """From what the done ones took, or what a job may take; None where neither is known."""
+
+    @property
+    def jobs(self) -> int:
+        """How many jobs the rule has."""
+        return sum(self.counts.values())
+
+
+@dataclass(frozen=True)
+class CampaignStatus:
+    """A whole campaign at one moment."""
+
+    campaign: str
+    jobs: tuple[JobStatus, ...]
+    rules: tuple[RuleStatus, ...]
+    holder: Holder | None = None
+    """The Snakemake that runs it now."""
+    warnings: tuple[str, ...] = field(default=())
+
+    @property
+    def counts(self) -> Mapping[State, int]:
+        """How many jobs are in each state."""
+        return {state: sum(rule.counts.get(state, 0) for rule in self.rules) for state in STATES}
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.counts["done"] == len(self.jobs)
+
+
+def read_status(workspace: Path) -> CampaignStatus:
+    """Return how far the campaign in a workspace is; raises DiagnosticError `not-compiled`."""
+    records = Records(workspace)
+    campaign = records.campaign
+    planned = read_jobs(lambda path: read_file(workspace / path), workspace)
+    reasons = Prospect(planned, {}, records, {}).reasons()
+    warnings = []
+    queues: dict[Executor, dict[str, QueuedJob]] = {}
+    for executor in used_in(workspace):
+        queues[executor] = {job.label: job for job in executor.unsubmitted_jobs(workspace)}
+        try:
+            jobs_in_queue = executor.queued_jobs(workspace)
+            queues[executor] |= {job.label: job for job in jobs_in_queue if job.label}
+        except ExecutorSilentError as error:
+            warnings.append(f"what {executor.name} has queued is not known: {error}")
+    holder = read_holder(workspace) if is_locked(workspace) else None
+    if holder is not None and holder.process.is_dead:
+        warnings.append(f"{holder} was killed: its lock is still there, the next run releases it")
+        holder = None
+    jobs = []
+    for job, why in zip(planned, reasons, strict=True):
+        in_queues = (
+            queue.get(executor.label(identifier(job.rule), job.name)) for executor, queue in queues.items()
+        )
+        queued = next(filter(None, in_queues), None)
+        jobs.append(_job_status(job, why, records, queued, holder is not None))
+    return CampaignStatus(campaign, tuple(jobs), tuple(_by_rule(jobs, planned)), holder, tuple(warnings))
+
+
+def _job_status(
+    job: Job, reasons: tuple[Reason, ...], records: Records, queued: QueuedJob | None, is_run: bool
+) -> JobStatus:
+    log = records.log(job)
+
+    def status(state: State, **more: object) -> JobStatus:
+        shown = str(log.relative_to(records.workspace)) if log.exists() else None
+        return JobStatus(job.rule, job.name, state, log=shown, makes=job.makes, **more)  # type: ignore[arg-type]
+
+    if queued is not None:
+        taken = float(queued.elapsed_seconds * queued.cores) if queued.is_running else None
+        return status("running" if queued.is_running else "queued", queued=queued, core_seconds=taken)
+    started = any(records.is_incomplete(output) for output in job.makes)
+    if started and is_run:
+        return status("running")
+    if not started and all(records.exists(output) for output in job.outputs):
+        seconds = records.seconds(job)
+        taken = None if seconds is None else seconds * job.cores
+        why = ", ".join(_text(reason) for reason in reasons)
+        return status("stale" if why else "done", why=why or None, core_seconds=taken)
+    failure = find_failure(records.workspace, log, identifier(job.rule), job.name)
+    if failure is None and started:
+        failure = Failure("start", ())
+    if failure is not None:
+        return status("failed", failure=failure)
+    return status("missing")
+
+
+def _text(reason: Reason) -> str:
+    """Return a reason to run a job again in a few words."""
+    paths = ", ".join(reason.paths[:2]) + (f" and {len(reason.paths) - 2} more" if reason.paths[2:] else "")
+    texts = {
+        "missing": f"{paths} is missing",
+        "cut-off": "it was cut off",
+        "command": "its command changed",
+        "setup": "its setup changed",
+        "observations": "its observations changed",
+        "inputs": f"it has other inputs: {paths}",
+        "input content": f"{paths} changed",
+        "rule text": "its rule changed",
+        "environment": "its environment changed",
+        "follows": "what it reads is made anew",
+    }
+    return texts[reason.kind]
+
+
+def _by_rule(jobs: Iterable[JobStatus], planned: Iterable[Job]) -> Iterable[RuleStatus]:
+    asked = {job.rule: job.cores * job.runtime_minutes * 60.0 for job in planned}
+    members: dict[str, list[JobStatus]] = {}
+    for job in jobs:
+        members.setdefault(job.rule, []).append(job)
+    for rule, of_rule in members.items():
+        counts = Counter(job.state for job in of_rule)
+        taken = [job.core_seconds for job in of_rule if job.core_seconds is not None]
+        done = [job.core_seconds for job in of_rule if job.state == "done" and job.core_seconds is not None]
+        each = sum(done) / len(done) if done else asked[rule] or None
+        left = len(of_rule) - counts["done"]
+        yield RuleStatus(
+            rule,
+            {state: counts[state] for state in STATES},
+            sum(taken) / 3600,
+            0.0 if not left else None if each is None else left * each / 3600,
+        )
+
+
+def chosen(status: CampaignStatus, keep: Callable[[JobStatus], bool]) -> tuple[JobStatus, ...]:
+    """Return the jobs of a campaign for which `keep` is true, in its order."""
+    return tuple(job for job in status.jobs if keep(job))

@@ -1,0 +1,118 @@
+"""Two workspaces whose outputs go to one shared folder take turns."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from socm.formats.manifest import Manifest, RuleFacts, format_manifest
+from socm.running.claims import FOLDER, claim_outputs, outside_folders, release
+from socm.workspace.lock import AlreadyRunningError
+
+CLAIM = "from pathlib import Path; from socm.running.claims import claim_outputs; claim_outputs(Path())"
+HOLD = f"{CLAIM}; print('mine', flush=True); import sys; sys.stdin.read()"
+
+
+def workspace(folder: Path, **rules: list[str]) -> Path:
+    """Return a compiled workspace whose rules make these paths."""
+    tables = folder / "workflow/jobs"
+    tables.mkdir(parents=True)
+    for rule, paths in rules.items():
+        rows = {
+            str(number): {"command": "true", "inputs": {}, "outputs": {"map": path}}
+            for number, path in enumerate(paths)
+        }
+        (tables / f"{rule}.json").write_text(json.dumps(rows))
+    facts = RuleFacts(workflow="w", shell="", environment={}, cores=1, runtime_minutes=1)
+    manifest = Manifest(
+        socm="0",
+        campaign="c",
+        sources={},
+        observations=(),
+        null_tests=(),
+        files={},
+        rules=dict.fromkeys(rules, facts),
+    )
+    (folder / "workflow/manifest.json").write_bytes(format_manifest(manifest))
+    return folder
+
+
+@pytest.fixture
+def no_slurm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+
+
+def start(folder: Path) -> subprocess.Popen[bytes]:
+    """Start a process that claims what a workspace makes, and keeps it while it lives."""
+    command = [sys.executable, "-c", HOLD]
+    return subprocess.Popen(command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.communicate()
+
+
+def test_only_what_is_outside_is_claimed(tmp_path):
+    shared = tmp_path / "shared"
+    made = workspace(
+        tmp_path / "a", maps=["results/1/map.fits", f"{shared}/f090/1/map.fits", f"{shared}/f090/2/map.fits"]
+    )
+    assert outside_folders(made) == {
+        shared / "f090": frozenset({f"{shared}/f090/1", f"{shared}/f090/2"}),
+    }
+    assert claim_outputs(workspace(tmp_path / "b", maps=["results/1/map.fits"])) == ()
+
+
+def test_a_second_workspace_is_refused_until_the_first_has_ended(no_slurm, tmp_path):
+    paths = [f"{tmp_path}/shared/1/map.fits"]
+    first, second = (workspace(tmp_path / name, maps=paths) for name in ("ada", "ben"))
+    holder = start(first)
+    assert holder.stdout.readline() == b"mine\n"
+    with pytest.raises(
+        AlreadyRunningError, match=f"being made by process {holder.pid} of .* in {first}; if that"
+    ):
+        claim_outputs(second, attempts=1)
+    stop(holder)
+    files = claim_outputs(second)
+    assert [file.parent for file in files] == [tmp_path / "shared/1" / FOLDER]
+    release(files)
+    assert not files[0].exists()
+
+
+def test_other_folders_below_the_same_one_are_free(no_slurm, tmp_path):
+    first = workspace(tmp_path / "ada", maps=[f"{tmp_path}/shared/{n}/map.fits" for n in (1, 2)])
+    second = workspace(tmp_path / "ben", maps=[f"{tmp_path}/shared/{n}/map.fits" for n in (3, 4)])
+    third = workspace(tmp_path / "cleo", maps=[f"{tmp_path}/shared/2/map.fits"])
+    holder = start(first)
+    assert holder.stdout.readline() == b"mine\n"
+    release(claim_outputs(second))
+    with pytest.raises(AlreadyRunningError):
+        claim_outputs(third, attempts=1)
+    stop(holder)
+
+
+def test_of_many_that_start_at_once_at_most_one_has_the_folder(no_slurm, tmp_path):
+    paths = [f"{tmp_path}/shared/1/map.fits"]
+    starters = [start(workspace(tmp_path / f"person{n}", maps=paths)) for n in range(5)]
+    end = time.monotonic() + 120
+    ended: list[subprocess.Popen[bytes]] = []
+    while len(ended) < len(starters) - 1 and time.monotonic() < end:
+        time.sleep(0.1)
+        ended = [process for process in starters if process.poll() is not None]
+    assert len(ended) >= len(starters) - 1  # whoever has the folder keeps it while it lives
+    assert all(process.returncode for process in ended)
+    for process in starters:
+        stop(process)
+
+
+def test_broken_claims_are_no_claims(no_slurm, tmp_path):
+    made = workspace(tmp_path / "ada", maps=[f"{tmp_path}/shared/1/map.fits"])
+    (tmp_path / "shared/1" / FOLDER).mkdir(parents=True)
+    (tmp_path / "shared/1" / FOLDER / "x.json").write_text("{")
+    release(claim_outputs(made))

@@ -1,0 +1,136 @@
+"""One run of a workspace at a time, even where Snakemake's own lock says otherwise or nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from socm.formats.layout import HOLDER, LOCKS
+from socm.workspace.lock import (
+    AlreadyRunningError,
+    end_turn,
+    is_locked,
+    read_holder,
+    release_dead_lock,
+    take_turn,
+)
+from socm.workspace.processes import Process
+
+TAKE_TURN = "from pathlib import Path; from socm.workspace.lock import take_turn; take_turn(Path())"
+
+
+@pytest.fixture
+def held(tmp_path: Path):
+    """A workspace whose turn another process has, as long as that one lives."""
+    script = f"{TAKE_TURN}; print('mine', flush=True); import time; time.sleep(60)"
+    process = subprocess.Popen([sys.executable, "-c", script], cwd=tmp_path, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"mine\n"
+    yield tmp_path, process
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def lock(workspace: Path) -> None:
+    """Leave the lock that Snakemake leaves."""
+    (workspace / LOCKS).mkdir(parents=True, exist_ok=True)
+    (workspace / LOCKS / "0.output.lock").write_text("results/map.fits\n")
+
+
+def older(workspace: Path) -> None:
+    """Make the lock as old as if it had been taken before the turn."""
+    past = time.time() - 60
+    os.utime(workspace / LOCKS / "0.output.lock", (past, past))
+
+
+def test_the_lock_of_a_living_run_stays(held):
+    workspace, _ = held
+    lock(workspace)
+    older(workspace)
+    assert release_dead_lock(workspace) is None
+    assert is_locked(workspace)
+
+
+def test_the_lock_of_a_killed_run_is_released(held):
+    workspace, process = held
+    lock(workspace)
+    older(workspace)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    released = release_dead_lock(workspace)
+    assert released is not None
+    assert released.process.pid == process.pid
+    assert not is_locked(workspace)
+
+
+def test_a_lock_that_is_younger_than_the_record_is_another_ones(held):
+    workspace, process = held
+    process.kill()
+    process.wait()
+    lock(workspace)
+    assert release_dead_lock(workspace) is None
+    assert is_locked(workspace)
+
+
+def test_a_turn_is_refused_while_another_process_has_it(held):
+    workspace, process = held
+    with pytest.raises(AlreadyRunningError, match=f"process {process.pid} of "):
+        take_turn(workspace)
+    process.kill()
+    process.wait()
+    take_turn(workspace)
+    assert read_holder(workspace).process == Process.current()
+    end_turn(workspace)
+    assert read_holder(workspace) is None
+
+
+def test_of_many_that_start_at_once_one_has_the_turn(tmp_path):
+    gate = tmp_path / "gate"
+    script = (
+        f"import os, sys, time\nwhile not os.path.exists({str(gate)!r}): pass\n"
+        f"try:\n    {TAKE_TURN.replace('; ', chr(10) + '    ')}\nexcept Exception: sys.exit(1)\n"
+        "print('mine', flush=True); sys.stdin.read()"
+    )
+    starters = [
+        subprocess.Popen(
+            [sys.executable, "-c", script], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        for _ in range(6)
+    ]
+    time.sleep(0.5)
+    gate.touch()
+    time.sleep(2)
+    outcomes = [process.communicate()[0] for process in starters]
+    assert outcomes.count(b"mine\n") == 1
+
+
+def test_a_process_id_that_was_used_again_is_another_process(tmp_path):
+    mine = Process.current()
+    before = {**mine.record(), "start_ticks": mine.start_ticks - 1}
+    (tmp_path / HOLDER).parent.mkdir()
+    (tmp_path / HOLDER).write_text(json.dumps({**before, "since": time.time()}))
+    assert read_holder(tmp_path).process.is_dead
+    assert not mine.is_dead
+
+
+def test_of_a_process_on_another_host_nothing_is_known(tmp_path):
+    elsewhere = Process.from_record({**Process.current().record(), "host": "login9", "boot": "b pid:[1]"})
+    assert elsewhere is not None
+    assert not elsewhere.is_here
+    assert not elsewhere.is_dead
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"pid": "x"}', "\x00"])
+def test_a_broken_record_is_no_record(tmp_path, text):
+    (tmp_path / HOLDER).parent.mkdir()
+    (tmp_path / HOLDER).write_text(text)
+    assert read_holder(tmp_path) is None
+    take_turn(tmp_path)
