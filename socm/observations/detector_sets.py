@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +60,11 @@ class DetectorSets:
         self.in_parts = np.zeros(len(self.ids), dtype=bool)
         if self.parts:
             self.in_parts[:] = [name in self.parts for name in self.ids.tolist()]
+
+    @cached_property
+    def row_of(self) -> Mapping[str, int]:
+        """The row of each observation's id."""
+        return dict(zip(self.ids.tolist(), range(len(self.ids)), strict=True))
 
     def bands(self) -> tuple[str, ...]:
         """Return the bands that there are, sorted; none if the database doesn't say."""

@@ -29,17 +29,16 @@ def with_map_sizes(
 
     `size` is that of the maps, where it is known.
     """
-    detector_hours = _detector_hours(table)
+    hours_of = _DetectorHours(table)
     plane_pixels = float(size.pixels * len(workflow.comps)) if size is not None else 0.0
+    passes = workflow.solver_passes()
 
     def sized(job: JobSpec) -> JobSpec:
         if job.observations is None:
             count = len(job.inputs.get("map", ()))
             amounts = {"pixels": plane_pixels, "map_pixels": plane_pixels * count}
             return replace(job, kind="null maps", size=_rounded(amounts))
-        sets = Asked.from_json(job.asked_for).of_query(job.observations)
-        hours = sum(detector_hours.get(obs_id, 0.0) * len(found or ("",)) for obs_id, found in sets.items())
-        passes = workflow.solver_passes()
+        hours = hours_of.of_job(job.observations, Asked.from_json(job.asked_for))
         amounts = {
             "observations": float(job.observation_count),
             "detector_hours": hours,
@@ -53,14 +52,41 @@ def with_map_sizes(
     return tuple(replace(rule, jobs=tuple(map(sized, rule.jobs))) for rule in rules)
 
 
-def _detector_hours(table: ObservationTable) -> Mapping[str, float]:
-    """Return the hours of each observation times the nominal detectors of a wafer and band."""
-    count = len(table)
-    hours = np.asarray(table.columns.get("duration", np.full(count, np.nan)), dtype=np.float64) / 3600
-    flavors = table.columns.get("tube_flavor", np.full(count, "", dtype=object))
-    detectors = [DETECTORS_PER_WAFER.get(str(name).lower(), MOST_DETECTORS) for name in flavors.tolist()]
-    amounts = np.nan_to_num(hours) * np.array(detectors, dtype=np.float64)
-    return dict(zip(table.obs_id.tolist(), amounts.tolist(), strict=True))
+class _DetectorHours:
+    """The hours of each observation times the nominal detectors of a wafer and band."""
+
+    def __init__(self, table: ObservationTable) -> None:
+        count = len(table)
+        hours = np.asarray(table.columns.get("duration", np.full(count, np.nan)), dtype=np.float64) / 3600
+        flavors = table.columns.get("tube_flavor", np.full(count, "", dtype=object)).tolist()
+        known = {name: DETECTORS_PER_WAFER.get(str(name).lower(), MOST_DETECTORS) for name in set(flavors)}
+        detectors = np.fromiter(map(known.__getitem__, flavors), dtype=np.float64, count=count)
+        self.amounts = np.nan_to_num(hours) * detectors
+        self.has_parts = bool(table.parts)
+        self.sets = table.detector_sets
+
+    def of_job(self, lines: Sequence[str], asked: Asked) -> float:
+        """Return the sum over all detector sets of a job's lines; where none is known, one counts."""
+        row_of = self.sets.row_of
+        parts = [line for line in lines if ":" in line] if self.has_parts else []
+        whole = [line for line in lines if ":" not in line] if parts else lines
+        rows = np.fromiter(map(row_of.__getitem__, whole), dtype=np.intp, count=len(whole))
+        counts = np.array([_count_sets(asked.sets.get(kind.id_end)) for kind in self.sets.kinds], dtype=float)
+        hours = float((self.amounts[rows] * counts[self.sets.kind_of[rows]]).sum())
+        named = [name for name in asked.sets if name in row_of]
+        for name in set(named).intersection(whole) if named else ():
+            row = row_of[name]
+            more = _count_sets(asked.sets[name]) - counts[self.sets.kind_of[row]]
+            hours += float(self.amounts[row] * more)
+        for name, found in asked.of_query(parts).items():
+            hours += float(self.amounts[row_of[name]]) * len(found or ("",))
+        return hours
+
+
+def _count_sets(asked: str | None) -> int:
+    """Return how many detector sets a text such as "ws0,ws1:f090" names; 1 where there is none."""
+    wafers, _, bands = (asked or ":").partition(":")
+    return (wafers.count(",") + 1) * (bands.count(",") + 1)
 
 
 def _rounded(amounts: Mapping[str, float]) -> dict[str, float]:
