@@ -13,7 +13,7 @@ from scipy import fft
 from socm.nulls.judging.levels import family_powers
 from socm.nulls.noise.draws import draw_products
 from socm.nulls.noise.local import LocalNoise, WeightedFields, contrasts_of, measure_local_noise, smooth
-from socm.nulls.noise.mixing import bin_mixing, mix_bins
+from socm.nulls.noise.mixing import BinMixing, bin_mixing, mix_bins
 from socm.nulls.noise.tiles import Tiling
 from socm.nulls.pixels.holes import HoleFilling
 from socm.nulls.sky.flat import FlatSky, cross_products
@@ -26,6 +26,8 @@ SKY = FlatSky(SHAPE, (STEP, -STEP), EDGES)
 LY, LX = SKY.wavenumbers
 Y, X = np.mgrid[-1 : 1 : SHAPE[0] * 1j, -1 : 1 : SHAPE[1] * 1j]
 EDGE = np.prod([np.sin(np.pi / 2 * np.clip((1 - abs(one)) / 0.15, 0, 1)) ** 2 for one in (X, Y)], axis=0)
+
+EVENLY = np.full((len(EDGES) - 1, 12), 1 / 12)
 
 Power = Callable[[np.ndarray], np.ndarray]
 
@@ -48,7 +50,8 @@ def noises() -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
         "white": [(np.ones_like(red), even)],
         "red": [(red, even)],
         "excess in one direction": [(striped[0], even)],
-        "ridge": [(1 + (400 / (np.abs(LX) + 30)) ** 3 + 0 * LY, even)],
+        "ridge along y": [(1 + (400 / (np.abs(LX) + 30)) ** 3 + 0 * LY, even)],
+        "ridge along x": [(1 + (400 / (np.abs(LY) + 30)) ** 3 + 0 * LX, even)],
         "stripes that turn": [(striped[0], side), (striped[1], np.sqrt(1 - side**2))],
     }
 
@@ -81,9 +84,16 @@ def test_the_variance_of_crosses_is_what_local_spectra_say(name: str) -> None:
         if number < 12:
             coarse = weigh(fields, EDGE**2 * depth)
             local = measure_local_noise(coarse, [[0, 1]], power, SKY, np.random.SeedSequence(number))
-            mixing = mix_bins(coarse, SKY)
+            mixing = mix_bins(coarse, SKY, local.directions)
             _, modes = draw_products(
-                power, [[0, 1]], local, SKY.counts / SKY.area, mixing, 4, np.random.SeedSequence(0)
+                power,
+                [[0, 1]],
+                local,
+                SKY.counts / SKY.area,
+                SKY.multipoles,
+                mixing,
+                4,
+                np.random.SeedSequence(0),
             )
             claimed.append(1 / modes)
     seen = np.var(crosses, axis=0) / np.mean(powers, axis=0) ** 2
@@ -95,7 +105,7 @@ def test_the_variance_of_crosses_is_what_local_spectra_say(name: str) -> None:
 
 def test_even_noise_would_be_wrong_for_ridges_by_an_order_of_magnitude() -> None:
     rng = np.random.default_rng(1)
-    fields = np.stack([EDGE * draw(rng, noises()["ridge"]) for _ in range(2)])
+    fields = np.stack([EDGE * draw(rng, noises()["ridge along y"]) for _ in range(2)])
     power = family_powers(spectra(fields), [[0, 1]])
     local = measure_local_noise(weigh(fields, EDGE**2), [[0, 1]], power, SKY, np.random.SeedSequence(0))
     assert local.contrast[0, 0, -1].item() > 8
@@ -124,7 +134,9 @@ def make_local(rng: np.random.Generator, bins: int) -> LocalNoise:
     root = np.eye(9) + 0.2 * rng.standard_normal((2, 2, bins, 9, 9))
     tensor = np.einsum("fgbxy,fgbzy->fgbxz", root, root).reshape(2, 2, bins, 3, 3, 3, 3)
     tensor[1, 0] = tensor[0, 1].transpose(0, 2, 1, 4, 3)
-    return LocalNoise(tensor, np.full((2, 2, 3, 3), 5.0), np.ones((4, 4)))
+    return LocalNoise(
+        tensor, np.full((2, 2, 3, 3), 5.0), np.ones((4, 4)), np.zeros((2, bins, bins)), EVENLY[:bins]
+    )
 
 
 def test_draws_have_the_covariance_they_are_asked_for() -> None:
@@ -132,9 +144,13 @@ def test_draws_have_the_covariance_they_are_asked_for() -> None:
     bins, families = 3, [[0, 1], [2, 3]]
     local = make_local(rng, bins)
     powers = np.stack([np.diag([2.0, 1, 0.5])[None] * np.array([1, 3, 9])[:, None, None]] * 2)
-    mixing = np.array([[0.8, 0.1, 0], [0.1, 0.8, 0.1], [0, 0.1, 0.8]])
+    multipoles = np.array([100.0, 200, 300])
+    between = np.array([[0.8, 0.1, 0], [0.1, 0.8, 0.1], [0, 0.1, 0.8]])
+    mixing = BinMixing(between, np.ones((bins, 1, 1)), multipoles[:, None])
     density = np.array([1000.0, 2000, 3000])
-    products, _ = draw_products(powers, families, local, density, mixing, 6000, np.random.SeedSequence(2))
+    products, _ = draw_products(
+        powers, families, local, density, multipoles, mixing, 6000, np.random.SeedSequence(2)
+    )
     assert products.shape == (6000, bins, 4, 3, 4, 3)
     np.testing.assert_allclose(products, products.transpose(0, 1, 4, 5, 2, 3))
     np.testing.assert_allclose(products[:, :, 0, :, 0].mean(axis=0), powers[0], atol=0.02 * 18)
@@ -150,9 +166,23 @@ def test_draws_have_the_covariance_they_are_asked_for() -> None:
 
 
 def test_products_of_few_modes_have_their_long_tails() -> None:
-    local = LocalNoise(np.ones((1, 1, 1, 1, 1, 1, 1)), np.ones((1, 1, 1, 1)), np.ones((2, 2)))
+    local = LocalNoise(
+        np.ones((1, 1, 1, 1, 1, 1, 1)),
+        np.ones((1, 1, 1, 1)),
+        np.ones((2, 2)),
+        np.zeros((1, 1, 1)),
+        EVENLY[:1],
+    )
+    one = BinMixing(np.eye(1), np.ones((1, 1, 1)), np.array([[100.0]]))
     products, modes = draw_products(
-        np.ones((1, 1, 1, 1)), [[0, 1]], local, np.array([8.0]), np.eye(1), 20000, np.random.SeedSequence(0)
+        np.ones((1, 1, 1, 1)),
+        [[0, 1]],
+        local,
+        np.array([8.0]),
+        np.array([100.0]),
+        one,
+        20000,
+        np.random.SeedSequence(0),
     )
     cross = products[:, 0, 0, 0, 1, 0]
     assert modes.item() == pytest.approx(8)
@@ -162,11 +192,29 @@ def test_products_of_few_modes_have_their_long_tails() -> None:
 
 
 def test_a_wide_weight_keeps_modes_in_their_bins_and_a_narrow_one_does_not() -> None:
-    wide = bin_mixing(EDGE.astype(np.float32), (STEP, -STEP), EDGES)
-    narrow = bin_mixing((EDGE * (np.hypot(X, 2 * Y) < 0.2)).astype(np.float32), (STEP, -STEP), EDGES)
+    wide = bin_mixing(EDGE.astype(np.float32), (STEP, -STEP), EDGES, EVENLY).between
+    small = (EDGE * (np.hypot(X, 2 * Y) < 0.2)).astype(np.float32)
+    narrow = bin_mixing(small, (STEP, -STEP), EDGES, EVENLY).between
     assert (np.diag(wide) > 0.8).all()
     assert (np.diag(narrow) < np.diag(wide)).all()
     assert (wide.sum(axis=1) < 1 + 1e-6).all()
+
+
+def test_modes_along_the_longer_side_stay_in_their_bins() -> None:
+    along = [np.zeros_like(EVENLY) for _ in range(2)]
+    along[0][:, 0], along[1][:, 6] = 1, 1
+    x, y = (np.diag(bin_mixing(EDGE.astype(np.float32), (STEP, -STEP), EDGES, one).between) for one in along)
+    assert (x > y).all()
+
+
+def test_a_steep_power_counts_by_its_loudest_modes() -> None:
+    mixing = bin_mixing(EDGE.astype(np.float32), (STEP, -STEP), EDGES, EVENLY)
+    flat, steep = (
+        mixing.slope_factor(SKY.multipoles[:, None] ** slope, SKY.multipoles) for slope in (0.0, -3.0)
+    )
+    np.testing.assert_allclose(flat, 1)
+    assert 1.05 < steep[0, 0] < 1.3
+    assert (np.diff(steep[:, 0]) < 0).all()
 
 
 def test_smoothing_keeps_lines_and_constants() -> None:

@@ -163,10 +163,10 @@ def analyse(
         coarse = weighted.coarse
         powers = family_powers(measured, members)
         local = measure_local_noise(coarse, members, powers, sky, whitening)
-        mixing = mix_bins(coarse, sky)
+        mixing = mix_bins(coarse, sky, local.directions)
         progress(f"Simulating noise: {options.simulations} draws")
         simulated, freedom = draw_products(
-            powers, members, local, density, mixing, options.simulations, drawing
+            powers, members, local, density, sky.multipoles, mixing, options.simulations, drawing
         )
         simulated = match_levels(simulated, measured, judged, fields, freedom)
     results = []

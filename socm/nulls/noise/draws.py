@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from socm.nulls.noise.local import LocalNoise
+from socm.nulls.noise.mixing import BinMixing
 from socm.nulls.pixels.weights import Array
 
 EXACT = 64
@@ -18,27 +19,34 @@ def draw_products(
     families: Sequence[Sequence[int]],
     noise: LocalNoise,
     density: Array,
-    mixing: Array,
+    multipoles: Array,
+    mixing: BinMixing,
     count: int,
     seed: np.random.SeedSequence,
 ) -> tuple[Array, Array]:
     """Return products of simulated noise, (count, bins, fields, C, fields, C), and bins' effective modes.
 
     powers: noise power of a field of each family (families, bins, C, C); density: modes of a bin for each
-    steradian (bins,); mixing: see `bin_mixing`. Products of fields have mean zero, and the covariance between
-    spectra and bins that `noise` and `mixing` say; they are made of Wishart distributed ones with as many
-    degrees of freedom, so that bins with few modes have the long tails that they should.
+    steradian (bins,), whose multipoles are given (bins,).
+
+    Products of fields have mean zero, and the covariance between spectra and bins that `noise` and `mixing`
+    say; they are made of Wishart distributed ones with as many degrees of freedom, so that bins with few
+    modes have the long tails that they should.
     """
     family = {field: number for number, members in enumerate(families) for field in members}
     size, components = len(family), powers.shape[-1]
-    within = np.diag(mixing)
-    covariance = _covariances(powers, noise, within / density)
+    within = np.diag(mixing.between)
+    slopes = np.stack([mixing.slope_factor(np.einsum("bxx->bx", power), multipoles) for power in powers])
+    covariance = _covariances(powers, noise, slopes, within / density)
     freedom = _effective_modes(covariance, powers)
     rng = np.random.default_rng(seed)
     unit = np.stack(
         [_unit_deviations(rng, modes, size * components, count) for modes in freedom], axis=1
     ).reshape(count, len(freedom), size, components, size, components)
-    root = _root(mixing / np.sqrt(np.outer(within, within)))
+    # Contrasts are measured, so simulated noise is as uncertain as they are.
+    numbers = rng.standard_normal((len(powers), count, components, len(freedom)))
+    doubts = np.exp(np.einsum("fab,fscb->fsac", noise.errors, numbers) / 4)
+    root = _root(mixing.between / np.sqrt(np.outer(within, within)))
     result = np.empty_like(unit)
     for one in range(size):
         for other in range(one, size):
@@ -49,6 +57,7 @@ def draw_products(
             if one != other:
                 shaped *= np.sqrt(noise.pairs[one, other])
             shaped = shaped.reshape(count, len(freedom), components, components)
+            shaped *= doubts[pair[0]][..., :, None] * doubts[pair[1]][..., None, :]
             turned = np.swapaxes(shaped, -1, -2)
             if one == other:
                 shaped = turned = (shaped + turned) / 2
@@ -58,10 +67,10 @@ def draw_products(
     return result, freedom
 
 
-def _covariances(powers: Array, noise: LocalNoise, scatter: Array) -> Array:
+def _covariances(powers: Array, noise: LocalNoise, slopes: Array, scatter: Array) -> Array:
     """Return covariances of cross-spectra, (families, families, bins, C², C²)."""
     families, bins, components, _ = powers.shape
-    root = np.sqrt(np.einsum("fbxx->fbx", powers))
+    root = np.sqrt(np.einsum("fbxx->fbx", powers)) * slopes**0.25
     scale = np.einsum("fbx,gby->fgbxy", root, root) * np.sqrt(noise.inverse_area)[:, :, None]
     full = np.einsum("fgbxy,fgbvw->fgbxyvw", scale, scale) * noise.contrast
     matrix = full.reshape(families, families, bins, components**2, components**2)

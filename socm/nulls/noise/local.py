@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from socm.nulls.noise.tiles import Tiling
+from socm.nulls.noise.tiles import Level, Tiling
 from socm.nulls.pixels.weights import Array
 from socm.nulls.sky.protocols import Sky
 from socm.nulls.sky.resampling import CoarseGrid, Single
@@ -32,12 +32,22 @@ WHITE_DRAWS = 2
 SMOOTHING = 0.35
 """Width in ln l over which contrasts are smoothed: single bins hold too few modes to know them."""
 
-SHARPENING = 1 / 6
-"""Of what a blur by both neighbours takes away, the part that a cell's own width has taken before: the
-variance of a sector, w²/12, over that of the blur, w²/2."""
+PLAIN_CELL, SHARP_CELL = 2, 1
+"""Independent modes of a cell of a small tile and of a wide one: more would blur narrow ridges, and fewer say
+no more, as powers hold more chance then."""
+
+SHARPENING = 0.3
+"""Of what a blur by both neighbours takes away, the part that a cell's own width has taken before; measured
+for ridges narrower than the mask resolves."""
 
 LEAST_SHARP = 0.3
 """Part of a bin's power that must be left of it where it is sharpened."""
+
+CONTRAST_VARIANCE = 4.0
+"""Relative variance of the contrast that a bin shows, times its effective modes: measured."""
+
+DIRECTIONS = 12
+"""Sectors of directions, for which is counted how far apart modes of a bin lie."""
 
 LEAST_DEPTH = 1e-4
 """Tiles with less weight than this part of the heaviest are left out."""
@@ -57,11 +67,17 @@ class LocalNoise:
     inverse_area: (families, families, C, C), sr^-1: the integral of W^4 v_i v_j over those of W^2 v_i and of
     W^2 v_j.
     pairs: (fields, fields): that ratio for two fields, over the mean of their families.
+    errors: (families, bins, bins): what makes of independent standard normal numbers the relative errors that
+    a family's contrasts may have.
+    directions: (bins, DIRECTIONS): the part of a bin's covariance in modes of each direction, the first along
+    x, mean over families and components.
     """
 
     contrast: Array
     inverse_area: Array
     pairs: Array
+    errors: Array
+    directions: Array
 
 
 @dataclass(frozen=True)
@@ -80,7 +96,7 @@ class WeightedFields:
         """Product of the sides of a pixel in the grid's own coordinates, sr."""
         return abs(self.grid.steps[0] * self.grid.steps[1])
 
-    def tiling(self, sky: Sky, tile_deg: float, padding: int) -> Tiling:
+    def tiling(self, sky: Sky, tile_deg: float, padding: int, cell_modes: float) -> Tiling:
         """Return tiles of this grid, for the bins of a sky."""
         return Tiling(
             self.grid.shape,
@@ -89,6 +105,7 @@ class WeightedFields:
             sky.edges,
             tile_deg,
             padding,
+            cell_modes,
             sky.cuts,
             sky.threads,
         )
@@ -120,7 +137,7 @@ def measure_local_noise(
     """Return the local noise of fields.
 
     families: fields whose noise is alike but for its level and its depth, two or more in each. powers: noise
-    power of each family (families, bins, C, C), whose slope counts where a bin spans much of it.
+    power of each family (families, bins, C, C), by which it is flattened before it is sharpened.
     """
     rng = np.random.default_rng(seed)
     roots = np.sqrt(weighted.depths)
@@ -129,19 +146,24 @@ def measure_local_noise(
     least_deg = 360 / float(np.min(np.diff(sky.edges)))
     small = _Measurement(sky, weighted, families, max(SMALL_TILE_DEG, least_deg), sharp=False)
     wide = _Measurement(sky, weighted, families, max(WIDE_TILE_DEG, least_deg), sharp=True)
+    levels = [_level_between(sky.multipoles, np.einsum("bxx->bx", power)) for power in powers]
     for measurement in (small, wide):
-        measurement.measure([weighted.fields, *whites])
+        measurement.measure([weighted.fields, *whites], levels)
     size, components = len(families), weighted.fields.shape[1]
-    slopes = np.stack([_slope_factor(np.einsum("bxx->bx", power), sky) for power in powers])
     contrast = np.empty((size, size, len(sky.counts), *(components,) * 4))
     for one, other in combinations_with_replacement(range(size), 2):
         local, fine = small.contrasts(one, other), wide.contrasts(one, other)
         tensor = _combine(local, fine, sky.multipoles, sky.counts)
-        slope = np.sqrt(slopes[one][:, :, None] * slopes[other][:, None, :])
-        tensor *= np.sqrt(np.einsum("bxy,bvw->bxyvw", slope, slope))
         contrast[one, other] = tensor
         contrast[other, one] = tensor.transpose(0, 2, 1, 4, 3)
-    return LocalNoise(contrast, small.inverse_area(), _pair_factors(weighted, families))
+    inverse_area = small.inverse_area()
+    errors = [
+        _contrast_errors(contrast[one, one], np.einsum("xx->x", inverse_area[one, one]).mean(), sky)
+        / np.sqrt(len(members) - 1)
+        for one, members in enumerate(families)
+    ]
+    pairs = _pair_factors(weighted, families)
+    return LocalNoise(contrast, inverse_area, pairs, np.stack(errors), wide.directions(sky))
 
 
 class _Measurement:
@@ -157,7 +179,8 @@ class _Measurement:
         sharp: bool,
     ) -> None:
         self._sharp = sharp
-        self._tiling = weighted.tiling(sky, tile_deg, padding=2 if sharp else 1)
+        padding, modes = (2, SHARP_CELL) if sharp else (1, PLAIN_CELL)
+        self._tiling = weighted.tiling(sky, tile_deg, padding, modes)
         self._families, self._depths = families, weighted.depths
         self._areas = np.array([tile.cosine for tile in self._tiling.tiles]) * weighted.pixel_area
         self._integrals = self._tiling.integrate(weighted.depths) * self._areas[:, None, None]
@@ -166,31 +189,34 @@ class _Measurement:
         self._powers: list[list[Tensor]] = []
         self._overlaps: dict[tuple[int, int], Array] = {}
 
-    def measure(self, draws: Sequence[Single]) -> None:
+    def measure(self, draws: Sequence[Single], levels: Sequence[Level]) -> None:
         """Measure the powers (tiles, cells, C, C) of each family in each set of fields, the data's first."""
-        for members in self._families:
+        for members, level in zip(self._families, levels, strict=True):
             mixing = contrasts_of(len(members))
             depth = np.einsum("ef,tfc->tc", mixing**2, self._integrals[:, list(members)])
             known = (depth > LEAST_DEPTH * depth.max(axis=0)).all(axis=1)
             unit = np.sqrt(np.einsum("tx,ty->txy", depth, depth))[:, None]
-            plane = self._sharp_depth(members, _mix(mixing, draws[0][list(members)]))
+            plane = self._sharp_depth(members, _mix(mixing, draws[0][list(members)]), level)
             found = []
-            for draw in draws:
-                powers = self._tiling.powers(_mix(mixing, draw[list(members)]), plane)
+            for number, draw in enumerate(draws):
+                # Noise far steeper than a tile resolves would be sharpened into what isn't there.
+                flatten = level if plane is not None and number == 0 else None
+                powers = self._tiling.powers(_mix(mixing, draw[list(members)]), plane, flatten)
                 powers[~known] = 0
                 found.append(np.divide(powers, unit, out=powers, where=unit > 0))
             self._powers.append(found)
 
-    def _sharp_depth(self, members: Sequence[int], differences: Single) -> Single | None:
+    def _sharp_depth(self, members: Sequence[int], differences: Single, level: Level) -> Single | None:
         """Return the depth that sharpens powers, or None where they are to stay as they are.
 
-        Where noise is so steep that leakage rules a bin, its sharpened power can fall to nothing or below.
+        Where leakage rules a bin, its sharpened power can fall to nothing or below.
         """
         if not self._sharp:
             return None
         depth: Single = self._depths[list(members)].mean(axis=(0, 1))
         plain, sharp = (
-            np.einsum("tcxx->cx", self._tiling.powers(differences, plane)).real for plane in (None, depth)
+            np.einsum("tcxx->cx", self._tiling.powers(differences, plane, level)).real
+            for plane in (None, depth)
         )
         held = self._counts.sum(axis=0)[:, None]
         starts = self._tiling.starts
@@ -218,6 +244,24 @@ class _Measurement:
             found = self.overlap(one, other).sum(axis=0) / np.outer(totals[one], totals[other])
             result[one, other], result[other, one] = found, found.T
         return result
+
+    def directions(self, sky: Sky) -> Array:
+        """Return `LocalNoise.directions`."""
+        starts = self._tiling.starts
+        held = self._counts.mean(axis=0)
+        squares = np.zeros(len(held))
+        for family in self._powers:
+            square = np.einsum("tcxx->cx", family[0]).real ** 2
+            level = np.add.reduceat(held[:, None] * square, starts[:-1], axis=0)
+            squares += np.sum(square / np.repeat(np.maximum(level, 1e-300), np.diff(starts), axis=0), axis=1)
+        found = np.zeros((self._tiling.bins, DIRECTIONS))
+        for number, (start, stop) in enumerate(pairwise(starts)):
+            # A first sector lies around the x axis, half on either side.
+            parts = np.repeat(held[start:stop] * squares[start:stop], 2 * DIRECTIONS)
+            turned = np.roll(parts, stop - start - DIRECTIONS)
+            found[number] = turned.reshape(DIRECTIONS, -1).sum(axis=1)
+        found /= found.sum(axis=1, keepdims=True)
+        return smooth(found, sky.multipoles, sky.counts, slope=False)
 
     def contrasts(self, one: int, other: int) -> _Contrasts:
         """Return the sums of two families, without what chance adds to products of a family with itself."""
@@ -279,6 +323,27 @@ def contrasts_of(count: int) -> Array:
         rows[number - 1, number] = -number
         rows[number - 1] /= np.sqrt(number * (number + 1))
     return rows
+
+
+def _level_between(multipoles: Array, power: Array) -> Level:
+    """Return the power (bins, C) at any multipole: that of maps of T, of Q and U, or of all three.
+
+    Beyond the bins its slope goes on below, but never down, and its value above.
+    """
+    at, logs = np.log(multipoles), np.log(np.maximum(power, 1e-300))
+    if logs.shape[1] > 1:
+        logs[:, -2:] = logs[:, -2:].mean(axis=1, keepdims=True)
+    slope = np.minimum((logs[1] - logs[0]) / (at[1] - at[0]), 0) if len(at) > 1 else np.zeros(logs.shape[1])
+
+    def level(wanted: Array) -> Single:
+        place = np.log(np.maximum(wanted, 1.0))
+        below = np.minimum(place - at[0], 0)
+        planes = np.empty((logs.shape[1], *wanted.shape), np.float32)
+        for plane, column, rise in zip(planes, logs.T, slope, strict=True):
+            plane[...] = np.exp(np.interp(place, at, column) + rise * below)
+        return planes
+
+    return level
 
 
 def _mix(mixing: Array, fields: Single) -> Single:
@@ -346,25 +411,29 @@ def _mean_power(power: Tensor, modes: Array) -> Tensor:
 def _fit_chance(held: Array, starts: NDArray[np.intp], white: Sequence[Tensor], weight: Array) -> Array:
     """Return the part of a product of powers that is chance, for each cell: n0 / (n + n0), n its modes.
 
-    n0 is that for which white noise (tiles, cells, C, C), freed of chance, has a contrast of 1, bins alike.
-    held: modes of each cell (cells,); weight: of each cell of each tile (tiles, cells).
+    n0 is that for which white noise (tiles, cells, C, C), freed of chance, has a contrast of 1; one for each
+    direction, as a mask's sides differ. held: modes of each cell (cells,); weight: of each cell of each tile
+    (tiles, cells).
     """
-    squares, wanted = np.zeros(len(held)), np.zeros(len(starts) - 1)
+    squares, wanted = np.zeros(len(held)), np.zeros(len(held))
     for draw in white:
         for x in range(draw.shape[-1]):
             power = draw[..., x, x].real
             known = weight * (power != 0)
             level = np.sum(known * power) / known.sum()
             squares += np.sum(known * (power / level) ** 2, axis=0)
-            wanted += _sum_bins(known.sum(axis=0), starts)
-    bins = np.repeat(np.arange(len(wanted)), np.diff(starts))
-    low, high = 1e-3, 1e6
+            wanted += known.sum(axis=0)
+    sectors = np.diff(starts)
+    number = np.arange(len(held)) - np.repeat(starts[:-1], sectors)
+    direction = np.round(number * DIRECTIONS / np.repeat(sectors, sectors)).astype(np.intp) % DIRECTIONS
+    low, high = np.full(DIRECTIONS, 1e-3), np.full(DIRECTIONS, 1e6)
     for _ in range(50):
-        middle = float(np.sqrt(low * high))
-        left = np.bincount(bins, squares / (1 + np.minimum(middle / (held + middle), MOST_CHANCE)))
-        excess = np.mean(left[wanted > 0] / wanted[wanted > 0])
-        low, high = (middle, high) if excess > 1 else (low, middle)
-    return np.minimum(low / (held + low), MOST_CHANCE)
+        middle = np.sqrt(low * high)
+        left = squares / (1 + np.minimum(middle[direction] / (held + middle[direction]), MOST_CHANCE))
+        excess = np.bincount(direction, left - wanted, DIRECTIONS) > 0
+        low, high = np.where(excess, middle, low), np.where(excess, high, middle)
+    chance: Array = np.minimum(low[direction] / (held + low[direction]), MOST_CHANCE)
+    return chance
 
 
 def blur(power: Tensor, held: Array, starts: NDArray[np.intp]) -> Tensor:
@@ -399,6 +468,35 @@ def _smooth_contrast(sums: _Sums, multipoles: Array, counts: Array) -> Array:
 
     A ratio of sums over the few modes of one bin would be too small: power and its square vary together.
     """
+    first = _smooth_evenly(sums, multipoles, counts)
+    return _smooth_evenly(sums, multipoles, _contrast_weights(first, counts))
+
+
+def _contrast_weights(contrast: Array, counts: Array) -> Array:
+    """Return weights of bins (bins,) that go with the inverse variance of their contrasts.
+
+    A contrast c leaves n / c of n modes, and its relative variance goes with the inverse of that.
+    """
+    weights: Array = counts / _own_contrast(contrast) ** 3
+    return weights
+
+
+def _own_contrast(contrast: Array) -> Array:
+    """Return the mean contrast of auto-spectra, (bins,)."""
+    mean: Array = np.einsum("bxxxx->b", contrast) / contrast.shape[1]
+    return mean
+
+
+def _contrast_errors(contrast: Array, inverse_area: float, sky: Sky) -> Array:
+    """Return `LocalNoise.errors` of one difference of maps (bins, bins)."""
+    modes = sky.counts / sky.area / inverse_area / _own_contrast(contrast)
+    weights = _contrast_weights(contrast, sky.counts)
+    smoothed = smooth(np.eye(len(modes)), sky.multipoles, weights)
+    errors: Array = smoothed * np.sqrt(CONTRAST_VARIANCE / modes)
+    return errors
+
+
+def _smooth_evenly(sums: _Sums, multipoles: Array, counts: Array) -> Array:
     levels = [_level(power, multipoles) for power in (sums.left, sums.right)]
     relative = [
         np.sqrt(level * smooth(power / level, multipoles, counts, slope=False))
@@ -451,19 +549,3 @@ def smooth(values: Array, multipoles: Array, counts: Array, *, slope: bool = Tru
             rise = (weight * (multipoles - centre)) @ flat / spread
             result[place] += rise * (multipoles[place] - centre)
     return result.reshape(values.shape)
-
-
-def _slope_factor(power: Array, sky: Sky) -> Array:
-    """Return <P²> / <P>² over the modes of each bin for a power (bins, C) that is smooth in ln l."""
-    factors = np.ones_like(power)
-    if len(power) < 2:
-        return factors
-    at = np.log(sky.multipoles)
-    logs = np.log(np.maximum(power, 1e-300))
-    slope = np.gradient(logs, at, axis=0)
-    for number, (low, high) in enumerate(zip(sky.edges[:-1], sky.edges[1:], strict=True)):
-        multipole = low + (high - low) * (np.arange(64) + 0.5) / 64
-        weight = (multipole / multipole.sum())[:, None]
-        relative = np.exp(slope[number] * np.log(multipole / sky.multipoles[number])[:, None])
-        factors[number] = np.sum(weight * relative**2, axis=0) / np.sum(weight * relative, axis=0) ** 2
-    return factors

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from socm.nulls.noise.local import WeightedFields
@@ -9,20 +11,52 @@ from socm.nulls.pixels.weights import Array
 from socm.nulls.sky.protocols import Sky
 from socm.nulls.sky.resampling import Single
 
-_STEPS, _ANGLES, _OFFSETS = 24, 60, 200
+_STEPS, _ANGLES, _OFFSETS = 24, 96, 100
 
 
-def mix_bins(coarse: WeightedFields, sky: Sky) -> Array:
-    """Return the part of each bin's noise covariance that lies in each bin, (bins, bins)."""
+@dataclass(frozen=True)
+class BinMixing:
+    """How bins share the covariance of noise behind a weight.
+
+    between: (bins, bins), the part of each bin's covariance that lies in each bin, for flat power. inside:
+    (bins, steps, steps), the same between the parts of one bin, weighted by their modes; steps (bins, steps):
+    their multipoles.
+    """
+
+    between: Array
+    inside: Array
+    steps: Array
+
+    def slope_factor(self, power: Array, multipoles: Array) -> Array:
+        """Return the covariance within bins (bins, C) over that of flat power, in units of the power squared.
+
+        power: (bins, C), smooth in ln l; multipoles: of the bins. Where power is steep, a bin's covariance is
+        that of its loudest modes, part of which lies beyond its edge.
+        """
+        factors = np.ones_like(power)
+        if len(power) < 2:
+            return factors
+        slope = np.gradient(np.log(np.maximum(power, 1e-300)), np.log(multipoles), axis=0)
+        for number, (inside, steps) in enumerate(zip(self.inside, self.steps, strict=True)):
+            relative = (steps / multipoles[number])[:, None] ** slope[number]
+            mean = steps @ relative / steps.sum()
+            factors[number] = np.einsum("sc,st,tc->c", relative, inside, relative) / inside.sum() / mean**2
+        return factors
+
+
+def mix_bins(coarse: WeightedFields, sky: Sky, directions: Array) -> BinMixing:
+    """Return how bins share the covariance of the noise of fields; directions: see `LocalNoise`."""
     depth = coarse.depths.mean(axis=(0, 1))
-    if sky.is_periodic:
-        return lattice_mixing(depth, coarse.grid.steps, sky.edges, sky.cuts)
     steps = (coarse.grid.steps[0], coarse.grid.steps[1] * float(coarse.grid.cosine.mean()))
-    return bin_mixing(depth, steps, sky.edges, sky.threads)
+    mixing = bin_mixing(depth, steps, sky.edges, directions, sky.threads)
+    if not sky.is_periodic:
+        return mixing
+    between = lattice_mixing(depth, coarse.grid.steps, sky.edges, directions, sky.cuts)
+    return BinMixing(between, mixing.inside, mixing.steps)
 
 
 def lattice_mixing(
-    depth: Single, steps: tuple[float, float], edges: Array, cuts: tuple[float, float]
+    depth: Single, steps: tuple[float, float], edges: Array, directions: Array, cuts: tuple[float, float]
 ) -> Array:
     """Return the mixing of bins that hold the Fourier modes of a map, whose lattice may be coarse for them.
 
@@ -31,23 +65,61 @@ def lattice_mixing(
     """
     from scipy import fft
 
-    ly = np.abs(2 * np.pi * np.fft.fftfreq(depth.shape[0], steps[0])[:, None])
-    lx = np.abs(2 * np.pi * np.fft.fftfreq(depth.shape[1], steps[1])[None, :])
+    ly = 2 * np.pi * np.fft.fftfreq(depth.shape[0], steps[0])[:, None]
+    lx = 2 * np.pi * np.fft.fftfreq(depth.shape[1], steps[1])[None, :]
     number = np.digitize(np.hypot(ly, lx), edges) - 1
-    number[(ly < cuts[0]) | np.broadcast_to(lx < cuts[1], number.shape)] = -1
+    number[(np.abs(ly) < cuts[0]) | np.broadcast_to(np.abs(lx) < cuts[1], number.shape)] = -1
+    sectors = directions.shape[1]
+    sector = np.floor(np.arctan2(ly, lx) / np.pi * sectors + 0.5).astype(np.intp) % sectors
     kernel = np.abs(fft.fft2(depth)) ** 2
     spread = fft.fft2(kernel / kernel.sum())
-    bins = len(edges) - 1
-    inside = [number == one for one in range(bins)]
+    inside = [number == one for one in range(len(edges) - 1)]
     reached = [fft.ifft2(fft.fft2(mask.astype(float)) * spread).real for mask in inside]
-    return np.array([[plane[mask].mean() for plane in reached] for mask in inside])
+    between = np.empty((len(inside), len(inside)))
+    for one, mask in enumerate(inside):
+        place = sector[mask]
+        held = np.bincount(place, minlength=sectors)
+        weight = (directions[one] / np.maximum(held, 1))[place]
+        between[one] = [np.average(plane[mask], weights=weight) for plane in reached]
+    return between
 
 
-def bin_mixing(depth: Single, steps: tuple[float, float], edges: Array, threads: int = 1) -> Array:
-    """Return the mixing of bins that hold all harmonics of their multipoles, (bins, bins).
+def bin_mixing(
+    depth: Single, steps: tuple[float, float], edges: Array, directions: Array, threads: int = 1
+) -> BinMixing:
+    """Return the mixing of bins that hold all harmonics of their multipoles.
 
     depth: W^2 v (ny, nx), whose transform is the covariance of noise modes as far apart as its argument;
-    steps: size of a pixel (y, x) on the sky, radians. Covariances of cross-spectra go with its square.
+    steps: size of a pixel (y, x) on the sky, radians; directions: see `LocalNoise`. Covariances of
+    cross-spectra go with its square.
+    """
+    held, offset = _separations(depth, steps, float(edges[-1] - edges[0]), threads)
+    bins, sectors = directions.shape
+    widths = np.diff(edges)[:, None]
+    within = edges[:-1, None] + widths * (np.arange(_STEPS) + 0.5) / _STEPS
+    fine = np.append((edges[:-1, None] + widths * np.arange(_STEPS) / _STEPS).ravel(), edges[-1])
+    between, inside = np.zeros((bins, bins)), np.zeros((bins, _STEPS, _STEPS))
+    for sector in range(sectors):
+        part, along, across = _project(held, offset, np.pi * sector / sectors)
+        for number in range(bins):
+            multipole = within[number][:, None]
+            target = np.digitize(np.hypot(multipole + along, across), fine) - 1
+            known = (target >= 0) & (target < len(fine) - 1)
+            target += len(fine) * np.arange(_STEPS)[:, None]
+            weight = directions[number, sector] * multipole / multipole.sum() * part
+            summed = np.bincount(target[known], weight[known], len(fine) * _STEPS).reshape(_STEPS, -1)
+            found = summed[:, :-1].reshape(_STEPS, bins, _STEPS)
+            between[number] += found.sum(axis=(0, 2))
+            inside[number] += found[:, number]
+    return BinMixing(between, inside, within)
+
+
+def _separations(
+    depth: Single, steps: tuple[float, float], largest: float, threads: int
+) -> tuple[Array, Array]:
+    """Return how much covariance modes have that lie apart by a distance, in a direction, and the distance.
+
+    Both (offsets, _ANGLES), the first with a sum of 1; angles cover half a turn.
     """
     from scipy import fft
 
@@ -56,22 +128,32 @@ def bin_mixing(depth: Single, steps: tuple[float, float], edges: Array, threads:
     power[:, 1:] *= 2
     ly = 2 * np.pi * np.fft.fftfreq(ny, steps[0])[:, None]
     lx = 2 * np.pi * np.fft.rfftfreq(nx, steps[1])[None, :]
-    distance = np.hypot(ly, lx).ravel()
-    grid = np.concatenate([[0.0], np.geomspace(0.1, max(float(edges[-1] - edges[0]), 1.0), _OFFSETS)])
-    place = np.digitize(distance, grid) - 1
-    held = np.bincount(place, power.ravel(), len(grid))[: len(grid) - 1]
-    moved = np.bincount(place, power.ravel() * distance, len(grid))[: len(grid) - 1]
-    offset = np.divide(moved, held, out=np.zeros_like(held), where=held > 0)[:, None]
-    held = held / power.sum()
-    cosine = np.cos(2 * np.pi * (np.arange(_ANGLES) + 0.5) / _ANGLES)[None, :]
-    bins = len(edges) - 1
-    mixing = np.zeros((bins, bins))
-    for number in range(bins):
-        within = edges[number] + (edges[number + 1] - edges[number]) * (np.arange(_STEPS) + 0.5) / _STEPS
-        for multipole in within:
-            reached = np.sqrt(multipole**2 + offset**2 + 2 * multipole * offset * cosine)
-            target = np.digitize(reached, edges) - 1
-            weight = np.broadcast_to(multipole / within.sum() * held[:, None] / _ANGLES, target.shape)
-            inside = (target >= 0) & (target < bins)
-            mixing[number] += np.bincount(target[inside], weight[inside], bins)
-    return mixing
+    distance = np.hypot(ly, lx)
+    grid = np.concatenate([[0.0], np.geomspace(0.1, max(largest, 1.0), _OFFSETS)])
+    angle = np.floor(np.arctan2(ly, lx) / np.pi * _ANGLES).astype(np.intp) % _ANGLES
+    place = ((np.digitize(distance, grid) - 1) * _ANGLES + angle).ravel()
+    size, kept = len(grid) * _ANGLES, _OFFSETS * _ANGLES
+    held = np.bincount(place, power.ravel(), size)[:kept].reshape(_OFFSETS, _ANGLES)
+    moved = np.bincount(place, (power * distance).ravel(), size)[:kept].reshape(_OFFSETS, _ANGLES)
+    offset = np.divide(moved, held, out=np.zeros_like(held), where=held > 0)
+    return held / power.sum(), offset
+
+
+def _project(held: Array, offset: Array, direction: float) -> tuple[Array, Array, Array]:
+    """Return how much covariance modes of a direction have with others, and where these lie.
+
+    held, offset: see `_separations`. Returns parts (steps,), and how far on and how far aside they lie.
+    """
+    angles = np.pi * (np.arange(_ANGLES) + 0.5) / _ANGLES - direction
+    along = offset * np.cos(angles)
+    aside = (offset * np.sin(angles)) ** 2
+    grid = np.geomspace(0.1, max(float(offset.max()), 1.0), _OFFSETS)
+    edges = np.concatenate([-grid[::-1], grid])
+    place = np.concatenate([np.digitize(along, edges).ravel(), np.digitize(-along, edges).ravel()])
+    weight = np.tile(held.ravel() / 2, 2)
+    part: Array = np.bincount(place, weight, len(edges) + 1).astype(float)
+    safe = np.where(part > 0, part, 1)
+    signed = np.concatenate([along.ravel(), -along.ravel()])
+    moved = np.bincount(place, weight * signed, len(edges) + 1) / safe
+    across = np.sqrt(np.bincount(place, weight * np.tile(aside.ravel(), 2), len(edges) + 1) / safe)
+    return part, moved, across

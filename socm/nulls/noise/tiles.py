@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations_with_replacement, product
 
@@ -11,13 +12,14 @@ from numpy.typing import NDArray
 from socm.nulls.pixels.weights import Array
 from socm.nulls.sky.resampling import Single
 
-CELL_MODES = 2
-"""Independent modes of a cell. Fewer would leave nothing to average; more would blur narrow ridges."""
-
-MOST_SECTORS = 360
+MOST_SECTORS = 1000
 
 LEAST_OVERLAP, MOST_SHARPENING = 0.02, 3.0
 """Lags at which less of a tile overlaps with itself are left out; others count at most so much more."""
+
+
+Level = Callable[[Array], Single]
+"""Power of each plane of maps (C, ny, nx) at multipoles (ny, nx)."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,8 @@ class Tiling:
     shape: pixels (ny, nx); steps: size of a pixel (y, x) in radians of the map's own coordinates, negative
     where the coordinate falls; cosine: how much narrower on the sky the pixels of each row are (ny,), 1 for
     a flat map; edges: of the bins (bins + 1,); tile_deg: distance of tiles' centres, half of a tile's width;
-    padding: how much larger than a tile its transform is; cuts: modes with |ky| or |kx| below these are left
-    out.
+    padding: how much larger than a tile its transform is; cell_modes: independent modes of a cell; cuts:
+    modes with |ky| or |kx| below these are left out.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Tiling:
         edges: Array,
         tile_deg: float,
         padding: int = 1,
+        cell_modes: float = 2,
         cuts: tuple[float, float] = (0.0, 0.0),
         threads: int = 1,
     ) -> None:
@@ -77,7 +80,7 @@ class Tiling:
                 self.tiles.append(Tile(rows, columns, across[:, None] * along[None, :], narrow))
         smallest = min(tile.cosine * tile.window.size for tile in self.tiles)
         independent = np.diff(edges**2) * abs(steps[0] * steps[1]) * smallest / (8 * np.pi)
-        self.sectors = np.clip(independent / (2 * CELL_MODES), 1, MOST_SECTORS).astype(np.intp)
+        self.sectors = np.clip(independent / (2 * cell_modes), 1, MOST_SECTORS).astype(np.intp)
         self.starts = np.concatenate([[0], np.cumsum(self.sectors)]).astype(np.intp)
         self._cells: dict[tuple[int, int, float], Cells] = {}
 
@@ -99,11 +102,15 @@ class Tiling:
         ny, nx = (fft.next_fast_len(self._padding * size, real=True) for size in tile.window.shape)
         return ny, nx
 
-    def _sort_modes(self, tile: Tile) -> Cells:
+    def _wavenumbers(self, tile: Tile) -> tuple[Array, Array]:
+        """Return multipoles ly (ny, 1) and lx (1, nx // 2 + 1) of a tile's modes."""
         ny, nx = self._padded(tile)
         ly = 2 * np.pi * np.fft.fftfreq(ny, self._steps[0])[:, None]
         lx = 2 * np.pi * np.fft.rfftfreq(nx, self._steps[1])[None, :] / tile.cosine
-        ly, lx = np.broadcast_arrays(ly, lx)
+        return np.asarray(ly, float), np.asarray(lx, float)
+
+    def _sort_modes(self, tile: Tile) -> Cells:
+        ly, lx = np.broadcast_arrays(*self._wavenumbers(tile))
         bins = np.digitize(np.hypot(ly, lx), self.edges) - 1
         chosen = (bins >= 0) & (bins < self.bins)
         chosen &= (np.abs(ly) >= self._cuts[0]) & (np.abs(lx) >= self._cuts[1])
@@ -125,19 +132,22 @@ class Tiling:
             np.sin(angle).astype(np.float32),
         )
 
-    def powers(self, maps: Single, depth: Single | None = None) -> NDArray[np.complex128]:
+    def powers(
+        self, maps: Single, depth: Single | None = None, level: Level | None = None
+    ) -> NDArray[np.complex128]:
         """Return powers in each cell of each tile, (tiles, cells, C, C), of T, of E and B, or of all three.
 
         maps: (maps, C, ny, nx); powers are summed over maps and averaged over the modes of a cell, in units
         of the maps squared, for a window of 1: |sum_x g m exp(-ikx)|^2. With the maps' depth, the square of
         what modulates their noise (ny, nx), powers are as sharp as the noise covariance of such maps is, see
-        `_sharpening`; this needs a padding of 2.
+        `_sharpening`; this needs a padding of 2. level: what powers are divided by before that.
         """
         found = []
         for tile in self.tiles:
             place = (..., tile.rows, tile.columns)
             kernel = None if depth is None else self._sharpening(tile, depth[place])
-            found.append(self._power(tile, maps[place] * tile.window, kernel))
+            roots = None if level is None else np.sqrt(level(np.hypot(*self._wavenumbers(tile))))
+            found.append(self._power(tile, maps[place] * tile.window, kernel, roots))
         return np.stack(found)
 
     def _sharpening(self, tile: Tile, depth: Single) -> Single:
@@ -160,11 +170,15 @@ class Tiling:
         kernel: Single = np.minimum(factor, MOST_SHARPENING).astype(np.float32)
         return kernel
 
-    def _power(self, tile: Tile, maps: Single, kernel: Single | None) -> NDArray[np.complex128]:
+    def _power(
+        self, tile: Tile, maps: Single, kernel: Single | None, roots: Single | None
+    ) -> NDArray[np.complex128]:
         from scipy import fft
 
         cells, shape = self.cells_of(tile), self._padded(tile)
         modes = fft.rfft2(maps, s=shape, workers=self._threads)
+        if roots is not None:
+            modes /= roots
         if kernel is None:
             modes = modes.reshape(*modes.shape[:-2], -1)[..., cells.index]
         size, components = len(cells.count), modes.shape[1]
