@@ -157,7 +157,7 @@ def _plan_workflows(
     terms = Terms(reader.base, workspace, planned.made, campaign.seed, campaign.min_coverage, cores)
     selections: dict[int, Selection] = {}
     failed: set[str] = set()
-    told: dict[str, Diagnostic] = {}
+    reported: dict[str, Diagnostic] = {}
     for workflow in _in_order(campaign):
         before = len(problems.diagnostics)
         needed = {one.name for name in workflow.dependencies for one in campaign.named(name)}
@@ -176,9 +176,9 @@ def _plan_workflows(
                 continue
             ready = planned.resolve(workflow)
             problems.extend(
-                told.setdefault(d.message, d.under(workflow.path))
+                reported.setdefault(d.message, d.under(workflow.path))
                 for d in check_programs(ready, reader.base)
-                if d.message not in told
+                if d.message not in reported
             )
             if isinstance(ready, ReadsFiles):
                 ready = ready.read_files(reader.base)
@@ -194,9 +194,9 @@ def _plan_workflows(
             problems.extend(d.under(workflow.path) for d in reader.absent_files(selection, terms))
             selections[id(workflow)] = selection
             problems.extend(
-                told.setdefault(d.message, d.under((*workflow.path, "context")))
+                reported.setdefault(d.message, d.under((*workflow.path, "context")))
                 for d in selection.observations.warnings
-                if d.message not in told
+                if d.message not in reported
             )
             planned.add(workflow, ready.plan(selection, terms))
             problems.extend(
@@ -266,7 +266,7 @@ def _read_environment(conda: str, base: Path) -> str:
 
 
 def _fit_to_cluster(specs: Sequence[tuple[RuleSpec, KeyPath]], cluster: Cluster, problems: Collector) -> Plan:
-    """Say what each rule gets on the cluster; inherited resources that don't fit are told once a table."""
+    """Say what each rule gets on the cluster; inherited resources that don't fit are reported once."""
     counts = Counter(spec.name for spec, _ in specs for _ in spec.jobs)
     fitted: dict[str, JobResources] = {}
     for spec, key in specs:

@@ -34,7 +34,7 @@ MOST_SHOWN = 8
 )
 @click.option("--yes", is_flag=True, help="Remove without asking.")
 @click.option("--list", "only_list", is_flag=True, help="List, and remove nothing.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How it is told.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="Output format.")
 @plugins_option
 def clean_command(
     file: Path, output: Path | None, yes: bool, only_list: bool, form: str, no_plugins: bool
@@ -71,7 +71,7 @@ def clean_command(
         return
     if not yes:
         if form == "json" or not sys.stdin.isatty():
-            raise click.UsageError("nobody is there to ask: say --yes to remove, or --list to look")
+            raise click.UsageError("not a terminal: pass --yes to remove the files, or --list to see them")
         if not click.confirm(f"Remove these {len(proofs)} files and folders?"):
             echo("Nothing removed.")
             return

@@ -34,9 +34,7 @@ FORCE = click.option(
     type=click.Path(path_type=Path, file_okay=False),
     help="Workspace to write into; by default the folder of the campaign file.",
 )
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", help="How problems are told."
-)
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="Output format.")
 @plugins_option
 @FORCE
 def compile_command(file: Path, output: Path | None, form: str, no_plugins: bool, force: bool) -> None:

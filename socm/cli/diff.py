@@ -25,9 +25,7 @@ LINE_COLUMNS = 110
     help="Workspace to compare with; by default the folder of the campaign file.",
 )
 @click.option("--all", "every_job", is_flag=True, help="Name every job and file, however many there are.")
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", help="How changes are told."
-)
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="Output format.")
 @plugins_option
 def diff_command(file: Path, output: Path | None, every_job: bool, form: str, no_plugins: bool) -> None:
     """Show which jobs would run after a compile, why, and what they cost. Nothing is written.

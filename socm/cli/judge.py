@@ -57,7 +57,7 @@ def _check_names(only: Sequence[str], nulls: MapNulls) -> None:
         if name not in known:
             nearest = nearest_name(name, known)
             hint = f"did you mean `{nearest}`?" if nearest else f"tests: {', '.join(known)}"
-            problems.append(Diagnostic("unknown-test", f"there is no null test `{name}`", hint=hint))
+            problems.append(Diagnostic("unknown-test", f"unknown null test `{name}`", hint=hint))
     if problems:
         raise DiagnosticError(problems)
 

@@ -15,7 +15,7 @@ from socm.diagnostics.terminal import echo, echo_json, printable_json
 from socm.formats.new_file import check_free, write_new
 
 _FORMAT = click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", help="How problems are told."
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", help="Output format."
 )
 
 
@@ -46,7 +46,7 @@ def init(folder: Path) -> None:
 @_FORMAT
 @plugins_option
 def check(file: Path, form: str, no_plugins: bool) -> None:
-    """Tell every mistake in a campaign, and write nothing."""
+    """Check a campaign and report every error; write nothing."""
     from socm.compile import compile_campaign
 
     try:

@@ -18,7 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "socm.cli.language:init",
         "Write a commented campaign to start from, and the schema that editors check it by.",
     ),
-    "check": ("socm.cli.language:check", "Tell every mistake in a campaign, and write nothing."),
+    "check": ("socm.cli.language:check", "Check a campaign and report every error; write nothing."),
     "compile": (
         "socm.cli.compile:compile_command",
         "Write the workflow of a campaign file: workflow/Snakefile and what it needs.",

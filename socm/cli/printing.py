@@ -1,4 +1,4 @@
-"""How the command line tells things: diagnostics on standard error, tables on standard output."""
+"""Output of the command line: diagnostics on standard error, tables on standard output."""
 
 from __future__ import annotations
 

@@ -147,22 +147,22 @@ def _has_profile(workspace: Path, profile: str, environment: Mapping[str, str]) 
 
 
 def _end_orphans(workspace: Path, cancel: bool) -> None:
-    """Cancel what is left of a killed run, or tell of it: the Snakefile waits until it ends."""
+    """Cancel what is left of a killed run, or report it: the Snakefile waits until it ends."""
     from socm.executors import ExecutorSilentError
     from socm.running.orphans import cancel_orphans, find_orphans
 
-    def tell(text: str) -> None:
+    def say(text: str) -> None:
         echo(text, err=True)
 
     try:
         orphans = find_orphans(workspace)
         if orphans and not cancel:
-            tell(f"{orphans}\nSnakemake waits until they end; --cancel-orphans ends them.")
+            say(f"{orphans}\nSnakemake waits until they end; --cancel-orphans ends them.")
         if not orphans or not cancel:
             return
         for executor, jobs in orphans.jobs.items():
             _show(executor.cancel_command(jobs))
-        cancel_orphans(workspace, tell)
+        cancel_orphans(workspace, say)
     except ExecutorSilentError as error:
         if cancel:
             raise click.ClickException(f"what is still queued is not known: {error}") from None
@@ -215,14 +215,14 @@ def _interrupted_by_sigterm(process: subprocess.Popen[bytes]) -> Iterator[None]:
 
 
 def _tell_end(workspace: Path, log: Path | None) -> None:
-    """Say where a failure is told: with the jobs that failed, or in Snakemake's own last words."""
+    """Say where a failure is explained: with the jobs that failed, or in Snakemake's own last words."""
     from socm.workspace.status import read_status
 
     counts = read_status(workspace).counts
     if counts["failed"]:
         folder = "" if workspace.resolve() == Path.cwd() else f" {shlex.quote(str(workspace))}"
         done = f"{counts['done']} of {sum(counts.values())} jobs done, {counts['failed']} failed"
-        echo(f"{done}: `socm status{folder} --failed` tells why.", err=True)
+        echo(f"{done}: `socm status{folder} --failed` shows why.", err=True)
     elif log is not None:
         echo("\n".join(log.read_text(errors="replace").splitlines()[-LAST_LINES:]), err=True)
 

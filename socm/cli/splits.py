@@ -33,7 +33,7 @@ TABLE_COLUMNS = 130
     "form",
     type=click.Choice(["text", "json", "tsv"]),
     default="text",
-    help="How splits are told.",
+    help="Output format.",
 )
 @click.option(
     "--plot",

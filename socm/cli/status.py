@@ -31,7 +31,7 @@ LINE_COLUMNS = 120
     metavar="PRODUCT",
     help="Show what this product was made in: conda, modules, container, variables, Slurm job, versions.",
 )
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How it is told.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="Output format.")
 def status_command(
     folder: Path, failed: bool, watch: bool, interval: float, product: Path | None, form: str
 ) -> None:
@@ -47,7 +47,7 @@ def status_command(
     from socm.workspace.status import read_status
 
     if watch and form == "json":
-        raise click.UsageError("--watch shows a text; --format json tells how it is now")
+        raise click.UsageError("--watch is for --format text")
     status = read_status(folder)
     screen = console(LINE_COLUMNS)
     if watch:

@@ -75,7 +75,7 @@ def report_command(
 
 @click.command("verdict")
 @directories_argument
-@click.option("--quiet", is_flag=True, help="Say nothing; the exit status tells.")
+@click.option("--quiet", is_flag=True, help="Print nothing; only set the exit status.")
 def verdict_command(directories: tuple[Path, ...], quiet: bool) -> None:
     """Judge the null tests of a compiled campaign: exit status 0 pass, 3 fail, 4 incomplete.
 

@@ -58,7 +58,7 @@ def load_cluster(resource: str, base: Path) -> Cluster:
         raise DiagnosticError(
             Diagnostic(
                 "unknown-cluster",
-                f"there is no cluster `{resource}`",
+                f"unknown cluster `{resource}`",
                 hint=f"did you mean `{nearest}`?" if nearest else _HINT,
                 notes=(f"clusters: {', '.join(sorted(files))}",),
             )

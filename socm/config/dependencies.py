@@ -69,7 +69,7 @@ def check_names(values: Mapping[str, Any], path: KeyPath, names: Names) -> list[
 def join_workflows(workflows: Sequence[Workflow], names: Names, problems: Collector) -> tuple[Workflow, ...]:
     """Return the workflows with the full names of those they depend on and refer to.
 
-    Dependencies on disabled workflows are told of and left out.
+    Dependencies on disabled workflows are reported and left out.
     """
     enabled = {workflow.name for workflow in workflows if workflow.enabled}
     return tuple(_join(workflow, names, enabled, problems) for workflow in workflows)
@@ -103,7 +103,7 @@ def _unknown(shown: str, wanted: str, key: KeyPath, names: Names) -> Diagnostic:
     nearest = nearest_name(wanted, known)
     return Diagnostic(
         "unknown-reference",
-        f"{shown} names no workflow of this campaign",
+        f"{shown} is not a workflow of this campaign",
         key=key,
         hint=f"did you mean `{nearest}`?" if nearest else None,
         notes=(f"workflows: {', '.join(known)}",) if known and not nearest else (),
@@ -137,7 +137,7 @@ def circles(edges: Mapping[str, Mapping[str, KeyPath]]) -> list[Diagnostic]:
             if len(circle) == 2:
                 message = f"`{circle[0]}` depends on itself"
             else:
-                message = "workflows depend on each other in a circle: " + " → ".join(circle)
+                message = "circular dependency between workflows: " + " → ".join(circle)
             problems.append(Diagnostic("dependency-cycle", message, key=key))
             done.update(circle)
         done.add(start)

@@ -84,8 +84,8 @@ class Document:
     def locate_all(self, diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
         """Return diagnostics with their places, in the order of the file.
 
-        One problem that several tables inherit is told once and names them all; one that every table
-        below another has, without writing its key, is told once at the table above.
+        One problem that several tables inherit is reported once and names them all; one that every table
+        below another has, without writing its key, is reported once at the table above.
         """
         merged: dict[tuple[Any, ...], Diagnostic] = {}
         for diagnostic in map(self.locate, self._lifted(diagnostics)):

@@ -65,7 +65,7 @@ def merge_layers(
 ) -> Merged:
     """Return what the layers say together: nearer ones win, tables are merged key by key.
 
-    `model` tells which keys may be spelt with ``-`` or ``_``; without one they are taken as they
+    `model` defines which keys may be spelt with ``-`` or ``_``; without one they are taken as they
     are. `options` gives the program's own spelling of what stands in the table ``options``.
     """
     merged = Merged()
@@ -147,7 +147,7 @@ def section_class(model: type[BaseModel] | None, name: str) -> type[BaseModel] |
 def check_spellings(
     table: Mapping[str, Any], path: KeyPath, model: type[BaseModel], problems: Collector
 ) -> None:
-    """Tell of keys that a table has twice, once with hyphens and once with underscores."""
+    """Report keys that a table has twice, once with hyphens and once with underscores."""
     seen: dict[str, str] = {}
     for key, value in table.items():
         name = field_name(key, model)

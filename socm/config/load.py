@@ -73,7 +73,7 @@ def _read_settings(own: Mapping[str, Any], document: Document, problems: Collect
 
 
 def _lift_missing_keys(diagnostics: Sequence[Diagnostic], tables: Sequence[Table]) -> list[Diagnostic]:
-    """Tell once, at the table above, of a key that every workflow below it misses."""
+    """Report once, at the table above, a key that every workflow below it misses."""
     siblings: dict[KeyPath, int] = {}
     for table in tables:
         if len(table.path) > len(CAMPAIGN) + 1:

@@ -119,7 +119,7 @@ class _Reader:
         """Return a table, empty if what stands there is none."""
         if isinstance(value, Mapping):
             return value
-        message = f"`{path[-1]}` is a table, not {describe(value)}"
+        message = f"`{path[-1]}` must be a table, not {describe(value)}"
         self._problems.add(Diagnostic("wrong-type", message, key=path, hint=f"write {table_name(path)}"))
         return {}
 
@@ -181,7 +181,7 @@ class _Reader:
             place = (*path, name)
             self._name_is_good(name, place, "group")
             if not isinstance(value, list):
-                message = f"group `{name}` is a list of maps, not {describe(value)}"
+                message = f"group `{name}` must be a list of maps, not {describe(value)}"
                 hint = 'write [{ map = "…", ivar = "…" }, …]'
                 self._problems.add(Diagnostic("wrong-type", message, key=place, hint=hint))
                 continue
@@ -195,7 +195,7 @@ class _Reader:
     def _read_map(self, entry: Any, path: KeyPath) -> MapFiles | None:
         if isinstance(entry, Mapping):
             return self._validate(MapFiles, (Layer(entry, path),))
-        message = f"a map is a table of its files, not {describe(entry)}"
+        message = f"a map must be a table of its files, not {describe(entry)}"
         hint = 'write { map = "…", ivar = "…" }'
         self._problems.add(Diagnostic("wrong-type", message, key=path, hint=hint))
         return None
@@ -229,7 +229,9 @@ def _wrong_numbers(groups: Mapping[str, tuple[MapFiles, ...]], path: KeyPath) ->
         for number, files in enumerate(members):
             key = (*path, name, number, "map" if files.map is not None else "wmap")
             if files.map_path in seen:
-                yield Diagnostic("duplicate-value", f"{files.map_path} is twice in null test {test}", key=key)
+                yield Diagnostic(
+                    "duplicate-value", f"{files.map_path} appears twice in null test {test}", key=key
+                )
             seen[files.map_path] = key
 
 
@@ -244,7 +246,7 @@ def _alike(tests: Mapping[str, MapTest]) -> Iterator[Diagnostic]:
                 f"null tests {first} and {name} would share a folder where capitals don't count",
                 key=(*TESTS, name),
                 point_at="key",
-                hint="give one of them another name",
+                hint="rename one of them",
             )
 
 
@@ -262,4 +264,4 @@ def _missing_files(nulls: MapNulls, folder: Path) -> Iterator[Diagnostic]:
 
 
 def _missing(path: str, key: KeyPath) -> Diagnostic:
-    return Diagnostic("missing-file", f"{path} isn't there", key=key)
+    return Diagnostic("missing-file", f"{path} does not exist", key=key)

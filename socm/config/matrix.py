@@ -52,7 +52,7 @@ def make_variants(
             problems.add(Diagnostic("unknown-key", message, key=origins[name], point_at="key", hint=hint))
         elif not isinstance(values, list) or not values:
             given = "an empty one" if values == [] else describe(values)
-            message = f"`{name}` in a matrix is a list of values, not {given}"
+            message = f"`{name}` in a matrix must be a list of values, not {given}"
             problems.add(Diagnostic("wrong-type", message, key=origins[name]))
         else:
             axes[name] = _axis(name, values, origins[name], problems)
@@ -88,7 +88,7 @@ def _tell_idle_exclusions(
 ) -> None:
     for index, exclusion in enumerate(excluded):
         if exclusion and not any(_matches(c, exclusion) for c in combinations):
-            message = "this exclusion fits no combination of the matrix"
+            message = "this exclusion matches no combination of the matrix"
             problems.add(Diagnostic("matrix-exclude", message, key=(*path, index)))
 
 
@@ -110,19 +110,20 @@ def _axis(
     for index, value in enumerate(values):
         key = (*path, index)
         if isinstance(value, dict | list) or not isinstance(value, str | int | float):
-            message = (
-                f"a value of `{name}` in a matrix is a text, a number or true or false, not {describe(value)}"
-            )
+            wanted = "a string, a number or true or false"
+            message = f"a value of `{name}` in a matrix must be {wanted}, not {describe(value)}"
             problems.add(Diagnostic("wrong-type", message, key=key))
             continue
         text = value_text(value)
         reason = _why_no_folder(text)
         if reason:
-            message = f"{describe(value)} can't name a folder of results: it {reason}"
+            message = f"{describe(value)} cannot name a folder of results: it {reason}"
             hint = "make a workflow of its own for each"
             problems.add(Diagnostic("bad-name", message, key=key, hint=hint))
         elif text in {known for known, _, _ in axis}:
-            problems.add(Diagnostic("duplicate-value", f"{describe(value)} is twice in `{name}`", key=key))
+            problems.add(
+                Diagnostic("duplicate-value", f"{describe(value)} appears twice in `{name}`", key=key)
+            )
         else:
             axis.append((text, value, key))
     return axis
@@ -155,14 +156,14 @@ def _exclusions(
     problems: Collector,
 ) -> list[dict[str, str]]:
     if not isinstance(entries, list):
-        message = f"`exclude` is a list of tables, not {describe(entries)}"
+        message = f"`exclude` must be a list of tables, not {describe(entries)}"
         problems.add(Diagnostic("wrong-type", message, key=path, hint='write `exclude = [{bands = "f090"}]`'))
         return []
     exclusions: list[dict[str, str]] = []
     for index, entry in enumerate(entries):
         exclusion: dict[str, str] = {}
         if not isinstance(entry, Mapping):
-            message = f'an exclusion is a table such as {{bands = "f090"}}, not {describe(entry)}'
+            message = f'an exclusion must be a table such as {{bands = "f090"}}, not {describe(entry)}'
             problems.add(Diagnostic("wrong-type", message, key=(*path, index)))
         else:
             for name, value in entry.items():

@@ -32,7 +32,7 @@ def obsolete_key(path: KeyPath, where: Literal["campaign", "workflow"]) -> Diagn
     lost = str(path[-1]).replace("-", "_").startswith("script_")
     return Diagnostic(
         "obsolete-key",
-        f"`{path[-1]}` is the older tool's key" if understood or lost else f"`{path[-1]}` has no effect",
+        f"`{path[-1]}` is a key of the older tool" if understood or lost else f"`{path[-1]}` has no effect",
         severity=Severity.ERROR if lost else Severity.NOTE,
         key=path,
         point_at="key",

@@ -16,10 +16,10 @@ from socm.diagnostics import Diagnostic, KeyPath, nearest_name
 
 _EXPECTED = {
     "bool": "true or false",
-    "int": "a whole number",
+    "int": "an integer",
     "float": "a number",
-    "string": "a text",
-    "str": "a text",
+    "string": "a string",
+    "str": "a string",
     "finite": "a finite number",
     "list": "a list",
     "tuple": "a list",
@@ -105,7 +105,7 @@ def _problem(
     name = f"`{_name_of(key)}`"
     if kind in _LIMITS:
         limit, words = _LIMITS[kind]
-        message = f"{name} is {words} {context[limit]:g}, not {describe(details['input'])}"
+        message = f"{name} must be {words} {context[limit]:g}, not {details['input']}"
         return Diagnostic("out-of-range", message, key=written)
     if kind in {"literal_error", "enum"}:
         return _wrong_choice(name, details, written)
@@ -113,8 +113,8 @@ def _problem(
     if expected and len(expected) == len(found):
         wanted = " or ".join(dict.fromkeys(expected))
         given = describe(details["input"])
-        hint = "put it in quotes" if "a text" in wanted and _is_bare(details["input"]) else None
-        return Diagnostic("wrong-type", f"{name} is {wanted}, not {given}", key=written, hint=hint)
+        hint = "put it in quotes" if "a string" in wanted and _is_bare(details["input"]) else None
+        return Diagnostic("wrong-type", f"{name} must be {wanted}, not {given}", key=written, hint=hint)
     reason = str(context["error"]) if "error" in context else details["msg"][:1].lower() + details["msg"][1:]
     return Diagnostic("wrong-value", f"{name}: {reason}", key=written)
 
@@ -126,7 +126,7 @@ def _wrong_choice(name: str, details: ErrorDetails, written: KeyPath) -> Diagnos
     nearest = nearest_name(given, known) if isinstance(given, str) else None
     return Diagnostic(
         "wrong-value",
-        f"{name} is {choices}, not {describe(given)}",
+        f"{name} must be {choices}, not {describe(given)}",
         key=written,
         hint=f'did you mean "{nearest}"?' if nearest else None,
     )
@@ -147,7 +147,7 @@ def describe(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, str):
         shown = value if len(value) <= 40 else value[:40] + "…"
-        return f'the text "{shown}"'
+        return f'the string "{shown}"'
     if isinstance(value, int | float):
         return f"the number {value}"
     if isinstance(value, Mapping):

@@ -31,7 +31,7 @@ def read_document(path: Path) -> Document:
             Diagnostic("toml-syntax", f"the document is {what}", place=Place(file))
         ) from None
     if not data:
-        message = "the file is empty" if not text.strip() else "the file holds nothing but comments"
+        message = "the file is empty" if not text.strip() else "the file contains only comments"
         raise DiagnosticError(
             Diagnostic(
                 "empty-file", message, place=Place(file), hint="`socm init` writes a campaign to start from"
@@ -136,7 +136,7 @@ def _written_twice(message: str, lines: Sequence[str], line: int, file: str) -> 
         "toml-syntax",
         message,
         place=Place(file, line, max(start, 1), max(len(name), 1)),
-        hint="a key or a table may be written once",
+        hint="a key or a table may appear only once",
         notes=(f"first written on line {first}",) if first else (),
     )
 
@@ -153,17 +153,17 @@ def _syntax_hint(message: str, row: str) -> str | None:
         return "TOML writes true and false in lower case, and leaves out what has no value"
     if "Invalid value" in message or "Expected newline" in message:
         if re.match(r"[A-Za-z/~.$]", value):
-            return "a text needs quotes"
+            return "a string needs quotes"
         if re.match(r"\d", value):
             return "a number with a unit needs quotes"
     if "Expected '='" in message and re.match(r"[\w-]+\s*:", row):
         return "TOML writes `key = value`, with `=`"
     if "escape" in message:
-        return "a backslash in a text is written `\\\\`, or put the text in single quotes"
+        return "write a backslash in a string as `\\\\`, or put the string in single quotes"
     if "Illegal character '\\n'" in message:
-        return "a text ends on the line where it begins; its closing quote is missing"
+        return "a string ends on the line where it begins; the closing quote is missing"
     if "Unclosed array" in message:
-        return "a list before this line lacks its closing ]"
+        return "a list before this line is missing its closing ]"
     if "end of a table declaration" in message:
         return "a table's header ends with ]"
     return None

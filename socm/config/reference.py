@@ -139,7 +139,7 @@ def _said(metadata: Iterable[Any]) -> list[str]:
 _JSON_TYPES = {
     "boolean": "true or false",
     "number": "number",
-    "string": "text",
+    "string": "string",
     "array": "list",
     "object": "table",
 }
@@ -161,9 +161,9 @@ def _words(annotation: Any) -> list[str]:
     if issubclass(base, bool):
         return ["true or false"]
     if issubclass(base, int):
-        return ["whole number"]
+        return ["integer"]
     if issubclass(base, float):
         return ["number"]
     if issubclass(base, str):
-        return ["text"]
+        return ["string"]
     return ["table"] if issubclass(base, Mapping | Section) else ["list"]

@@ -124,7 +124,7 @@ class _Places:
 def _convert(data: Any, problems: Collector) -> list[tuple[tuple[str, ...], dict[str, Any]]]:
     if not isinstance(data, Mapping):
         message = (
-            "the file is empty" if data is None else f"a file of stages is a table, not {describe(data)}"
+            "the file is empty" if data is None else f"a file of stages must be a table, not {describe(data)}"
         )
         problems.add(Diagnostic("empty-file" if data is None else "wrong-type", message, key=()))
         return []
@@ -133,7 +133,7 @@ def _convert(data: Any, problems: Collector) -> list[tuple[tuple[str, ...], dict
         problems.add(Diagnostic("missing-key", "there are no `stages`", key=()))
     elif not isinstance(stages, Mapping):
         problems.add(
-            Diagnostic("wrong-type", f"`stages` is a table, not {describe(stages)}", key=("stages",))
+            Diagnostic("wrong-type", f"`stages` must be a table, not {describe(stages)}", key=("stages",))
         )
     converted: list[tuple[tuple[str, ...], dict[str, Any]]] = []
     converted.append((("campaign",), _campaign(data.get("campaign"), problems)))
@@ -143,7 +143,9 @@ def _convert(data: Any, problems: Collector) -> list[tuple[tuple[str, ...], dict
         if problem := name_problem(str(name), path):
             problems.add(problem)
         elif not isinstance(stage, Mapping):
-            problems.add(Diagnostic("wrong-type", f"a stage is a table, not {describe(stage)}", key=path))
+            problems.add(
+                Diagnostic("wrong-type", f"a stage must be a table, not {describe(stage)}", key=path)
+            )
         else:
             table = ("campaign", KIND, str(name))
             converted += [
@@ -155,7 +157,7 @@ def _convert(data: Any, problems: Collector) -> list[tuple[tuple[str, ...], dict
 def _campaign(campaign: Any, problems: Collector) -> dict[str, Any]:
     values: dict[str, Any] = {}
     if campaign is not None and not isinstance(campaign, Mapping):
-        message = f"`campaign` is a table, not {describe(campaign)}"
+        message = f"`campaign` must be a table, not {describe(campaign)}"
         problems.add(Diagnostic("wrong-type", message, key=("campaign",)))
         return values
     for key, value in (campaign or {}).items():
@@ -190,7 +192,7 @@ def _stage(
         if other not in stages:
             nearest = nearest_name(other, [str(name) for name in stages])
             hint = f"did you mean `{nearest}`?" if nearest else None
-            message = f"`{other}` names no stage of this file"
+            message = f"`{other}` is not a stage of this file"
             problems.add(Diagnostic("unknown-reference", message, key=(*path, "depends", index), hint=hint))
     below = {key: values.pop(key) for key in ("kwargs", "resources", "environment") if key in values}
     yield (), values
@@ -204,7 +206,7 @@ def _text(value: Any, path: KeyPath, problems: Collector) -> str | None:
         return value
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
-    problems.add(Diagnostic("wrong-type", f"`{path[-1]}` is a text, not {describe(value)}", key=path))
+    problems.add(Diagnostic("wrong-type", f"`{path[-1]}` must be a string, not {describe(value)}", key=path))
     return None
 
 
@@ -212,7 +214,9 @@ def _texts(value: Any, path: KeyPath, problems: Collector) -> list[str] | None:
     if isinstance(value, str):
         return [value]
     if not isinstance(value, list):
-        problems.add(Diagnostic("wrong-type", f"`{path[-1]}` is a list, not {describe(value)}", key=path))
+        problems.add(
+            Diagnostic("wrong-type", f"`{path[-1]}` must be a list, not {describe(value)}", key=path)
+        )
         return None
     texts = [_text(entry, (*path, index), problems) for index, entry in enumerate(value)]
     return [text for text in texts if text is not None]
@@ -220,14 +224,16 @@ def _texts(value: Any, path: KeyPath, problems: Collector) -> list[str] | None:
 
 def _scalars(value: Any, path: KeyPath, problems: Collector) -> dict[str, Any] | None:
     if not isinstance(value, Mapping):
-        problems.add(Diagnostic("wrong-type", f"`{path[-1]}` is a table, not {describe(value)}", key=path))
+        problems.add(
+            Diagnostic("wrong-type", f"`{path[-1]}` must be a table, not {describe(value)}", key=path)
+        )
         return None
     scalars: dict[str, Any] = {}
     for key, entry in value.items():
         if isinstance(entry, str | int | float):
             scalars[str(key)] = entry
         elif entry is not None:
-            message = f"`{key}` is a text or a number, not {describe(entry)}"
+            message = f"`{key}` must be a string or a number, not {describe(entry)}"
             problems.add(Diagnostic("wrong-type", message, key=(*path, str(key))))
     return scalars
 

@@ -11,7 +11,7 @@ _STARTER = """\
 #:schema ./{schema}
 # A campaign: maps of a selection of observations, and null tests of them.
 #
-#     socm check campaign.toml      tells every mistake, writes nothing
+#     socm check campaign.toml      reports every error; writes nothing
 #     socm compile campaign.toml    writes workflow/Snakefile and what it needs
 #     snakemake --profile local     runs it here; --profile slurm runs it on the cluster
 #

@@ -62,7 +62,7 @@ def find_tables(
     *,
     has_other_kinds: bool = False,
 ) -> FoundTables:
-    """Return the workflows of a document and tell of every table and key that means nothing.
+    """Return the workflows of a document and report every table and key without a meaning.
 
     `kinds` has its names with underscores (`plain`). `has_other_kinds` says that there are more, which
     only plugins know: a table of another kind is then an `UncheckedWorkflow`.
@@ -71,12 +71,12 @@ def find_tables(
     _check_top_level(data, kinds, problems)
     campaign = data.get("campaign", {})
     if not isinstance(campaign, Mapping):
-        message = f"`campaign` is a table, not {describe(campaign)}"
+        message = f"`campaign` must be a table, not {describe(campaign)}"
         problems.add(Diagnostic("wrong-type", message, key=CAMPAIGN, hint="write [campaign]"))
         return finder.found
     defaults = campaign.get("defaults", {})
     if not isinstance(defaults, Mapping):
-        message = f"`defaults` is a table, not {describe(defaults)}"
+        message = f"`defaults` must be a table, not {describe(defaults)}"
         problems.add(Diagnostic("wrong-type", message, key=DEFAULTS))
         defaults = {}
     if "workflow" in defaults:
@@ -167,7 +167,7 @@ class _Finder:
     def kind_of(self, path: KeyPath, table: Mapping[str, Any]) -> type[Workflow] | None:
         wanted = table.get("workflow", path[-1])
         if not isinstance(wanted, str):
-            message = f"`workflow` is a text, not {describe(wanted)}"
+            message = f"`workflow` must be a string, not {describe(wanted)}"
             self.problems.add(Diagnostic("wrong-type", message, key=(*path, "workflow")))
             return None
         kind = self.kinds.get(plain(wanted))
@@ -177,7 +177,7 @@ class _Finder:
             self.problems.add(
                 Diagnostic(
                     "unknown-workflow",
-                    f"there is no kind of workflow `{wanted}`",
+                    f"unknown kind of workflow `{wanted}`",
                     key=(*path, "workflow"),
                     hint=f'did you mean "{nearest}"?' if nearest else None,
                     notes=(f"kinds: {', '.join(known)}",),
@@ -195,7 +195,7 @@ class _Finder:
         example = f'`workflow = "{kinds[0] if kinds else "command"}"`'
         return Diagnostic(
             "unknown-workflow",
-            f"{table_name(path)} is no kind of workflow",
+            f"{table_name(path)} is not a known kind of workflow",
             key=path,
             point_at="key",
             hint=f"did you mean `{nearest}`?" if nearest else f"say which kind it is: {example}",
@@ -274,7 +274,7 @@ class _Finder:
         if not children:
             self.found.wrong_names.append(above.full_name(name))
             example = table_name((*path, (kind.child_names or ("name",))[0]))
-            message = f"{table_name(path)} makes nothing by itself"
+            message = f"{table_name(path)} needs at least one sub-table"
             hint = f"add a table below it, such as {example}"
             own = {key: obsolete_key((*path, key), "workflow") for key in table if key != "workflow"}
             self.problems.extend(filter(None, own.values()))
@@ -306,7 +306,7 @@ def name_problem(name: str, path: KeyPath, what: str = "workflow") -> Diagnostic
     """Return what is wrong with the name of a workflow or its like, which becomes part of file names."""
     if _NAME.fullmatch(name):
         return None
-    message = f"{name!r} can't name a {what}" if name else f"a {what} needs a name"
+    message = f"{name!r} is not a valid name for a {what}" if name else f"a {what} needs a name"
     hint = "names have letters, digits, - and _, at most 100, and begin with a letter or a digit"
     return Diagnostic("bad-name", message, key=path, point_at="key", hint=hint)
 
@@ -318,12 +318,12 @@ def _check_names(tables: list[Table], problems: Collector) -> None:
         if first is not table:
             both = f"{table_name(first.path)} and {table_name(table.path)}"
             message = f"{both} are both called `{table.name}`"
-            hint = "give one of the tables another name"
+            hint = "rename one of the tables"
             problems.add(Diagnostic("duplicate-workflow", message, key=table.path, hint=hint))
 
 
 def _check_inherited_keys(tables: list[Table], problems: Collector) -> None:
-    """Tell of keys in tables above that no workflow below them knows."""
+    """Report keys in tables above that no workflow below them knows."""
     layers: dict[KeyPath, Layer] = {}
     heirs: dict[KeyPath, dict[type[Workflow], None]] = {}
     for table in tables:
@@ -334,7 +334,7 @@ def _check_inherited_keys(tables: list[Table], problems: Collector) -> None:
         fields = dict.fromkeys((*(name for kind in heirs[path] for name in known_keys(kind)), "matrix"))
         for key, value in layer.table.items():
             if (path, key) == (DEFAULTS, "workflow"):
-                continue  # told where the defaults are read
+                continue  # reported where the defaults are read
             if plain(key) in fields or any(option_name(kind, key) for kind in heirs[path]):
                 continue
             if note := obsolete_key((*path, key), "workflow"):
@@ -346,7 +346,7 @@ def _check_inherited_keys(tables: list[Table], problems: Collector) -> None:
 
 
 def own_part(table: Table, problems: Collector) -> Layer:
-    """Return a workflow's own values; tells of keys that mean nothing in it."""
+    """Return a workflow's own values; reports keys that mean nothing in it."""
     own = table.layers[-1]
     known = known_keys(table.kind)
     kept: dict[str, Any] = {}

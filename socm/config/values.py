@@ -110,7 +110,7 @@ def _variants(
     if matrix is None:
         return WITHOUT_MATRIX
     if not isinstance(matrix, Mapping):
-        message = f"`matrix` is a table of lists, not {describe(matrix)}"
+        message = f"`matrix` must be a table of lists, not {describe(matrix)}"
         hint = 'write `bands = ["f090", "f150"]` in it'
         problems.add(Diagnostic("wrong-type", message, key=merged.origins["matrix",], hint=hint))
         return WITHOUT_MATRIX
@@ -160,7 +160,7 @@ def _validated(
 ) -> list[Workflow]:
     """Return the workflow of each variant, or nothing if one of them is wrong."""
     found: list[Workflow] = []
-    told: dict[Diagnostic, None] = {}
+    reported: dict[Diagnostic, None] = {}
     for variant in variants:
         values = {
             **merged.values,
@@ -171,10 +171,10 @@ def _validated(
             "variant": variant.names,
         }
         workflow, wrong = _validate(table, merged, variant, values, names)
-        told |= dict.fromkeys(wrong)
+        reported |= dict.fromkeys(wrong)
         if workflow is not None:
             found.append(workflow)
-    problems.extend(_with_heir(problem, table) for problem in told)
+    problems.extend(_with_heir(problem, table) for problem in reported)
     return found if len(found) == len(variants) else []
 
 

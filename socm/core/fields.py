@@ -62,7 +62,7 @@ def plain_path(path: str) -> str:
 def check_path(path: str) -> None:
     """Raise `bad-path` if a path is empty, holds control characters or is too long."""
     if not path.strip():
-        raise invalid("bad-path", "a path is empty")
+        raise invalid("bad-path", "the path is empty")
     if any(ord(character) < 32 or ord(character) == 127 for character in path):
         raise invalid("bad-path", f"the path {path!r} holds a control character")
     sizes = [len(component.encode("utf-8", "replace")) for component in path.split("/")]
@@ -130,7 +130,7 @@ def name_list(text: str) -> str:
     """Return a comma separated list of names as programs read it, without spaces; raises `empty-list`."""
     names = names_in(text)
     if not names:
-        raise invalid("empty-list", "the list is empty", "name what is meant, or leave the key out for all")
+        raise invalid("empty-list", "the list is empty", "list at least one, or omit the key to select all")
     return ",".join(names)
 
 
@@ -144,7 +144,7 @@ def option_value(value: Any) -> Any:
         return tuple(value)
     if isinstance(value, str | int | float):
         return value
-    raise invalid("wrong-type", "an option is true or false, a number, a text or a list of these")
+    raise invalid("wrong-type", "an option must be true or false, a number, a string or a list of these")
 
 
 OptionValue = Annotated[
@@ -192,11 +192,11 @@ class ProgramOptions:
         key = ("options", name)
         if name in self.keys:
             own = self.keys[name]
-            message = f"option `{name}` of {self.program} has its own key in the workflow's table"
+            message = f"option `{name}` of {self.program} is set by a key of the workflow's table"
             return [Diagnostic("option-has-key", message, key=key, point_at="key", hint=f"write `{own} = …`")]
         if name in self.refused and value is not False:
             message = f"option `{name}` of {self.program} can't be used: {self.refused[name]}"
-            return [Diagnostic("refused-option", message, key=key, point_at="key", hint="take it out")]
+            return [Diagnostic("refused-option", message, key=key, point_at="key", hint="remove it")]
         if name not in self.takes_value:
             if allow_unknown:
                 return []

@@ -1,4 +1,4 @@
-"""How a validator of a model says what is wrong, so that the user is told with a code and a hint."""
+"""How a validator of a model says what is wrong, with a code and a hint for the user."""
 
 from __future__ import annotations
 

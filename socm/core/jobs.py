@@ -23,7 +23,7 @@ def count_observations(lines: Sequence[str]) -> int:
 class JobSpec:
     """One job: a command, what it reads and what it makes.
 
-    Paths are relative to the workspace, or absolute. `name` tells the job from its siblings and
+    Paths are relative to the workspace, or absolute. `name` distinguishes the job from its siblings and
     may hold slashes; it is empty where a workflow has a single job. `observations` are the ids of
     the job's query file, which is its input ``query``; None where a job reads no observations.
     `asked_for` is what the coverage check reads of them: their detector sets.

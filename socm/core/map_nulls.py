@@ -44,10 +44,10 @@ class MapFiles(Section):
     @model_validator(mode="after")
     def _check_keys(self) -> Self:
         if sum(getattr(self, key) is not None for key in MAP_KEYS) != 1:
-            raise invalid("map-and-weight", "a map is given as either `map` or `wmap`")
+            raise invalid("map-and-weight", "give a map as either `map` or `wmap`")
         if sum(getattr(self, key) is not None for key in WEIGHT_KEYS) != 1:
             raise invalid(
-                "map-and-weight", "the weight of a map is given as one of `ivar`, `weights` and `variance`"
+                "map-and-weight", "give the weight of a map as one of `ivar`, `weights` or `variance`"
             )
         return self
 

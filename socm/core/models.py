@@ -103,9 +103,9 @@ def variable_text(value: Any) -> str:
     """Return the text of an environment variable; raises `wrong-type` for what has no plain text."""
     if isinstance(value, bool):
         hint = 'write "1", "true" or what the program reads'
-        raise invalid("wrong-type", "an environment variable is a text", hint)
+        raise invalid("wrong-type", "an environment variable must be a string", hint)
     if not isinstance(value, str | int | float):
-        raise invalid("wrong-type", "an environment variable is a text or a number")
+        raise invalid("wrong-type", "an environment variable must be a string or a number")
     text = str(value)
     if "\0" in text:
         raise invalid("wrong-value", "an environment variable can't hold a NUL character")
@@ -145,7 +145,7 @@ class Environment(Section):
     def _refuse_what_names_no_variable(self) -> Self:
         for name in self.all_variables():
             if not name or name.startswith("-") or "=" in name or "\0" in name:
-                raise invalid("bad-name", f"{name!r} can't name an environment variable")
+                raise invalid("bad-name", f"{name!r} is not a valid name for an environment variable")
         return self
 
     def all_variables(self) -> dict[str, str]:
@@ -265,7 +265,7 @@ class Workflow(Section):
                 changes[name] = after if isinstance(after, BaseModel) else self._valid(name, after)
             except ValueError as error:
                 hint = "give both workflows the same matrix, or name one of the tables"
-                message = f"`{name}` takes one value, and a reference in it stands for several"
+                message = f"`{name}` takes one value, but a reference in it stands for several"
                 reason = () if isinstance(error, ValidationError) else (str(error),)
                 problem = Diagnostic("reference-is-list", message, key=(name,), hint=hint, notes=reason)
                 raise DiagnosticError(problem) from None

@@ -77,7 +77,7 @@ class SplitOptions(Section):
         None, description="Groups of wafer-tests: name = wafers, such as inner = ['ws0'] or ['i1:ws0']."
     )
     tube_by_tube: bool | None = Field(
-        None, description="Whether wafer-tests tell tubes apart; by default if there are several."
+        None, description="Whether wafer-tests treat tubes separately; by default if there are several."
     )
     split_by: str | None = Field(None, description="Column that a test of your own splits by.")
     at: float | Literal["median"] | None = Field(None, description="Threshold of a test of your own.")
@@ -107,7 +107,7 @@ class SplitOptions(Section):
             below = 1 << (nsplits.bit_length() - 1)
             raise invalid(
                 "not-a-power-of-two",
-                f"nsplits is a power of two, not {nsplits}",
+                f"nsplits must be a power of two, not {nsplits}",
                 f"the nearest are {below} and {2 * below}",
             )
         return nsplits
@@ -157,7 +157,7 @@ class SplitOptions(Section):
         if self.chunk_nobs is not None and self.chunk_duration is not None:
             yield Diagnostic(
                 "two-chunk-lengths",
-                "chunk_nobs and chunk_duration both say how long a chunk is",
+                "chunk_nobs and chunk_duration both set the length of a chunk",
                 key=("chunk_nobs",),
                 hint="keep one of them",
             )
@@ -186,7 +186,7 @@ class SplitOptions(Section):
         elif self.split_by is not None and not given:
             yield Diagnostic(
                 "no-grouping",
-                f"split_by = {self.split_by!r} doesn't say what the groups are",
+                f"split_by = {self.split_by!r} does not define the groups",
                 key=("split_by",),
                 hint='write at = 2.0, at = "median", ranges = {low = [0, 1], high = [1, 3]}, '
                 f"or categories = [{self.split_by!r}] in place of split_by",

@@ -114,7 +114,7 @@ def _unknown_own(workflow: Workflow, reference: Reference) -> Diagnostic:
         "unknown-reference",
         f"`{reference}`: the workflow has no value called `{reference.attribute}`",
         hint=f"did you mean `${{self.{nearest}}}`?" if nearest else None,
-        notes=(f"it has: {', '.join(known)}",) if known else (),
+        notes=(f"available: {', '.join(known)}",) if known else (),
     )
 
 
@@ -193,8 +193,8 @@ def _unknown_attribute(
     nearest = nearest_name(reference.attribute, known)
     return Diagnostic(
         "unknown-reference",
-        f"`{reference.workflow}` has no output and no value called `{reference.attribute}`",
+        f"`{reference.workflow}` has no output or key called `{reference.attribute}`",
         key=key,
         hint=f"did you mean `${{{reference.workflow}.{nearest}}}`?" if nearest else None,
-        notes=(f"it has: {', '.join(known)}",) if known else (),
+        notes=(f"available: {', '.join(known)}",) if known else (),
     )

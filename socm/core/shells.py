@@ -43,7 +43,9 @@ def slurm_name(text: str) -> str:
     """Return a name that Slurm may know; raises `bad-name` for what is none or could be read otherwise."""
     if not re.search(r"\w", text) or text.startswith("-") or text != text.strip() or not is_plain(text):
         raise invalid(
-            "bad-name", f"{text!r} is not a name in Slurm", "no quotes, dollar signs or control characters"
+            "bad-name",
+            f"{text!r} is not a valid name in Slurm",
+            "no quotes, dollar signs or control characters",
         )
     return text
 
@@ -51,9 +53,7 @@ def slurm_name(text: str) -> str:
 def account_name(text: str) -> str:
     """Return the name of an account in Slurm; raises `bad-name`: of several, the executor takes the first."""
     if re.search(r"[\s,]", text):
-        raise invalid(
-            "bad-name", f"{text!r} is not one account in Slurm", "name the one that pays for the jobs"
-        )
+        raise invalid("bad-name", f"{text!r} is not a valid Slurm account", "name the account to charge")
     return slurm_name(text)
 
 
@@ -61,7 +61,7 @@ def module_name(text: str) -> str:
     """Return the name of an environment module; raises `bad-name`: Snakemake doesn't quote it."""
     if not _MODULE.fullmatch(text) or text.startswith("-"):
         hint = "letters, digits and . / + : @ ~ = _ -"
-        raise invalid("bad-name", f"{text!r} can't name an environment module", hint)
+        raise invalid("bad-name", f"{text!r} is not a valid name for an environment module", hint)
     return text
 
 
@@ -74,7 +74,7 @@ def conda_name(text: str) -> str:
     """Return a conda environment; raises `bad-name` for what Snakemake's shell would change or run."""
     if not is_plain(text) or text.startswith("-"):
         hint = "no quotes, dollar signs or control characters"
-        raise invalid("bad-name", f"{text!r} can't name a conda environment", hint)
+        raise invalid("bad-name", f"{text!r} is not a valid name for a conda environment", hint)
     return text
 
 

@@ -60,7 +60,7 @@ def memory_mb(value: str | float) -> int:
     if isinstance(value, str):
         match = _MEMORY.fullmatch(value[:LONGEST_TEXT])
         if not match or match[2].upper() not in MB_PER_UNIT:
-            raise invalid("bad-unit", f'"{value}" is no amount of memory', _MEMORY_HINT)
+            raise invalid("bad-unit", f'"{value}" cannot be read as a memory size', _MEMORY_HINT)
         amount_mb = float(match[1]) * MB_PER_UNIT[match[2].upper()]
     else:
         amount_mb = _number(value, "a memory is a number of MB or a text", _MEMORY_HINT)
@@ -113,7 +113,7 @@ def _parse_duration(text: str) -> float:
         part = _DURATION_PART.match(text, position)
         unit = part and _minutes_of_unit(part[2])
         if not part or not unit:
-            raise invalid("bad-unit", f'"{text}" is no duration', _DURATION_HINT)
+            raise invalid("bad-unit", f'"{text}" cannot be read as a duration', _DURATION_HINT)
         total += float(part[1]) * unit * 60
         position = part.end()
     if position == 0:

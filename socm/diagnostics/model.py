@@ -66,7 +66,7 @@ class DiagnosticError(Exception):
 
 @dataclass
 class Collector:
-    """Collects the problems of a phase, so that all are told at once."""
+    """Collects the problems of a phase, so that all are reported at once."""
 
     diagnostics: list[Diagnostic] = field(default_factory=list)
 

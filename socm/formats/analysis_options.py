@@ -78,19 +78,19 @@ class AnalysisOptions(Part):
         if edges is not None and (
             len(edges) < 2 or edges[0] < 0 or any(low >= high for low, high in pairwise(edges))
         ):
-            raise _wrong("bin_edges are rising multipoles, at least two")
+            raise _wrong("bin_edges must be at least two increasing multipoles")
         return edges
 
     @field_validator("spectra")
     @classmethod
     def _check_spectra(cls, spectra: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(spectra)) < len(spectra):
-            raise _wrong("a spectrum is named twice")
+            raise _wrong("a spectrum is listed twice")
         return spectra
 
     @model_validator(mode="after")
     def _check_range(self) -> Self:
         low, high = self.multipole_min, self.multipole_max
         if low is not None and high is not None and low >= high:
-            raise _wrong(f"multipole_min = {low:g} isn't below multipole_max = {high:g}")
+            raise _wrong(f"multipole_min = {low:g} must be below multipole_max = {high:g}")
         return self

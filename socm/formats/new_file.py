@@ -27,7 +27,7 @@ def check_free(
         return
     if not path.is_symlink() and path.is_file() and is_ours(path.read_bytes()):
         return
-    hint = "take another name, or remove it first"
+    hint = "choose another name, or remove it first"
     if force is not None:
         hint = "--force writes over it; or take another name"
     problem = Diagnostic("file-exists", "this file is there already", place=Place(str(path)), hint=hint)

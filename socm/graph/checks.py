@@ -1,4 +1,4 @@
-"""What must hold of a plan before anything runs, told of all jobs at once."""
+"""What must hold of a plan before anything runs, reported for all jobs at once."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _output_key(rule: Rule, name: str) -> KeyPath:
 def _check_outputs(plan: Plan, place: Callable[[str], str], problems: Collector) -> dict[str, Job]:
     makers: dict[str, Job] = {}
     places: dict[str, Job] = {}
-    told: set[tuple[str, str]] = set()
+    reported: set[tuple[str, str]] = set()
     for rule, job in plan.jobs():
         for name, path in job.outputs.items():
             normal = posixpath.normpath(path)
@@ -68,13 +68,13 @@ def _check_outputs(plan: Plan, place: Callable[[str], str], problems: Collector)
                 hint = f"results go elsewhere; not into {', '.join(WORKSPACE_FOLDERS)}"
                 problems.add(Diagnostic("bad-output", message, key=_output_key(rule, name), hint=hint))
             if other[1] is not job or list(job.outputs.values()).count(path) > 1:
-                _tell_shared(rule, job, name, other, told, problems)
+                _report_shared(rule, job, name, other, reported, problems)
     _check_nested(plan, makers, problems)
     return makers
 
 
-def _tell_shared(
-    rule: Rule, job: JobSpec, name: str, other: Job, told: set[tuple[str, str]], problems: Collector
+def _report_shared(
+    rule: Rule, job: JobSpec, name: str, other: Job, reported: set[tuple[str, str]], problems: Collector
 ) -> None:
     path = job.outputs[name]
     if other[1] is job:
@@ -83,23 +83,23 @@ def _tell_shared(
     else:
         both = (rule.name, other[0].name)
         message = f"{title_of(rule, job)} and {title_of(*other)} both make {path}"
-    if both in told:
+    if both in reported:
         return
-    told.add(both)
-    hint = "give one of them another path"
+    reported.add(both)
+    hint = "give one of them a different path"
     if rule.spec.workflow == other[0].spec.workflow and other[1] is not job:
-        hint = "put what tells the jobs apart into the path, such as ${self.output_dir}"
+        hint = "make the path differ between jobs, for example with ${self.output_dir}"
     problems.add(Diagnostic("duplicate-output", message, key=_output_key(rule, name), hint=hint))
 
 
 def _check_nested(plan: Plan, makers: Mapping[str, Job], problems: Collector) -> None:
-    told: set[tuple[str, str]] = set()
+    reported: set[tuple[str, str]] = set()
     for rule, job in plan.jobs():
         for name, path in job.outputs.items():
             above = posixpath.dirname(posixpath.normpath(path))
             while above not in {"", "/"}:
-                if above in makers and (rule.name, makers[above][0].name) not in told:
-                    told.add((rule.name, makers[above][0].name))
+                if above in makers and (rule.name, makers[above][0].name) not in reported:
+                    reported.add((rule.name, makers[above][0].name))
                     message = (
                         f"{title_of(rule, job)} makes {path}, inside {above} of {title_of(*makers[above])}"
                     )
@@ -111,14 +111,14 @@ def _check_nested(plan: Plan, makers: Mapping[str, Job], problems: Collector) ->
 
 
 def _check_braces(plan: Plan, problems: Collector) -> None:
-    told: set[tuple[str, str]] = set()
+    reported: set[tuple[str, str]] = set()
     for rule, job in plan.jobs():
         for key_of, files in ((_key, job.inputs), (_output_key, job.outputs)):
             for name, value in files.items():
                 found = next(filter(None, map(_LIKE_A_WILDCARD.search, paths_in(value))), None)
-                if found is None or (rule.name, name) in told:
+                if found is None or (rule.name, name) in reported:
                     continue
-                told.add((rule.name, name))
+                reported.add((rule.name, name))
                 message = f"`{found[0]}` in the path {found.string} is a wildcard to Snakemake"
                 hint = "take a name without these braces"
                 problems.add(Diagnostic("bad-path", message, key=key_of(rule, name), hint=hint))
@@ -128,7 +128,7 @@ def _check_inputs(
     plan: Plan, makers: Mapping[str, Job], exists: Callable[[str], bool], problems: Collector
 ) -> None:
     written = {posixpath.normpath(path) for path in plan.files()}
-    told: set[tuple[str, str, str]] = set()
+    reported: set[tuple[str, str, str]] = set()
     for rule, job in plan.jobs():
         for name, value in job.inputs.items():
             if name == "query" and job.observations is not None:
@@ -137,8 +137,8 @@ def _check_inputs(
                 normal = posixpath.normpath(path)
                 if normal in makers or normal in written or exists(path):
                     continue
-                if (rule.name, name, path) not in told:
-                    told.add((rule.name, name, path))
+                if (rule.name, name, path) not in reported:
+                    reported.add((rule.name, name, path))
                     problems.add(_missing_input(rule, name, path, makers))
 
 
@@ -151,12 +151,12 @@ def _missing_input(rule: Rule, name: str, path: str, makers: Mapping[str, Job]) 
         hint: str | None = f"{title_of(*makers[above])} makes the folder {above}: name that as the input"
     else:
         hint = f"did you mean {nearest}, which {title_of(*makers[nearest])} makes?" if nearest else None
-    message = f"{path} isn't there, and no workflow makes it"
+    message = f"{path} does not exist, and no workflow makes it"
     return Diagnostic("missing-input", message, key=_key(rule, name), hint=hint)
 
 
 def _check_circles(plan: Plan, makers: Mapping[str, Job], problems: Collector) -> None:
-    """Tell of jobs that wait for each other through their files, each circle once.
+    """Report jobs that wait for each other through their files, each circle once.
 
     References and depends_on were checked when the campaign was read; this is for paths that are
     written out.
@@ -177,7 +177,7 @@ def _check_circles(plan: Plan, makers: Mapping[str, Job], problems: Collector) -
             if len(circle) == 2:
                 message = f"{titles[0]} reads what it makes itself"
             else:
-                message = f"jobs wait for each other in a circle: {' → '.join(titles)}"
+                message = f"circular dependency between jobs: {' → '.join(titles)}"
             rule, job = circle[0]
             made = set(map(posixpath.normpath, circle[1][1].outputs.values()))
             name = next(
@@ -221,25 +221,25 @@ def _check_temporary(plan: Plan, problems: Collector) -> None:
         for value in job.inputs.values()
         for path in paths_in(value)
     }
-    told: set[str] = set()
+    reported: set[str] = set()
     for rule, job in plan.jobs():
-        if rule.name in told:
+        if rule.name in reported:
             continue
         spoiled = [job.outputs[name] for name in job.temporary if not is_plain(job.outputs[name])]
         if spoiled:
-            told.add(rule.name)
+            reported.add(rule.name)
             message = f"a shell would change the path {spoiled[0]} on its way to Slurm"
-            hint = "take another name, or don't make it temporary"
+            hint = "choose another name, or don't make it temporary"
             problems.add(Diagnostic("bad-path", message, key=(*rule.key, "temporary"), hint=hint))
         unread = [posixpath.normpath(path) not in read for path in job.outputs.values()]
         if len(job.temporary) == len(job.outputs) and all(unread):
-            told.add(rule.name)
+            reported.add(rule.name)
             message = f"everything that {title_of(rule, job)} makes is temporary, and nothing reads it"
             problems.add(
                 Diagnostic("unread-temporary", message, key=(*rule.key, "temporary"), hint="keep one output")
             )
         if rule.spec.resources.tmp_dir and rule.resources.nodes > 1:
-            told.add(rule.name)
+            reported.add(rule.name)
             problems.add(
                 Diagnostic(
                     "tmp-dir-on-many-nodes",

@@ -77,15 +77,15 @@ def rules_with_own_folders(plan: Plan) -> frozenset[str]:
 
 
 def check_patterns(plan: Plan, place: Place, problems: Collector) -> None:
-    """Tell of patterns of temporary files that can reach what another job made, or somebody needs."""
+    """Report patterns of temporary files that can reach what another job made, or somebody needs."""
     if not any(job.leftovers for _, job in plan.jobs()):
         return
     folders = Folders(plan, place)
     named = _named_below(plan, place)
-    told: set[str] = set()
+    reported: set[str] = set()
     for rule, job in plan.jobs():
-        if rule.name not in told and (problem := _problem_of(rule, job, folders, named)):
-            told.add(rule.name)
+        if rule.name not in reported and (problem := _problem_of(rule, job, folders, named)):
+            reported.add(rule.name)
             problems.add(problem)
 
 
@@ -97,17 +97,19 @@ def _problem_of(
         shown = "the workspace itself" if shown == "./" else shown
         patterns = ", ".join(f"`{pattern}`" for pattern in job.leftovers)
         if not folders.is_for_results(folder):
-            message = f"{patterns} would be looked for in {shown}, which is not for the results of a job"
+            message = f"{patterns} would match files in {shown}, which is not a folder of results"
             return _too_wide(rule, message, "give the outputs a folder: ${self.output_dir}/…")
         if other := folders.shared_with(folder, job):
-            message = f"{patterns} would be looked for in {shown}, where {title_of(*other)} writes, too"
+            message = f"{patterns} would also match files in {shown} that {title_of(*other)} writes"
             return _too_wide(rule, message, "give each job a folder of its own, or leave the pattern out")
         for path, who in named.get(folder, {}).items():
             inside = posixpath.relpath(path, folder or ".")
             found = next((pattern for pattern in job.leftovers if fits(inside, pattern)), None)
             if found:
-                message = f"`{found}` fits {posixpath.relpath(path, folders.workspace or '.')}, which {who}"
-                return _too_wide(rule, message, "write a pattern that fits nothing that the campaign names")
+                message = (
+                    f"`{found}` matches {posixpath.relpath(path, folders.workspace or '.')}, which {who}"
+                )
+                return _too_wide(rule, message, "use a pattern that matches no file named in the campaign")
     return None
 
 

@@ -32,7 +32,7 @@ class Rule:
 
     @property
     def has_wildcard(self) -> bool:
-        """Whether the rule's paths tell its jobs apart by the wildcard."""
+        """Whether the wildcard distinguishes the rule's jobs in its paths."""
         first = self.spec.jobs[0]
         return bool(first.name) and (
             len(self.spec.jobs) > 1 or all(pattern(path, first.name) for path in first.outputs.values())

@@ -18,7 +18,7 @@ NOTE = "SOCM_FILES"
 def finish(table: Path, job: str, note: Path | None) -> None:
     """Finish a job of a workflow's table.
 
-    A mark is new at every run, because what reads it can only tell by its content that the job ran
+    A mark is new at every run, because what reads it can only see from its content that the job ran
     again: the program's own results are not known.
     """
     row = json.loads(table.read_text(encoding="utf-8"))[job]

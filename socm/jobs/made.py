@@ -1,4 +1,4 @@
-"""What a job provably made: told from what was there when it started, and removed only as it was left.
+"""What a job provably made, judged by what was there when it started, and removed only as it was left.
 
 Each job notes beside its log which files there are in its own folders when it starts and when it ends
 (``begin_job`` in templates/common.sh). What wasn't there at the start and is there at the end, of the

@@ -59,7 +59,7 @@ def _number(name: str) -> int:
     if text.isascii() and text.isdigit() and 0 < int(text[:10]) <= 2_000_000_000:
         return int(text)
     raise DiagnosticError(
-        Diagnostic("bad-limit", f"${name} is {text!r}, which is no whole number from 1 to 2,000,000,000")
+        Diagnostic("bad-limit", f"${name} is {text!r}, which is not an integer from 1 to 2,000,000,000")
     )
 
 

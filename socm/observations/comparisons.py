@@ -84,10 +84,10 @@ class ColumnTypes:
 def check_comparisons(query: str, types: ColumnTypes) -> Iterator[Diagnostic]:
     """Yield each comparison of a query (normalised, and read by SQLite) that can't be meant as it is."""
     nodes = _nested(query)
-    told: set[str] = set()
+    reported: set[str] = set()
     for message, hint in _check(nodes, types, is_condition=True):
-        if message not in told:
-            told.add(message)
+        if message not in reported:
+            reported.add(message)
             yield Diagnostic("query-compares-types", message, key=(), hint=hint)
 
 
@@ -232,8 +232,8 @@ def _operand(nodes: Sequence[_Node], types: ColumnTypes) -> _Operand:
 def _check_alone(operand: _Operand) -> Iterator[_Problem]:
     if operand.kind == "text":
         yield (
-            f"the text '{operand.text}' alone is no condition: it is never true",
-            "write the column before each text: type = 'a' OR type = 'b', or type IN ('a', 'b')",
+            f"the string '{operand.text}' on its own is not a condition: it is never true",
+            "repeat the column before each value: type = 'a' OR type = 'b', or type IN ('a', 'b')",
         )
 
 
@@ -247,7 +247,7 @@ def _check_pair(a: _Operand, operator: str, b: _Operand, types: ColumnTypes) -> 
         if one.kind == "text" and other.kind in {"text", "number"} and one.text.lower() in types.names:
             name = types.names[one.text.lower()]
             yield (
-                f"'{one.text}' is a text here, not the column of that name",
+                f"'{one.text}' is a string here, not the column of that name",
                 f"quotes of either kind make a text; write {name} without",
             )
             return
@@ -259,7 +259,7 @@ def _check_pair(a: _Operand, operator: str, b: _Operand, types: ColumnTypes) -> 
         yield f"`{number.text}` is a number and {_shown(text)}: {_BY_TYPE}", _hint(text.text)
 
 
-_BY_TYPE = "to SQLite every number is less than every text"
+_BY_TYPE = "SQLite sorts every number before every string"
 
 
 def _check_column(
@@ -269,7 +269,7 @@ def _check_column(
     if operator in _PATTERNS:
         if is_left and other.kind == "text" and affinity != "text" and types.only(name, "numbers"):
             yield (
-                f"`{name}` holds numbers, and {operator} compares letters",
+                f"`{name}` is numeric, and {operator} compares text",
                 f"write {name} BETWEEN a AND b",
             )
     elif other.kind in {"text", "number"}:
@@ -279,7 +279,7 @@ def _check_column(
         texts = types.only(name, "text") or types.only(other.text, "text")
         if kinds == {True, False} and texts:
             numbers, text = (name, other.text) if types.only(name, "numbers") else (other.text, name)
-            yield f"`{numbers}` holds numbers, and `{text}` holds text: {_BY_TYPE}", None
+            yield f"`{numbers}` is numeric, and `{text}` is text: {_BY_TYPE}", None
 
 
 def _check_literal(name: str, operator: str, other: _Operand, types: ColumnTypes) -> Iterator[_Problem]:
@@ -289,7 +289,7 @@ def _check_literal(name: str, operator: str, other: _Operand, types: ColumnTypes
     becomes_number = affinity != "text" and (other.kind == "number" or (affinity == "number" and is_number))
     if not becomes_number and other.kind == "text":
         if types.only(name, "numbers"):
-            yield f"`{name}` holds numbers, and {_shown(other)}: {_BY_TYPE}", _hint(other.text)
+            yield f"`{name}` is numeric, and {_shown(other)}: {_BY_TYPE}", _hint(other.text)
         return
     by_letters = not becomes_number and operator in _ORDERS | {"BETWEEN"}
     if (by_letters and types.holds(name, "text")) or (becomes_number and types.only(name, "text")):
@@ -299,7 +299,7 @@ def _check_literal(name: str, operator: str, other: _Operand, types: ColumnTypes
 
 
 def _shown(operand: _Operand) -> str:
-    return f"'{operand.text}' is a text"
+    return f"'{operand.text}' is a string"
 
 
 def _hint(text: str) -> str:

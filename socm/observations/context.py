@@ -173,7 +173,7 @@ def _substitute_text(text: str, tags: Mapping[str, Any], path: Path) -> str:
         if len(changed) > MAX_LENGTH:
             break
         text = changed
-    raise DiagnosticError(Diagnostic("context-tag", f"the tags of {path} refer to each other in a circle"))
+    raise DiagnosticError(Diagnostic("context-tag", f"the tags of {path} refer to each other in a cycle"))
 
 
 def _refuse_more_than_names(text: str) -> None:

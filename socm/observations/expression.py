@@ -44,7 +44,7 @@ def normalise_query(query: str) -> str:
                 "empty-query",
                 "the query is empty",
                 key=(),
-                hint='leave the key out for all observations, or write query = "1"',
+                hint='omit the key to select all observations, or write query = "1"',
             )
         )
     depth = 0

@@ -1,4 +1,4 @@
-"""Values that can't be what their column says: told and counted, and then missing."""
+"""Values that can't be what their column says: reported, counted, and treated as missing."""
 
 from __future__ import annotations
 

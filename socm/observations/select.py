@@ -219,8 +219,8 @@ class _Database:
         return DiagnosticError(
             Diagnostic(
                 "unknown-column",
-                f"the query {shortened(query)} asks for `{name}`, "
-                "which is no column of the observation database",
+                f"the query {shortened(query)} refers to `{name}`, "
+                "which is not a column of the observation database",
                 key=(),
                 hint=hint,
                 notes=(f"columns: {', '.join(sorted(self.columns))}",),

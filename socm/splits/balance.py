@@ -1,4 +1,4 @@
-"""Whether the splits of a group are alike in everything but what the test tells apart."""
+"""Whether the splits of a group are alike in everything but what the test compares."""
 
 from __future__ import annotations
 

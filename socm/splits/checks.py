@@ -45,19 +45,21 @@ def tell_missing(selection: Selection, missing: int, problems: Collector, warnin
     if not missing:
         return
     what = " or ".join(f"`{name}`" for name in _columns_with_holes(selection)) or "usable times"
-    told = f"{missing:,} of the {count:,} observations have no {what}"
+    reported = f"{missing:,} of the {count:,} observations have no {what}"
     if missing > selection.options.max_missing * count:
         problems.add(
             Diagnostic(
                 "missing-values",
-                f"{test.section} can't place {missing / count:.0%} of the observations: {told}",
+                f"{test.section} can't place {missing / count:.0%} of the observations: {reported}",
                 key=(),
                 hint=f"at most max_missing = {selection.options.max_missing:g} of them may lack it; "
                 "narrow the query, or raise max_missing to leave them out",
             )
         )
     else:
-        warnings.append(warning("missing-values", f"{test.section} leaves out what it can't place: {told}"))
+        warnings.append(
+            warning("missing-values", f"{test.section} leaves out what it can't place: {reported}")
+        )
 
 
 def _columns_with_holes(selection: Selection) -> Iterator[str]:

@@ -56,7 +56,7 @@ def _absent(option: str, name: str, there: Sequence[str], key: tuple[str, ...] |
         f"no selected observation has the {option} {name}",
         key=(option,) if key is None else key,
         hint=f"did you mean {nearest}?" if nearest and name not in known else None,
-        notes=(f"{option}s there are: {', '.join(there) or 'none'}",),
+        notes=(f"available {option}s: {', '.join(there) or 'none'}",),
     )
 
 

@@ -56,7 +56,7 @@ def find_site(selection: Selection) -> Site:
 
 
 def decide_all(selection: Selection) -> Decision:
-    """One group holds every observation; only time tells its splits apart."""
+    """One group holds every observation; its splits differ in time only."""
     times = selection.numbers("timestamp")
     return Decision(times, np.isnan(times), (Group("", np.ones(len(times), dtype=bool)),))
 

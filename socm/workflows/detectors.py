@@ -27,7 +27,7 @@ def check_bands(table: ObservationTable, bands: tuple[str, ...]) -> Iterator[Dia
                 hint="names in a list are separated by commas"
                 if " " in name
                 else (f"did you mean {nearest}?" if nearest else None),
-                notes=(f"bands there are: {', '.join(there)}",),
+                notes=(f"available bands: {', '.join(there)}",),
             )
 
 
@@ -69,7 +69,7 @@ def with_detectors(
 ) -> ObservationTable:
     """Return the observations that have at least one of these wafers, tubes and bands; () asks for all.
 
-    An observation whose database row doesn't say what it has is kept: the coverage of its job tells
+    An observation whose database row doesn't say what it has is kept: the coverage of its job shows
     in the end. Raises DiagnosticError for a wafer or tube that no observation has.
     """
     if problems := check_detectors(table.columns, wafers=wafers, tubes=tubes):

@@ -66,7 +66,7 @@ class NullTest(Mapmaker, SplitOptions):
             raise DiagnosticError(
                 Diagnostic(
                     "unknown-null-test",
-                    f"`{self.test}` is no null test that socm knows",
+                    f"`{self.test}` is not a null test that socm knows",
                     point_at="key",
                     hint=f"did you mean `{nearest}`?"
                     if nearest
@@ -80,7 +80,7 @@ class NullTest(Mapmaker, SplitOptions):
         """Return the columns of the observations that the split and its balance read."""
         from socm.splits.balance import BALANCE_COLUMNS
 
-        # An unknown null test is told when its turn comes.
+        # An unknown null test is reported when its turn comes.
         with suppress(DiagnosticError):
             return super().columns().union(columns_needed(self.null_test(), self), BALANCE_COLUMNS)
         return super().columns()
@@ -94,11 +94,11 @@ class NullTest(Mapmaker, SplitOptions):
             if name in SplitOptions.model_fields and name not in known:
                 yield Diagnostic(
                     code="option-of-another-test",
-                    message=f"`{key}` means nothing to {self.test}",
+                    message=f"{self.test} has no option `{key}`",
                     key=(key,),
                     point_at="key",
-                    hint="take it out, or put it in the test that it is for",
-                    notes=(f"{self.test} knows: {', '.join(sorted(known))}",),
+                    hint="remove it, or move it to the test that it belongs to",
+                    notes=(f"options of {self.test}: {', '.join(sorted(known))}",),
                 )
 
     def choose(self, table: ObservationTable, terms: Terms) -> Selection:

@@ -204,7 +204,9 @@ def _path(value: Any) -> str:
 
 def _bad_name(name: Any, what: str) -> Diagnostic:
     reserved = isinstance(name, str) and name in _RESERVED
-    message = f"{name!r} can't name one of the {what}" + (": socm uses that name itself" if reserved else "")
+    message = f"{name!r} is not a valid name in the {what}" + (
+        ": socm uses that name itself" if reserved else ""
+    )
     hint = None if reserved else "names have letters, digits and _, begin with a letter and don't end in _"
     key = (what, name) if isinstance(name, str) else (what,)
     return Diagnostic("bad-name", message, key=key, point_at="key", hint=hint)
@@ -214,5 +216,7 @@ def _check_job_name(workflow: Workflow, name: str) -> None:
     parts = name.split("/") if name else []
     good = all(part not in {"", ".", ".."} and len(part.encode()) <= 200 and part[0] != "-" for part in parts)
     if not good or any(ord(character) < 32 or ord(character) == 127 for character in name):
-        message = f"{name!r} can't name a job of `{workflow.name}`: it becomes part of file names"
+        message = (
+            f"{name!r} is not a valid name for a job of `{workflow.name}`: it becomes part of file names"
+        )
         raise DiagnosticError(Diagnostic("bad-name", message))

@@ -58,7 +58,7 @@ def check_programs(workflow: Workflow, base: Path) -> Iterator[Diagnostic]:
     if "/" in workflow.program and not workflow.program.startswith("/"):
         # Where it is an input as well, its not being there is an error.
         if not isinstance(workflow, Program) and not (base / workflow.program).exists():
-            message = f"the program {workflow.program} isn't there"
+            message = f"the program {workflow.program} does not exist"
             yield Diagnostic("program-not-found", message, Severity.WARNING, key=("executable",))
         return
     program = shutil.which(workflow.program)

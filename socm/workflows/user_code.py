@@ -1,4 +1,4 @@
-"""Code that users write themselves: what it raises is told as theirs, with their own lines only."""
+"""Code that users write themselves: what it raises is reported as theirs, with their own lines only."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def describe_error(error: BaseException) -> str:
 def their_lines(error: BaseException, base: Path | None = None) -> tuple[str, ...]:
     """Return the part of a traceback that is not socm's, pydantic's or the interpreter's.
 
-    A line is ``file:line, in function: source``, the innermost last; files are told from `base`.
+    A line is ``file:line, in function: source``, the innermost last; files are relative to `base`.
     """
     if isinstance(error, SyntaxError) and error.filename and not error.filename.startswith(_NOT_THEIRS):
         source = (error.text or "").strip()

@@ -92,7 +92,7 @@ def test_it_draws_and_writes_over_nothing(campaign: Path) -> None:
         (("--plot", "plan.txt"), "a plan is drawn into .svg, .png, .html"),
         (("--plot", "absent/plan.png"), "absent"),
         (("--queue-wait", "0"), "a duration of 0 is not positive"),
-        (("--queue-wait", "-3h"), "is no duration"),
+        (("--queue-wait", "-3h"), "cannot be read as a duration"),
         (("--failures", "100"), "100.0 is not in the range"),
         (("--failures", "nan"), "nan"),
         (("--cores", "0"), "0 is not in the range"),

@@ -87,7 +87,7 @@ def test_an_unknown_cluster_is_told_what_there_is(tmp_path):
     with pytest.raises(DiagnosticError) as caught:
         load_cluster("tigre3", tmp_path)
     (problem,) = caught.value.diagnostics
-    assert problem.message == "there is no cluster `tigre3`"
+    assert problem.message == "unknown cluster `tigre3`"
     assert problem.hint == "did you mean `tiger3`?"
     assert problem.notes == ("clusters: local, perlmutter, tiger3, universe",)
 

@@ -199,7 +199,7 @@ outputs = "b.txt"
     )
     done = Folder(tmp_path).call("socm", "graph", "campaign.toml")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "error[dependency-cycle]: jobs wait for each other in a circle: a → b → a" in done.stderr
+    assert "error[dependency-cycle]: circular dependency between jobs: a → b → a" in done.stderr
     done = Folder(tmp_path).call("socm", "graph", "campaign.toml", "-o", str(tmp_path / "no" / "graph.txt"))
     assert done.returncode == 2
 

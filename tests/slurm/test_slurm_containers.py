@@ -120,7 +120,7 @@ def compile_here(outside: Path, image: str) -> subprocess.CompletedProcess[str]:
 def test_jobs_run_in_their_containers_and_see_what_is_theirs(place: Workspace, outside: Path):
     missing = compile_here(outside, "images/of the sun")
     assert missing.returncode == 2
-    assert "images/of the sun isn't there, and no workflow makes it" in missing.stderr
+    assert "images/of the sun does not exist, and no workflow makes it" in missing.stderr
     assert 'container = "images/of the sun"' in missing.stderr
 
     compiled = compile_here(outside, "images/of the sky")

@@ -112,7 +112,7 @@ def test_an_unknown_wafer_or_tube_is_told_for_any_test() -> None:
     assert codes(columns(), wafers=["ws0", "ws4"], tubes=["i9"]) == ["absent-wafer", "unknown-tube"]
     (told,) = check_detectors(columns(), wafers=["w0"])
     assert (told.key, told.hint) == (("wafer",), "did you mean ws0?")
-    assert told.notes == ("wafers there are: ws0, ws1, ws2",)
+    assert told.notes == ("available wafers: ws0, ws1, ws2",)
 
 
 def test_observations_without_the_wafer_are_left_out_of_other_tests_too() -> None:

@@ -114,7 +114,12 @@ CASES: dict[str, tuple[str, str, int, str]] = {
         "spectra.py isn't there",
     ),
     "a stage without script": ("[campaign.power-spectra.a]\n", "missing-key", 1, "`script`"),
-    "a chain without stages": ("[campaign.power-spectra]\n", "no-workflow", 1, "makes nothing by itself"),
+    "a chain without stages": (
+        "[campaign.power-spectra]\n",
+        "no-workflow",
+        1,
+        "needs at least one sub-table",
+    ),
     "a schedule that isn't there": (
         SIMS.replace("schedule.txt", "no.txt"),
         "missing-input",

@@ -42,7 +42,9 @@ def option_problem(words: Sequence[str]) -> Diagnostic | None:
             continue
         name = _managed(found["long"]) if found["long"] else found["short"]
         if name in _OWN_KEYS:
-            return _bad(f"{word!r} of sbatch has its own key", f"write `{_OWN_KEYS[name]} = …`")
+            return _bad(
+                f"the sbatch option {word!r} is set by a key of its own", f"write `{_OWN_KEYS[name]} = …`"
+            )
         if name in _REFUSED:
             return _bad(f"{word!r} of sbatch can't be used: socm or Snakemake sets it", "take it out")
         if found["attached"] and name in _FLAGS:

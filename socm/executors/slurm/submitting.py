@@ -50,7 +50,7 @@ def prepare(workspace: Path, say: Say) -> None:
 
 
 def restore_settings() -> None:
-    """Take back what tells Slurm's commands which cluster is meant.
+    """Restore the variables that select the cluster for Slurm's commands.
 
     The workflow keeps it (common.smk); Snakemake's plugin drops it where a run is itself a Slurm job.
     """

@@ -142,7 +142,7 @@ def measure_local_noise(
     rng = np.random.default_rng(seed)
     roots = np.sqrt(weighted.depths)
     whites = [rng.standard_normal(roots.shape, dtype=np.float32) * roots for _ in range(WHITE_DRAWS)]
-    # A tile must tell the bins apart.
+    # A tile must resolve the bins.
     least_deg = 360 / float(np.min(np.diff(sky.edges)))
     small = _Measurement(sky, weighted, families, max(SMALL_TILE_DEG, least_deg), sharp=False)
     wide = _Measurement(sky, weighted, families, max(WIDE_TILE_DEG, least_deg), sharp=True)

@@ -209,7 +209,7 @@ def read_header(path: Path) -> Header:
     from pixell import enmap
 
     if not _begins_as_fits(path):
-        raise unreadable(path, "it isn't one")
+        raise unreadable(path, "it is not a FITS file")
     try:
         with warnings.catch_warnings():
             # astropy warns of words it can't read before it says that a file is no FITS map.
@@ -246,7 +246,7 @@ def unreadable(path: Path, reason: object) -> DiagnosticError:
         Diagnostic(
             "unreadable-map",
             f"{path} can't be read as a FITS map: {reason}",
-            hint="Make the map again, if it is cut off; a mask is a FITS map too.",
+            hint="If the file was cut off, make the map again; a mask must be a FITS map, too.",
         )
     )
 

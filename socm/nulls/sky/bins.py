@@ -14,12 +14,12 @@ MOST_DEFAULT_BINS = 18
 """Bins of the default: so many were checked to give uniform PTEs with 300 simulations."""
 
 LOWEST_WIDTHS = 4
-"""Narrowest widths below the lowest default bin: with fewer, bins hold some 50 modes, too few to tell how
+"""Narrowest widths below the lowest default bin: with fewer, bins hold some 50 modes, too few to know how
 uneven the noise is over them."""
 
 
 def narrowest_width(width_deg: float) -> float:
-    """Return 2 pi / width: multipoles closer than that can't be told apart behind a mask so wide (deg)."""
+    """Return 2 pi / width: multipoles closer than that can't be resolved behind a mask so wide (deg)."""
     return 360.0 / width_deg
 
 

@@ -117,10 +117,10 @@ def value_problems(values: Mapping[str, tuple[KeyPath, Any]]) -> Iterator[Diagno
                 f"make-ml-map knows no `{name}` {text!r}",
                 key=key,
                 hint=f'did you mean "{nearest}"?' if nearest else None,
-                notes=(f"it knows: {', '.join(known)}",),
+                notes=(f"known values: {', '.join(known)}",),
             )
         elif option in WHOLE_NUMBERS | NUMBERS and not _is_number(text, whole=option in WHOLE_NUMBERS):
-            kind = "a whole number" if option in WHOLE_NUMBERS else "a number"
+            kind = "an integer" if option in WHOLE_NUMBERS else "a number"
             yield Diagnostic("refused-value", f"make-ml-map takes {kind} for `{name}`, not {text!r}", key=key)
 
 

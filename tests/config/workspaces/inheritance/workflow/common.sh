@@ -78,7 +78,7 @@ note_environment() {
 }
 
 # Notes beside a job's log which files there are when it starts and when it ends, so that what it made can be
-# told from what was there: `begin_job OWN LOG OUTPUT...`, where OWN says that nobody else writes into the
+# judged by what was there: `begin_job OWN LOG OUTPUT...`, where OWN says that nobody else writes into the
 # folders of its outputs. socm.jobs.made reads it.
 begin_job() {
   socm_own=$1 socm_files=$PWD/${2%.log}.made socm_folder=$PWD socm_outputs=() socm_folders=()
