@@ -71,7 +71,7 @@ def test_a_systematic_fails_the_campaign_with_status_3_and_is_flagged(campaign: 
     campaign(systematic=ground(8.0))
     result = verdict("direction", "mission")
     assert result.exit_code == 3
-    assert result.output.startswith("Fail, by the")
+    assert result.output.startswith("Fail (")
     rows = csv.DictReader(
         io.StringIO(report("--format", "tsv", "direction", "mission").output), delimiter="\t"
     )
@@ -188,6 +188,18 @@ def test_the_page_works_in_a_real_browser(campaign: Write, tmp_path: Path) -> No
         assert browser.evaluate(f"{heading}.getAttribute('aria-sort')") == "ascending"
         browser.evaluate(f"{heading}.querySelector('button').click()")
         assert [float(value) for value in browser.evaluate(cells.format(2))] == rising[::-1]
+        flagged = "document.querySelector('#tests td.red a')"
+        browser.evaluate(f"{flagged}.click()")
+        browser.evaluate("new Promise(done => setTimeout(done, 100))")
+        panel = f"document.getElementById({flagged}.hash.slice(1))"
+        assert browser.evaluate(f"{panel}.closest('details').open")
+        assert browser.evaluate(f"{panel}.querySelector('svg').textContent").startswith(
+            "Null spectrum TT of dir"
+        )
+        browser.evaluate(f"{panel}.closest('details').open = false")
+        for table in ("#tests", ".numbers"):
+            heads = f"[...document.querySelectorAll('{table} th')]"
+            assert browser.evaluate(f"{heads}.every(one => one.scrollWidth <= one.clientWidth + 1)")
         browser.evaluate("location.hash = '#test-mission-tests'")
         browser.evaluate("new Promise(done => setTimeout(done, 100))")
         assert browser.evaluate("document.getElementById('test-mission-tests').open")

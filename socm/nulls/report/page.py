@@ -101,6 +101,7 @@ def render_report(verdict: Verdict, provenance: Mapping[str, Any], title: str, f
         lacking=[(record.place.name, "; ".join(record.lacks)) for record in verdict.records if record.lacks],
         provenance=dict(provenance),
         shapes=list(SHAPES),
+        pte_text=_pte_text,
     )
 
 
@@ -123,7 +124,7 @@ def _table_rows(record: TestRecord, spectra: Sequence[str]) -> list[dict[str, An
     rms = {
         row.comparison: row.rms["T"].ratio for row in record.products.summary.comparisons if "T" in row.rms
     }
-    for comparison in record.products.ptes.comparisons:
+    for number, comparison in enumerate(record.products.ptes.comparisons):
         by_name = {judgement.spectrum: judgement for judgement in comparison.judgements}
         temperature = by_name.get("TT")
         rows.append(
@@ -131,24 +132,41 @@ def _table_rows(record: TestRecord, spectra: Sequence[str]) -> list[dict[str, An
                 "test": record.place.name,
                 "anchor": _anchor(record.place.name),
                 "comparison": comparison.label,
-                "cells": [_cell(by_name[name].pte if name in by_name else None) for name in spectra],
+                "cells": [
+                    _cell(
+                        by_name[name].pte if name in by_name else None,
+                        _spectrum_anchor(record.place.name, number, name),
+                    )
+                    for name in spectra
+                ],
                 "lowest": _cell(min(judgement.pte for judgement in comparison.judgements)),
-                "found": _number(None if temperature is None else temperature.found_rms.get("red")),
-                "rms": _number(rms.get(comparison.name)),
+                "found": _number(
+                    None if temperature is None else temperature.found_rms.get("red"),
+                    unit=record.products.summary.unit,
+                ),
+                "rms": _number(rms.get(comparison.name), ".2f"),
                 "lacks": "; ".join(record.lacks),
             }
         )
     return rows
 
 
-def _cell(pte: float | None) -> dict[str, Any]:
+def _cell(pte: float | None, anchor: str = "") -> dict[str, Any]:
+    """Return how a PTE is shown; a flagged one links to its spectrum, at `anchor`."""
     if pte is None:
-        return {"text": "–", "value": 2.0, "flag": ""}
-    return {"text": f"{pte:.3f}" if pte >= 0.001 else f"{pte:.1e}", "value": pte, "flag": flag(pte)}
+        return {"text": "–", "value": 2.0, "flag": "", "spectrum": ""}
+    colour = flag(pte)
+    return {"text": _pte_text(pte), "value": pte, "flag": colour, "spectrum": anchor if colour else ""}
 
 
-def _number(value: float | None) -> dict[str, Any]:
-    return {"text": "–" if value is None else f"{value:.3g}", "value": -1.0 if value is None else value}
+def _pte_text(pte: float) -> str:
+    return f"{pte:.3f}" if pte >= 0.001 else f"{pte:.1e}"
+
+
+def _number(value: float | None, form: str = ".3g", unit: str = "") -> dict[str, Any]:
+    if value is None:
+        return {"text": "–", "value": -1.0}
+    return {"text": f"{value:{form}} {unit}".rstrip(), "value": value}
 
 
 def _strip_rows(
@@ -195,7 +213,7 @@ def _show_test(record: TestRecord, products: Products, pictures: _Pictures) -> d
 def _ratio(rms: Rms) -> str:
     if rms.measured is None or rms.ratio is None:
         return "–"
-    return f"{rms.measured:.3g} ({rms.ratio:.2f} of that expected)"
+    return f"{rms.measured:.3g} ({rms.ratio:.2f} × expected)"
 
 
 def _show_comparison(
@@ -205,10 +223,11 @@ def _show_comparison(
     edges, multipoles = arrays["edges"], arrays["multipoles"]
     panels = []
     for index, one in enumerate(comparison.judgements):
-        words = f"{one.spectrum}  χ²/dof {one.chi_square:.1f}/{one.bins} (PTE {one.pte:.3f})"
+        words = f"{one.spectrum}  χ²/dof {one.chi_square:.1f}/{one.bins} (PTE {_pte_text(one.pte)})"
         where = f"{test}, {comparison.label}"
         panels.append(
             {
+                "anchor": _spectrum_anchor(test, number, one.spectrum),
                 "spectrum": draw_spectrum(
                     edges,
                     multipoles,
@@ -279,6 +298,10 @@ def _plain(key: str, value: float | None) -> str:
 
 def _anchor(name: str) -> str:
     return "test-" + "".join(letter if letter.isalnum() else "-" for letter in name)
+
+
+def _spectrum_anchor(test: str, comparison: int, spectrum: str) -> str:
+    return f"{_anchor(test)}-{comparison + 1}-{spectrum}"
 
 
 class _Pictures:

@@ -113,16 +113,16 @@ def _say(status: Status, family: FamilyResult | None, count: int, lacking: int) 
     if family is None:
         return f"Incomplete: none of {tests} could be judged."
     parts = (
-        f"{len(family.ptes)} PTEs of {tests}: the smallest is {max(family.smallest, SMALLEST_SAID):.2g} "
-        f"({family.rate:.0%} of clean campaigns go below {family.level:.2g}), "
-        f"p = {family.probabilities[1]:.2f} that they are uniform, "
-        f"p = {family.probabilities[2]:.2f} for their total χ²; "
+        f"{len(family.ptes)} PTEs of {tests}: smallest {max(family.smallest, SMALLEST_SAID):.2g} "
+        f"(below {family.level:.2g} in {family.rate:.0%} of clean campaigns), "
+        f"uniformity p-value {family.probabilities[1]:.2f}, "
+        f"total χ² p-value {family.probabilities[2]:.2f}; "
         f"{family.joint:.1%} of clean campaigns look at least as unusual."
     )
     missing = f" {lacking} of {tests} can't count as passed." if lacking else ""
     if status is Status.FAIL:
         over = " PTEs are too high: the noise was overestimated." if family.high_excess else ""
-        return f"Fail, by the {family.telling}. {parts}{over}{missing}"
+        return f"Fail ({family.telling}). {parts}{over}{missing}"
     return f"{'Pass' if status is Status.PASS else 'Incomplete'}. {parts}{missing}"
 
 
