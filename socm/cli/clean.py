@@ -33,13 +33,13 @@ MOST_SHOWN = 8
     help="Workspace; by default the folder of the campaign file.",
 )
 @click.option("--yes", is_flag=True, help="Remove without asking.")
-@click.option("--list", "only_list", is_flag=True, help="List, and remove nothing.")
+@click.option("--list", "only_list", is_flag=True, help="List the files without removing them.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="Output format.")
 @plugins_option
 def clean_command(
     file: Path, output: Path | None, yes: bool, only_list: bool, form: str, no_plugins: bool
 ) -> None:
-    """List and remove what jobs made that are no longer in the campaign, after asking.
+    """Remove products of jobs that are no longer in the campaign, after asking.
 
     What the campaign still names stays, also where it belongs to workflows that are disabled or
     whose jobs aren't known yet. So does every file that isn't proven to be a job's of this workspace,

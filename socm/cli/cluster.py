@@ -11,7 +11,7 @@ from socm.diagnostics.terminal import echo, printable_json
 
 @click.group(name="cluster")
 def cluster_command() -> None:
-    """Show the clusters that a campaign's `resource` can name, or describe the one at hand."""
+    """List known clusters, or write a cluster file for this one."""
 
 
 @cluster_command.command(name="list")
@@ -31,16 +31,16 @@ def list_clusters() -> None:
 
 
 @cluster_command.command(name="detect")
-@click.option("--partition", help="Partition to describe; by default Slurm's own default.")
+@click.option("--partition", help="Partition to describe [default: Slurm's default partition].")
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
     help="File to write; by default the cluster's name with .toml, here. - prints it.",
 )
-@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 def detect(partition: str | None, output: Path | None, force: bool) -> None:
-    """Write a cluster file from what Slurm says of itself."""
+    """Write a cluster file from Slurm's own description of the cluster."""
     from socm.clusters import cluster_toml
     from socm.executors import EXECUTORS
     from socm.formats.new_file import write_new

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 FORCE = click.option(
-    "--force", is_flag=True, help="Write over generated files that were changed since the last compile, too."
+    "--force", is_flag=True, help="Also overwrite generated files that were edited since the last compile."
 )
 
 
@@ -32,15 +32,16 @@ FORCE = click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Workspace to write into; by default the folder of the campaign file.",
+    help="Workspace to write to [default: the campaign file's folder].",
 )
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="Output format.")
 @plugins_option
 @FORCE
 def compile_command(file: Path, output: Path | None, form: str, no_plugins: bool, force: bool) -> None:
-    """Write the workflow of a campaign file: workflow/Snakefile and what it needs.
+    """Compile a campaign: write workflow/Snakefile and the files it needs.
 
-    Files that already are as they should be stay untouched; after a mistake nothing is written.
+    Files that are up to date stay untouched. If the campaign has an error,
+    nothing is written.
     """
     from socm.workspace.last_compile import recall
 

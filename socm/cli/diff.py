@@ -24,11 +24,11 @@ LINE_COLUMNS = 110
     type=click.Path(path_type=Path, file_okay=False),
     help="Workspace to compare with; by default the folder of the campaign file.",
 )
-@click.option("--all", "every_job", is_flag=True, help="Name every job and file, however many there are.")
+@click.option("--all", "every_job", is_flag=True, help="List every job and file, however many.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="Output format.")
 @plugins_option
 def diff_command(file: Path, output: Path | None, every_job: bool, form: str, no_plugins: bool) -> None:
-    """Show which jobs would run after a compile, why, and what they cost. Nothing is written.
+    """Show which jobs a compile would add or re-run, why, and at what cost. Nothing is written.
 
     Core hours are those of a job's last run where there was one, else what it asks for. Jobs that
     are gone leave their files behind: they are listed with their sizes.

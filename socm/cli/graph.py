@@ -22,26 +22,26 @@ if TYPE_CHECKING:
     "form",
     type=click.Choice(["text", "dot", "svg", "mermaid", "json"]),
     default="text",
-    help="A tree for the terminal, or a picture.",
+    help="Text tree, graph language or picture.",
 )
 @click.option(
     "--by",
     type=click.Choice(["workflow", "rule", "job"]),
     default="workflow",
-    help="What a node stands for.",
+    help="What each node represents.",
 )
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="File to write, instead of printing.",
+    help="Write to this file instead of standard output.",
 )
-@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @plugins_option
 def graph_command(
     file: Path, form: str, by: Level, output: Path | None, force: bool, no_plugins: bool
 ) -> None:
-    """Show which workflows wait for which, and how many jobs they have. Nothing else is written."""
+    """Show the dependencies between workflows, and their numbers of jobs. Nothing else is written."""
     from socm.compile import compile_campaign
     from socm.diagnostics import DiagnosticError
     from socm.formats.new_file import write_new

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 @click.command("judge")
 @click.argument("file", type=click.Path(path_type=Path), metavar="NULLS")
-@click.option("--only", multiple=True, metavar="TEST", help="Judge this test alone; may be given repeatedly.")
+@click.option("--only", multiple=True, metavar="TEST", help="Judge only this test; repeatable.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads to use.")
 def judge_command(file: Path, only: tuple[str, ...], threads: int) -> None:
-    """Judge null tests of maps by any mapmaker: exit status 0 pass, 3 fail, 4 incomplete.
+    """Judge null tests of maps from any mapmaker; exit status 0 pass, 3 fail, 4 incomplete.
 
     NULLS is a TOML file that names the maps; `socm schema --judge` describes it. A test that was judged
     before, from the same maps with the same options, is not judged again.

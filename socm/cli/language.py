@@ -22,7 +22,7 @@ _FORMAT = click.option(
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), metavar="[DIR]", default=Path(), required=False)
 def init(folder: Path) -> None:
-    """Write a commented campaign to start from, and the schema that editors check it by.
+    """Write a commented starter campaign and the JSON schema for editors.
 
     Never overwrites a campaign that is there already.
     """
@@ -106,7 +106,7 @@ def _complete_code(ctx: click.Context, param: click.Parameter, incomplete: str) 
 @click.command(name="explain")
 @click.argument("code", required=False, shell_complete=_complete_code)
 def explain_command(code: str | None) -> None:
-    """Say more about a diagnostic: CODE is what stands in brackets, as in error[unknown-key].
+    """Explain a diagnostic by its CODE, such as unknown-key in error[unknown-key].
 
     Without CODE, list all of them.
     """
@@ -128,11 +128,11 @@ def explain_command(code: str | None) -> None:
     "-o",
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Campaign file to write; without it, standard output.",
+    help="Campaign file to write [default: standard output].",
 )
 @_FORMAT
 def import_command(file: Path, output: Path | None, form: str) -> None:
-    """Bring the older tool's YAML file of stages into the campaign language."""
+    """Convert the older tool's YAML file of stages into a campaign."""
     from socm.config.stages import import_stages
 
     try:
@@ -154,7 +154,7 @@ def import_command(file: Path, output: Path | None, form: str) -> None:
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print the script that makes a shell complete socm's commands, options and codes.
+    """Print the shell script that completes commands, options and codes.
 
     \b
     bash: eval "$(socm completion bash)"            in ~/.bashrc

@@ -16,73 +16,73 @@ from socm.diagnostics.terminal import echo
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": (
         "socm.cli.language:init",
-        "Write a commented campaign to start from, and the schema that editors check it by.",
+        "Write a commented starter campaign and the JSON schema for editors.",
     ),
     "check": ("socm.cli.language:check", "Check a campaign and report every error; write nothing."),
     "compile": (
         "socm.cli.compile:compile_command",
-        "Write the workflow of a campaign file: workflow/Snakefile and what it needs.",
+        "Compile a campaign: write workflow/Snakefile and the files it needs.",
     ),
     "run": (
         "socm.cli.run:run_command",
-        "Compile a campaign, check what would stop it, and run it with Snakemake.",
+        "Compile a campaign, check for problems, and run it with Snakemake.",
     ),
     "status": (
         "socm.cli.status:status_command",
-        "Show which jobs of a campaign are done, run, wait, failed, are stale or missing, and why.",
+        "Show the state of each job: done, running, waiting, failed, stale or missing.",
     ),
     "diff": (
         "socm.cli.diff:diff_command",
-        "Show which jobs would run after a compile, why, and what they cost.",
+        "Show which jobs a compile would add or re-run, why, and at what cost.",
     ),
     "splits": (
         "socm.cli.splits:splits_command",
-        "Show the splits of every null test, their balance, and tests that go together.",
+        "Show the splits of every null test, their balance, and correlated tests.",
     ),
     "graph": (
         "socm.cli.graph:graph_command",
-        "Show which workflows wait for which, and how many jobs they have.",
+        "Show the dependencies between workflows, and their numbers of jobs.",
     ),
     "plan": (
         "socm.cli.plan:plan_command",
-        "Show how long a campaign takes, what it needs, and what holds it up, before it runs.",
+        "Predict a campaign's run time, resources and bottlenecks before it runs.",
     ),
     "clean": (
         "socm.cli.clean:clean_command",
-        "List and remove what jobs made that are no longer in the campaign, after asking.",
+        "Remove products of jobs that are no longer in the campaign, after asking.",
     ),
     "report": (
         "socm.cli.verdict:report_command",
-        "Report on the null tests of a compiled campaign, those that have run and those that haven't.",
+        "Write a report on the null tests of a compiled campaign, finished or not.",
     ),
     "verdict": (
         "socm.cli.verdict:verdict_command",
-        "Judge the null tests of a compiled campaign: exit status 0 pass, 3 fail, 4 incomplete.",
+        "Judge the null tests of a compiled campaign; exit status 0 pass, 3 fail, 4 incomplete.",
     ),
     "judge": (
         "socm.cli.judge:judge_command",
-        "Judge null tests of maps by any mapmaker: exit status 0 pass, 3 fail, 4 incomplete.",
+        "Judge null tests of maps from any mapmaker; exit status 0 pass, 3 fail, 4 incomplete.",
     ),
     "simulate": (
         "socm.simulate.command:simulate",
-        "Simulate a small observation set in DIRECTORY that the real mapmaker reads.",
+        "Simulate a small set of observations in DIRECTORY for the real mapmaker.",
     ),
     "cluster": (
         "socm.cli.cluster:cluster_command",
-        "Show the clusters that a campaign's `resource` can name, or describe the one at hand.",
+        "List known clusters, or write a cluster file for this one.",
     ),
     "import": (
         "socm.cli.language:import_command",
-        "Bring the older tool's YAML file of stages into the campaign language.",
+        "Convert the older tool's YAML file of stages into a campaign.",
     ),
     "explain": (
         "socm.cli.language:explain_command",
-        "Say more about a diagnostic: CODE is what stands in brackets, as in error[unknown-key].",
+        "Explain a diagnostic by its CODE, such as unknown-key in error[unknown-key].",
     ),
     "schema": ("socm.cli.language:schema", "Print the JSON schema of campaign files, or the reference page."),
     "completion": (
         "socm.cli.language:completion",
-        "Print the script that makes a shell complete socm's commands, options and codes.",
+        "Print the shell script that completes commands, options and codes.",
     ),
 }
 """Subcommands: where each one is, and its line in the help. A test holds the lines to the commands."""
@@ -114,8 +114,8 @@ def cli() -> None:
     """Compile a map-making campaign into a Snakemake workflow, and judge its null maps.
 
     \b
-    socm compile campaign.toml      writes workflow/Snakefile beside the campaign file
-    snakemake --profile local       runs it here; --profile slurm runs it on the cluster
+    socm compile campaign.toml      write workflow/Snakefile beside the campaign file
+    snakemake --profile local       run it here, or on the cluster with --profile slurm
     """
 
 

@@ -19,8 +19,7 @@ plugins_option = click.option(
     is_flag=True,
     envvar="SOCM_NO_PLUGINS",
     show_envvar=True,
-    help="Run no plugin code, which otherwise runs: for a campaign that you don't trust. "
-    "Workflows of the plugins' kinds are not checked.",
+    help="Do not run plugin code, for campaigns you do not trust; plugin workflows are not checked.",
 )
 
 

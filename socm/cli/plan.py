@@ -39,21 +39,21 @@ QUEUE_SPREAD = 3.0
     default=1.0,
     show_default=True,
     metavar="PERCENT",
-    help="Tries that fail by themselves and are made again.",
+    help="Percentage of attempts that fail at random and are retried.",
 )
 @click.option(
     "--cores",
     type=click.IntRange(min=1),
-    help="Cores of a run without a scheduler; by default this machine's.",
+    help="Cores of a run without a scheduler [default: this machine's].",
 )
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="Output format.")
 @click.option(
     "--plot",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Draw the jobs along time into this file: .svg, .png or .html.",
+    help="Plot the jobs against time into this .svg, .png or .html file.",
 )
-@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @plugins_option
 def plan_command(
     file: Path,
@@ -65,7 +65,7 @@ def plan_command(
     force: bool,
     no_plugins: bool,
 ) -> None:
-    """Show how long a campaign takes, what it needs, and what holds it up, before it runs.
+    """Predict a campaign's run time, resources and bottlenecks before it runs.
 
     The run is simulated many times under the limits of the cluster. Run times are those of jobs that ran in
     the campaign's workspace, or what jobs ask for. Nothing is written but the plot.

@@ -46,9 +46,9 @@ LAST_LINES = 20
 @click.option(
     "--cancel-orphans",
     is_flag=True,
-    help="Cancel jobs that outlived a killed run; by default they are waited for.",
+    help="Cancel jobs left over from a killed run instead of waiting for them.",
 )
-@click.option("--plain", is_flag=True, help="Show what Snakemake says, and no display of how far it is.")
+@click.option("--plain", is_flag=True, help="Show Snakemake's own output instead of a progress display.")
 @plugins_option
 def run_command(
     file: Path,
@@ -59,7 +59,7 @@ def run_command(
     plain: bool,
     no_plugins: bool,
 ) -> None:
-    """Compile a campaign, check what would stop it, and run it with Snakemake.
+    """Compile a campaign, check for problems, and run it with Snakemake.
 
     Every step is a command, printed before it runs, that you could type yourself. Further options
     are Snakemake's own: `socm run campaign.toml -- --jobs 4`. The exit code is Snakemake's, or 2 if

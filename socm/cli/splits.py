@@ -25,9 +25,7 @@ TABLE_COLUMNS = 130
 
 @click.command(name="splits")
 @click.argument("file", type=click.Path(path_type=Path), metavar="CAMPAIGN")
-@click.option(
-    "--test", "tests", multiple=True, metavar="NAME", help="Only this null test; may be given several times."
-)
+@click.option("--test", "tests", multiple=True, metavar="NAME", help="Show only this null test; repeatable.")
 @click.option(
     "--format",
     "form",
@@ -39,15 +37,16 @@ TABLE_COLUMNS = 130
     "--plot",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE.png",
-    help="Draw the chunks along time and the values that decided, into this file.",
+    help="Plot the chunks and the deciding values against time.",
 )
 @plugins_option
 def splits_command(
     file: Path, tests: tuple[str, ...], form: str, plot: Path | None, no_plugins: bool
 ) -> None:
-    """Show the splits of every null test, their balance, and tests that go together.
+    """Show the splits of every null test, their balance, and correlated tests.
 
-    A `!` marks what is more than 20 % off the other splits of its group. Nothing is written but the plot.
+    A `!` marks a split that differs by more than 20 % from the others of its group.
+    Nothing is written but the plot.
     """
     from socm.cli.splits_view import print_splits, splits_json, splits_tsv
     from socm.compile import compile_campaign

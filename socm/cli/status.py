@@ -21,24 +21,24 @@ LINE_COLUMNS = 120
 
 @click.command(name="status")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True), default=".")
-@click.option("--failed", is_flag=True, help="Show only the jobs that failed, all of them, with their logs.")
-@click.option("--watch", is_flag=True, help="Show it again and again, until nothing is left to do.")
-@click.option("--interval", type=click.FloatRange(min=0.5), default=5, help="Seconds between two looks.")
+@click.option("--failed", is_flag=True, help="Show all failed jobs, and only those, with their logs.")
+@click.option("--watch", is_flag=True, help="Refresh until all jobs are done.")
+@click.option("--interval", type=click.FloatRange(min=0.5), default=5, help="Seconds between refreshes.")
 @click.option(
     "--of",
     "product",
     type=click.Path(path_type=Path),
     metavar="PRODUCT",
-    help="Show what this product was made in: conda, modules, container, variables, Slurm job, versions.",
+    help="Show what made this product: conda, modules, container, variables, Slurm job, versions.",
 )
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="Output format.")
 def status_command(
     folder: Path, failed: bool, watch: bool, interval: float, product: Path | None, form: str
 ) -> None:
-    """Show which jobs of a campaign are done, run, wait, failed, are stale or missing, and why.
+    """Show the state of each job: done, running, waiting, failed, stale or missing.
 
-    FOLDER is where the campaign was compiled to, by default the present one. It works while
-    Snakemake runs, after it died, and without Slurm. The exit code is 3 if a job failed.
+    FOLDER is where the campaign was compiled to, by default the present one. It
+    works during a run, after a crash, and without Slurm. The exit code is 3 if a job failed.
     """
     if product is not None:
         _show_note(folder, product, form)

@@ -27,26 +27,26 @@ directories_argument = click.argument(
     "-o",
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="The page to write (DIR/report.html); verdict.json goes beside it.",
+    help="Page to write [default: DIR/report.html]; verdict.json goes beside it.",
 )
 @click.option(
     "--format",
     "form",
     type=click.Choice(["html", "json", "tsv"]),
     default="html",
-    help="A page, or the numbers on standard output.",
+    help="A page, or the numbers to standard output.",
 )
 @click.option(
     "--plots",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="FOLDER",
-    help="Write every plot there too, as PNG and PDF.",
+    help="Also write each plot here, as PNG and PDF.",
 )
-@click.option("--force", is_flag=True, help="Write over files that aren't socm's, too.")
+@click.option("--force", is_flag=True, help="Also overwrite files that socm did not write.")
 def report_command(
     directories: tuple[Path, ...], output: Path | None, form: str, plots: Path | None, force: bool
 ) -> None:
-    """Report on the null tests of a compiled campaign, those that have run and those that haven't.
+    """Write a report on the null tests of a compiled campaign, finished or not.
 
     DIR is the campaign's folder (here), that of `socm judge`, or the output folders of single tests.
     """
@@ -77,7 +77,7 @@ def report_command(
 @directories_argument
 @click.option("--quiet", is_flag=True, help="Print nothing; only set the exit status.")
 def verdict_command(directories: tuple[Path, ...], quiet: bool) -> None:
-    """Judge the null tests of a compiled campaign: exit status 0 pass, 3 fail, 4 incomplete.
+    """Judge the null tests of a compiled campaign; exit status 0 pass, 3 fail, 4 incomplete.
 
     DIR is the campaign's folder (here), or the output folders of single tests.
     """

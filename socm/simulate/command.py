@@ -115,7 +115,7 @@ def refuse_options_of_white_noise(knee_hz: float) -> None:
     "systematics",
     multiple=True,
     metavar="NAME:AMPLITUDE",
-    help=f"A systematic error to put in; may be given several times. {_SYSTEMATICS_HELP}.",
+    help=f"Systematic to inject; repeatable. {_SYSTEMATICS_HELP}.",
 )
 @click.option("--start", default=_DEFAULTS.start, show_default=True, help="First day (UTC).")
 @click.option("--seed", type=int, default=_DEFAULTS.seed, show_default=True, help="Same seed, same bytes.")
@@ -142,7 +142,7 @@ def simulate(
     seed: int,
     obsdb_only: int | None,
 ) -> None:
-    """Simulate a small observation set in DIRECTORY that the real mapmaker reads.
+    """Simulate a small set of observations in DIRECTORY for the real mapmaker.
 
     A LAT-like telescope with two wafers and two bands scans a patch that the sun and the moon pass
     by. In a directory that holds a simulation already, observations are added and the others stay

@@ -102,7 +102,7 @@ def socm(*words: str, **environment: str) -> Result:
 
 
 def test_every_reader_of_a_campaign_is_known() -> None:
-    assert READERS == ["check", "clean", "compile", "diff", "graph", "run", "schema", "splits"]
+    assert READERS == ["check", "clean", "compile", "diff", "graph", "plan", "run", "schema", "splits"]
 
 
 @pytest.mark.parametrize("name", READERS)
@@ -110,7 +110,7 @@ def test_help_says_that_plugins_run(name: str) -> None:
     text = re.sub(r"\s+", " ", socm(name, "--help").output)
     assert "--no-plugins" in text
     assert "SOCM_NO_PLUGINS" in text
-    assert "Run no plugin code, which otherwise runs" in text
+    assert "Do not run plugin code" in text
 
 
 @pytest.mark.parametrize("how", ["option", "variable"])
