@@ -295,7 +295,7 @@ def _check_literal(name: str, operator: str, other: _Operand, types: ColumnTypes
     if (by_letters and types.holds(name, "text")) or (becomes_number and types.only(name, "text")):
         how = "SQLite compares them letter by letter" if by_letters else _BY_TYPE
         hint = f"write '{other.text}' where the text is meant, CAST({name} AS REAL) where its number is"
-        yield f"`{name}` holds text, and {other.text} is a number: {how}", hint
+        yield f"`{name}` is text, and {other.text} is a number: {how}", hint
 
 
 def _shown(operand: _Operand) -> str:
