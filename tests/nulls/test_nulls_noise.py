@@ -10,6 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import fft
 
+from socm.diagnostics import DiagnosticError
+from socm.formats.analysis_options import AnalysisOptions
+from socm.nulls.arrays import judge_arrays, weigh_arrays
+from socm.nulls.judging.analysis import check_modes
 from socm.nulls.judging.levels import family_powers
 from socm.nulls.noise.draws import draw_products
 from socm.nulls.noise.local import LocalNoise, WeightedFields, contrasts_of, measure_local_noise, smooth
@@ -115,7 +119,7 @@ def test_even_noise_would_be_wrong_for_ridges_by_an_order_of_magnitude() -> None
 @settings(max_examples=30, deadline=None)
 def test_squared_windows_of_tiles_add_up_to_one(height: int, tile_deg: float, width: int) -> None:
     shape = (height + 8, width)
-    tiling = Tiling(shape, (STEP, -STEP), np.ones(shape[0]), EDGES, tile_deg)
+    tiling = Tiling(shape, (STEP, -STEP), np.ones(shape[0]), EDGES, (tile_deg, tile_deg))
     total = np.zeros(shape)
     for tile in tiling.tiles:
         total[tile.rows, tile.columns] += tile.window**2
@@ -215,6 +219,24 @@ def test_a_steep_power_counts_by_its_loudest_modes() -> None:
     np.testing.assert_allclose(flat, 1)
     assert 1.05 < steep[0, 0] < 1.3
     assert (np.diff(steep[:, 0]) < 0).all()
+
+
+def test_bins_that_noise_leaves_too_few_modes_are_named() -> None:
+    with pytest.raises(DiagnosticError) as caught:
+        check_modes(np.array([3.2, 40, 4.9, 5]), np.array([50, 100, 150, 200, 250]))
+    (problem,) = caught.value.diagnostics
+    assert problem.code == "too-few-modes"
+    assert "50 to 100 (3.2), 150 to 200 (4.9)" in problem.message
+
+
+def test_noise_in_a_handful_of_modes_is_refused_and_not_judged() -> None:
+    rng = np.random.default_rng(0)
+    line = 1e-4 + 1e6 * ((np.abs(LY) < 12) & (np.abs(LX) > 0))
+    window = EDGE * np.exp(-8 * X**2)
+    maps = np.stack([window * draw(rng, [(line, np.ones(SHAPE))]) for _ in range(4)])[:, None]
+    weighed = weigh_arrays(maps, np.ones_like(maps), window, (STEP / 2, -STEP / 2))
+    with pytest.raises(DiagnosticError, match="effective modes"):
+        judge_arrays(weighed, {"a": 2, "b": 2}, AnalysisOptions(multipole_min=160, bin_width=60), "line", 1)
 
 
 def test_smoothing_keeps_lines_and_constants() -> None:

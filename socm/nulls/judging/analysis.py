@@ -35,6 +35,9 @@ from socm.nulls.sky.flat import cross_products
 from socm.nulls.sky.protocols import MapsOnSky, Sky
 from socm.nulls.sky.skies import choose_sky
 
+FEWEST_MODES = 5
+"""Of a cross over the noise, which follows Fisher's F, there is no variance with four modes or fewer."""
+
 
 class NullMaps(MapsOnSky, Protocol):
     """The maps of a test, wherever they are: what they share, and combinations of them on demand."""
@@ -168,6 +171,7 @@ def analyse(
         simulated, freedom = draw_products(
             powers, members, local, density, sky.multipoles, mixing, options.simulations, drawing
         )
+        check_modes(freedom, sky.edges)
         simulated = match_levels(simulated, measured, judged, fields, freedom)
     results = []
     for number, (comparison, form) in enumerate(zip(judged, forms, strict=True), 1):
@@ -176,6 +180,21 @@ def analyse(
             _judge_comparison(comparison, form, measured, simulated, spectra, sky, spread, systematics)
         )
     return TestResult(sky.name, sky.edges, sky.multipoles, freedom, spectra, source, tuple(results), unjudged)
+
+
+def check_modes(modes: Array, edges: Array) -> None:
+    """Raise DiagnosticError if the noise leaves a bin fewer effective modes (bins,) than can be judged."""
+    few = np.flatnonzero(modes < FEWEST_MODES)
+    if len(few):
+        bins = ", ".join(f"{edges[one]:.0f} to {edges[one + 1]:.0f} ({modes[one]:.1f})" for one in few)
+        raise DiagnosticError(
+            Diagnostic(
+                "too-few-modes",
+                f"Noise leaves bins fewer than {FEWEST_MODES} effective modes: l = {bins}",
+                key=("multipole_min",),
+                hint="Start at a higher multipole_min, or make bin_width larger.",
+            )
+        )
 
 
 def choose_spectra(options: AnalysisOptions, components: int) -> tuple[str, ...]:

@@ -26,6 +26,10 @@ SMALL_TILE_DEG, WIDE_TILE_DEG = 8.0, 40.0
 """Distances of tiles' centres on the sky: noise may change its character over twice the first, and ridges in
 its power are seen as sharply as maps of twice the second can show them."""
 
+MOST_STRETCH = 0.2
+"""Part by which pixels' width on the sky may change from one wide tile to the next: modes of rows that differ
+by more lie in other bins."""
+
 WHITE_DRAWS = 2
 """Draws of white noise that show how much of a cell's contrast is chance."""
 
@@ -91,12 +95,7 @@ class WeightedFields:
     depths: Single
     grid: CoarseGrid
 
-    @property
-    def pixel_area(self) -> float:
-        """Product of the sides of a pixel in the grid's own coordinates, sr."""
-        return abs(self.grid.steps[0] * self.grid.steps[1])
-
-    def tiling(self, sky: Sky, tile_deg: float, padding: int, cell_modes: float) -> Tiling:
+    def tiling(self, sky: Sky, tile_deg: tuple[float, float], padding: int, cell_modes: float) -> Tiling:
         """Return tiles of this grid, for the bins of a sky."""
         return Tiling(
             self.grid.shape,
@@ -144,8 +143,11 @@ def measure_local_noise(
     whites = [rng.standard_normal(roots.shape, dtype=np.float32) * roots for _ in range(WHITE_DRAWS)]
     # A tile must resolve the bins.
     least_deg = 360 / float(np.min(np.diff(sky.edges)))
-    small = _Measurement(sky, weighted, families, max(SMALL_TILE_DEG, least_deg), sharp=False)
-    wide = _Measurement(sky, weighted, families, max(WIDE_TILE_DEG, least_deg), sharp=True)
+    small_deg = max(SMALL_TILE_DEG, least_deg)
+    wide_deg = max(WIDE_TILE_DEG, least_deg)
+    high_deg = max(small_deg, min(wide_deg, _even_height_deg(weighted.grid.cosine, weighted.grid.steps[0])))
+    small = _Measurement(sky, weighted, families, (small_deg, small_deg), sharp=False)
+    wide = _Measurement(sky, weighted, families, (high_deg, wide_deg), sharp=True)
     levels = [_level_between(sky.multipoles, np.einsum("bxx->bx", power)) for power in powers]
     for measurement in (small, wide):
         measurement.measure([weighted.fields, *whites], levels)
@@ -174,7 +176,7 @@ class _Measurement:
         sky: Sky,
         weighted: WeightedFields,
         families: Sequence[Sequence[int]],
-        tile_deg: float,
+        tile_deg: tuple[float, float],
         *,
         sharp: bool,
     ) -> None:
@@ -182,9 +184,9 @@ class _Measurement:
         padding, modes = (2, SHARP_CELL) if sharp else (1, PLAIN_CELL)
         self._tiling = weighted.tiling(sky, tile_deg, padding, modes)
         self._families, self._depths = families, weighted.depths
-        self._areas = np.array([tile.cosine for tile in self._tiling.tiles]) * weighted.pixel_area
-        self._integrals = self._tiling.integrate(weighted.depths) * self._areas[:, None, None]
-        self._means = [self._integrals[:, list(members)].mean(axis=1) for members in families]
+        self._sums = self._tiling.sum(weighted.depths)
+        integrals = self._tiling.integrate(weighted.depths)
+        self._means = [integrals[:, list(members)].mean(axis=1) for members in families]
         self._counts = np.stack([self._tiling.cells_of(tile).count for tile in self._tiling.tiles])
         self._powers: list[list[Tensor]] = []
         self._overlaps: dict[tuple[int, int], Array] = {}
@@ -193,7 +195,7 @@ class _Measurement:
         """Measure the powers (tiles, cells, C, C) of each family in each set of fields, the data's first."""
         for members, level in zip(self._families, levels, strict=True):
             mixing = contrasts_of(len(members))
-            depth = np.einsum("ef,tfc->tc", mixing**2, self._integrals[:, list(members)])
+            depth = np.einsum("ef,tfc->tc", mixing**2, self._sums[:, list(members)])
             known = (depth > LEAST_DEPTH * depth.max(axis=0)).all(axis=1)
             unit = np.sqrt(np.einsum("tx,ty->txy", depth, depth))[:, None]
             plane = self._sharp_depth(members, _mix(mixing, draws[0][list(members)]), level)
@@ -232,7 +234,7 @@ class _Measurement:
             if one == other:
                 product -= np.einsum("fcyx,fdyx->cdyx", first, first)
                 pairs -= len(first)
-            self._overlaps[one, other] = self._tiling.integrate(product) * self._areas[:, None, None] / pairs
+            self._overlaps[one, other] = self._tiling.integrate(product) / pairs
         return self._overlaps[one, other]
 
     def inverse_area(self) -> Array:
@@ -323,6 +325,12 @@ def contrasts_of(count: int) -> Array:
         rows[number - 1, number] = -number
         rows[number - 1] /= np.sqrt(number * (number + 1))
     return rows
+
+
+def _even_height_deg(cosine: Array, step: float) -> float:
+    """Return how far apart rows may lie at most whose pixels differ in width by MOST_STRETCH."""
+    steepest = float(np.abs(np.gradient(np.log(cosine))).max()) if len(cosine) > 1 else 0.0
+    return float(np.degrees(abs(step))) * MOST_STRETCH / max(steepest, 1e-6)
 
 
 def _level_between(multipoles: Array, power: Array) -> Level:

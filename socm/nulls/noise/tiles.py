@@ -52,9 +52,9 @@ class Tiling:
 
     shape: pixels (ny, nx); steps: size of a pixel (y, x) in radians of the map's own coordinates, negative
     where the coordinate falls; cosine: how much narrower on the sky the pixels of each row are (ny,), 1 for
-    a flat map; edges: of the bins (bins + 1,); tile_deg: distance of tiles' centres, half of a tile's width;
-    padding: how much larger than a tile its transform is; cell_modes: independent modes of a cell; cuts:
-    modes with |ky| or |kx| below these are left out.
+    a flat map; edges: of the bins (bins + 1,); tile_deg: distance (y, x) of tiles' centres, half of a tile's
+    size; padding: how much larger than a tile its transform is; cell_modes: independent modes of a cell;
+    cuts: modes with |ky| or |kx| below these are left out.
     """
 
     def __init__(
@@ -63,20 +63,21 @@ class Tiling:
         steps: tuple[float, float],
         cosine: Array,
         edges: Array,
-        tile_deg: float,
+        tile_deg: tuple[float, float],
         padding: int = 1,
         cell_modes: float = 2,
         cuts: tuple[float, float] = (0.0, 0.0),
         threads: int = 1,
     ) -> None:
         self.edges, self._steps, self._cuts, self._threads = edges, steps, cuts, threads
+        self._cosine = cosine
         self._padding = padding
         self.tiles: list[Tile] = []
         height = np.degrees(abs(steps[0]) * shape[0])
-        for rows, across in _windows(_count(height, tile_deg), shape[0]):
+        for rows, across in _windows(_count(height, tile_deg[0]), shape[0]):
             narrow = float(np.average(cosine[rows], weights=across**2))
             width = np.degrees(abs(steps[1]) * shape[1]) * narrow
-            for columns, along in _windows(_count(width, tile_deg), shape[1]):
+            for columns, along in _windows(_count(width, tile_deg[1]), shape[1]):
                 self.tiles.append(Tile(rows, columns, across[:, None] * along[None, :], narrow))
         smallest = min(tile.cosine * tile.window.size for tile in self.tiles)
         independent = np.diff(edges**2) * abs(steps[0] * steps[1]) * smallest / (8 * np.pi)
@@ -199,7 +200,7 @@ class Tiling:
         result /= np.maximum(cells.count, 1)[:, None, None]
         return result
 
-    def integrate(self, planes: Single) -> Array:
+    def sum(self, planes: Single) -> Array:
         """Return the sum of planes (..., ny, nx) under each tile's squared window, (tiles, ...)."""
         return np.stack(
             [
@@ -207,6 +208,11 @@ class Tiling:
                 for tile in self.tiles
             ]
         )
+
+    def integrate(self, planes: Single) -> Array:
+        """Return the integral of planes (..., ny, nx) under each tile's squared window, (tiles, ...), sr."""
+        area = abs(self._steps[0] * self._steps[1]) * self._cosine
+        return self.sum(planes * area[:, None].astype(np.float32))
 
 
 def _rotate(power: NDArray[np.complex64], cells: Cells) -> None:
