@@ -16,7 +16,9 @@ help:  ## list the targets
 $(VENV)/.demo: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "socm needs Python 3.11 or newer; say PYTHON=python3.11 make …")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[analysis,mapmaking,diagnostics]'
+	@echo "Installing socm, the mapmaker and their libraries into $(VENV): a few minutes, most of them for downloads."
+	@bash -o pipefail -c "$(BIN)/python -m pip install --progress-bar=off --disable-pip-version-check \
+	  -e '.[analysis,mapmaking,diagnostics]' | awk -f $(EXAMPLE)/show-install.awk"
 	touch $@
 
 $(VENV)/.test: $(VENV)/.demo

@@ -5,8 +5,10 @@ cd "$(dirname "$0")"
 
 step() { printf '\n$ %s\n' "$*"; "$@"; }
 
+echo 'Simulate observations, compile, then map and judge: two to four minutes.'
 step socm simulate data
 step socm compile campaign.toml
+printf '\nTwelve jobs follow, about two minutes on two cores; Snakemake shows after each how many are done.\n'
 step snakemake --profile local
 
 cat <<'TEXT'

@@ -1,22 +1,51 @@
-"""The wheel holds everything: installed in a new environment, it compiles from another folder."""
+"""A release: what is uploaded is sound, and the wheel, installed in a new environment, compiles from another folder."""
 
 from __future__ import annotations
 
+import tomllib
 import zipfile
 
 import pytest
+import yaml
 from programs import run_program
+
+from socm import __version__
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def wheel(checkout, tmp_path_factory):
+def release(checkout, tmp_path_factory):
+    """The folder of the sdist and of the wheel that is built from it."""
     pytest.importorskip("build", reason="the test extra is not installed")
-    folder = tmp_path_factory.mktemp("wheel")
-    run_program("python", "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, folder=checkout)
-    (found,) = folder.glob("*.whl")
+    folder = tmp_path_factory.mktemp("release")
+    run_program("python", "-m", "build", "--no-isolation", "--outdir", folder, folder=checkout)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(release):
+    (found,) = release.glob("*.whl")
     return found
+
+
+def test_twine_finds_nothing_wrong(release):
+    done = run_program("twine", "check", "--strict", *sorted(release.iterdir()))
+    assert done.stdout.count("PASSED") == 2, done.stdout
+
+
+def test_every_file_names_the_same_version_and_dependencies(checkout):
+    project = tomllib.loads((checkout / "pyproject.toml").read_text())["project"]
+    recipe = yaml.safe_load((checkout / "conda/recipe.yaml").read_text())
+    citation = yaml.safe_load((checkout / "CITATION.cff").read_text())
+    assert {__version__, recipe["context"]["version"], citation["version"]} == {project["version"]}
+    assert f"\n## {project['version']} " in (checkout / "CHANGELOG.md").read_text()
+    wanted = {one.replace("snakemake>=", "snakemake-minimal>=") for one in project["dependencies"]}
+    assert {one.replace(" ", "") for one in recipe["requirements"]["run"]} == wanted | {
+        f"python{project['requires-python']}"
+    }
+    entry = project["scripts"]["socm"]
+    assert recipe["build"]["python"]["entry_points"] == [f"socm = {entry}"]
 
 
 def test_the_wheel_holds_templates_and_profiles(wheel, checkout):

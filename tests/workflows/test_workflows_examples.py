@@ -87,3 +87,16 @@ def test_the_check_fails_for_what_cant_be(spectra: Workspace, column: int, value
     table[2, column] = value
     np.savetxt(spectra.folder / "wrong.txt", table)
     assert script(spectra, "check.py", "wrong.txt").returncode == 1
+
+
+@pytest.mark.snakemake
+def test_an_imported_stage_runs_with_the_options_of_its_python(workspace: Workspace) -> None:
+    (workspace.folder / "dag.yml").write_text(
+        "stages: {masks: {executable: python -u, script: m.py, script-args: [a b]}}"
+    )
+    (workspace.folder / "m.py").write_text("import sys; print(sys.argv[1:], sys.stdout.write_through)\n")
+    run_program("socm", "import", "dag.yml", "-o", "campaign.toml", folder=workspace.folder)
+    workspace.compile()
+    ran = workspace.run()
+    assert ran.code == 0, ran.text
+    assert "['a b'] True" in workspace.text("logs/masks.log")
