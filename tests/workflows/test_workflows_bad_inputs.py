@@ -76,7 +76,7 @@ CASES: dict[str, tuple[str, str, int, str]] = {
         TWO + 'inputs = {x = "aa.txt"}\n',
         "missing-input",
         10,
-        "aa.txt isn't there",
+        "aa.txt does not exist",
     ),
     "a name twice": (
         TWO + 'inputs = {x = "a.txt"}\noutputs = {x = "b.txt"}\n',
@@ -92,7 +92,7 @@ CASES: dict[str, tuple[str, str, int, str]] = {
         11,
         "nothing reads it",
     ),
-    "arguments as one text": (TWO + 'args = "a b"\n', "wrong-type", 10, "`args` is a list"),
+    "arguments as one text": (TWO + 'args = "a b"\n', "wrong-type", 10, "`args` must be a list"),
     "a list where one text is wanted": (
         TWO.replace("outputs", "matrix = {n = [1, 2]}\noutputs").replace('"a.txt"}', '"a${self.n}.txt"}')
         + 'executable = "${a.made}"\n'.replace("executable", "subcommand"),
@@ -105,13 +105,13 @@ CASES: dict[str, tuple[str, str, int, str]] = {
         '[campaign.a]\nworkflow = "command"\nexecutable = "./run.sh"\n',
         "missing-input",
         3,
-        "run.sh isn't there",
+        "run.sh does not exist",
     ),
     "a script that isn't there": (
         '[campaign.power-spectra.a]\nscript = "spectra.py"\n',
         "missing-input",
         2,
-        "spectra.py isn't there",
+        "spectra.py does not exist",
     ),
     "a stage without script": ("[campaign.power-spectra.a]\n", "missing-key", 1, "`script`"),
     "a chain without stages": (
@@ -124,7 +124,7 @@ CASES: dict[str, tuple[str, str, int, str]] = {
         SIMS.replace("schedule.txt", "no.txt"),
         "missing-input",
         4,
-        "no.txt isn't there",
+        "no.txt does not exist",
     ),
     "a schedule before the simulation": (
         SIMS + "start = 2025-01-01 02:25:00\n",
@@ -175,7 +175,7 @@ CASES: dict[str, tuple[str, str, int, str]] = {
         SIMS + "options.scan_map.enable = true\n",
         "option-has-key",
         5,
-        "its own key",
+        "set by a key of the workflow's table",
     ),
     "a value for a flag": (SIMS + "options.mapmaker.disable = 1\n", "wrong-type", 5, "is a flag"),
     "a patch that is none": (

@@ -292,6 +292,6 @@ def test_a_program_of_the_campaign_that_isnt_there_is_told(workspace: Workspace)
         mine_py=CLASS.format(method="get_arguments", body="return ''"),
     )
     (problem,) = workspace.compile().diagnostics
-    assert (problem.code, problem.message) == ("program-not-found", "the program ./no.sh isn't there")
+    assert (problem.code, problem.message) == ("program-not-found", "the program ./no.sh does not exist")
     assert problem.place is not None
     assert problem.place.line == 4
