@@ -64,7 +64,7 @@ def _by_rule(changes: Sequence[Change]) -> list[list[Change]]:
 
 
 def _rule_lines(changes: Sequence[Change], every_job: bool) -> Iterator[tuple[int, str]]:
-    """Yield indent and text of the lines about a rule: a reason that all its jobs share is told once."""
+    """Yield indent and text of the lines about a rule: a reason that all its jobs share is listed once."""
     yield 2, f"{changes[0].rule}: {_names([change.job for change in changes], every_job)}{_cost(changes)}"
     reasons = [_why_lines(change.why) for change in changes]
     shared = [line for line in reasons[0] if all(line in lines for lines in reasons)]
@@ -74,12 +74,12 @@ def _rule_lines(changes: Sequence[Change], every_job: bool) -> Iterator[tuple[in
         (change, [line for line in lines if line not in shared])
         for change, lines in zip(changes, reasons, strict=True)
     ]
-    told = [(change, lines) for change, lines in own if lines]
-    for change, lines in told if every_job else told[:MOST_LINES]:
+    listed = [(change, lines) for change, lines in own if lines]
+    for change, lines in listed if every_job else listed[:MOST_LINES]:
         for line in lines:
             yield 6, f"{change.job}: {line}"
-    if not every_job and len(told) > MOST_LINES:
-        yield 6, f"… and {_jobs(len(told) - MOST_LINES)} more; --all names them"
+    if not every_job and len(listed) > MOST_LINES:
+        yield 6, f"… and {_jobs(len(listed) - MOST_LINES)} more; --all names them"
 
 
 def _names(names: Sequence[str], every_job: bool) -> str:
@@ -173,7 +173,7 @@ def _size(size_bytes: int) -> str:
 
 
 def difference_json(difference: Difference) -> str:
-    """Return everything that the text tells as JSON."""
+    """Return everything that the text shows as JSON."""
     document: dict[str, Any] = {
         "jobs": [
             {

@@ -114,11 +114,11 @@ def _notes(view: TestView) -> Iterator[str]:
         yield f"{view.splits.crossing:,} observations cross over between the groups while they last."
     for one in view.balance:
         if one.off:
-            told = ", ".join(
+            off = ", ".join(
                 f"{QUANTITY_NAMES[name]} {deviation:+.0%}" if name != "az_deg" else f"az {deviation:.2f}"
                 for name, deviation in one.off.items()
             )
-            yield f"! {one.name} is more than {TOLERANCE:.0%} off the splits of its group: {told}"
+            yield f"! {one.name} is more than {TOLERANCE:.0%} off the splits of its group: {off}"
 
 
 def _marked(text: str, off: bool) -> Text:

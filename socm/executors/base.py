@@ -85,8 +85,8 @@ class Executor(Protocol):
     def option_problem(self, words: Sequence[str]) -> Diagnostic | None:
         """Return what is wrong with further options of the command that submits a job, given as words."""
 
-    def preflight(self, plan: Plan, told: Sequence[Diagnostic]) -> Iterator[Diagnostic]:
-        """Yield what would stop or harm a run; `told` is what the compile warned of."""
+    def preflight(self, plan: Plan, warnings: Sequence[Diagnostic]) -> Iterator[Diagnostic]:
+        """Yield what would stop or harm a run; `warnings` are those of the compile."""
 
     def queue_waits(self) -> Sequence[tuple[str, float]]:
         """Return the QoS of each job of the user's in the last two weeks, and how long it waited, s."""

@@ -67,9 +67,9 @@ class LocalExecutor:
         """Return nothing: no command submits a job here, and options of one are not read."""
         return None
 
-    def preflight(self, plan: Plan, told: Sequence[Diagnostic]) -> Iterator[Diagnostic]:
+    def preflight(self, plan: Plan, warnings: Sequence[Diagnostic]) -> Iterator[Diagnostic]:
         """Yield the programs that the compile warned of: here they are known to be missing."""
-        for problem in told:
+        for problem in warnings:
             if problem.code == "program-not-found":
                 yield replace(problem, severity=Severity.ERROR)
 

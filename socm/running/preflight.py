@@ -17,12 +17,12 @@ LEAST_FREE_BYTES = 1_000_000_000
 
 
 def check_before_run(
-    plan: Plan, workspace: Path, profile: str, told: Sequence[Diagnostic] = ()
+    plan: Plan, workspace: Path, profile: str, warnings: Sequence[Diagnostic] = ()
 ) -> tuple[Diagnostic, ...]:
     """Return what would stop or harm a run of the plan with a profile, all at once.
 
     Looks at the disks that outputs go to and at the environments, and asks the profile's executor.
-    `told` is what the compile warned of.
+    `warnings` are those of the compile.
     """
     found = [
         *check_cache(),
@@ -31,7 +31,7 @@ def check_before_run(
     ]
     executor = executor_of(profile)
     if executor is not None:
-        found += executor.preflight(plan, told)
+        found += executor.preflight(plan, warnings)
     return tuple(found)
 
 

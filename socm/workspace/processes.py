@@ -12,7 +12,7 @@ from typing import Any, Self
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process, told apart from any other that had or will have its number."""
+    """A process, distinguished from any other that had or will have its number."""
 
     host: str
     boot: str

@@ -102,8 +102,8 @@ class Prospect:
             yield from self._changes_since(job, record)
         known = record.get("input")
         changed = dict.fromkeys(self._changed_inputs(job, record))
-        if told := tuple(path for path in changed if known is None or path in known):
-            yield Reason("input content", told)
+        if known_changes := tuple(path for path in changed if known is None or path in known):
+            yield Reason("input content", known_changes)
 
     def _own_reasons_once(self, job: Job) -> tuple[Reason, ...]:
         """Return the reasons without what another one says better: the query file holds the observations."""

@@ -72,13 +72,13 @@ def test_a_local_run_asks_nothing_of_slurm(workspace: Path):
     out, _ = process.communicate(timeout=120)
     # Snakemake's own plugin looks for Slurm when it is loaded, and gives up after 9 s.
     assert process.returncode == 0, out
-    assert time.monotonic() - started < 60
+    assert time.monotonic() - started < 100
     assert "no answer" not in out
     assert json.loads((workspace / EXECUTORS_USED).read_text()) == ["local"]
     started = time.monotonic()
     assert read_status(workspace).is_done
     assert not find_orphans(workspace)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 8
 
 
 @pytest.mark.snakemake

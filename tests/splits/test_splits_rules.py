@@ -253,14 +253,14 @@ class TestProblems:
     @pytest.mark.parametrize("nsplits", [4, 32, 2**20, 2**40])
     @pytest.mark.parametrize("options", [{"chunk_nobs": 1}, {"chunk_nobs": 1, "chunk_unit": "observations"}])
     def test_more_splits_than_anything_could_fill_are_told_at_once(self, nsplits, options) -> None:
-        started = time.monotonic()
+        started = time.process_time()
         columns = rows(3, pwv_mean=[0.5, 3.0])
         for test in ("mission-tests", "pwv-tests"):
             told = problems(columns, test, nsplits=nsplits, **options)
             assert {(one.code, one.key) for one in told} == {("empty-split", ("nsplits",))}
             assert all(f"too few for nsplits = {nsplits:,}" in one.message for one in told)
             assert sum(len(str(one)) for one in told) < 4000
-        assert time.monotonic() - started < 2
+        assert time.process_time() - started < 2
 
     def test_a_group_without_observations(self) -> None:
         (told,) = problems(rows(30, pwv_mean=[1.0]), "pwv-tests")

@@ -42,7 +42,7 @@ class SlurmExecutor:
         """Return what is wrong with further options of sbatch."""
         return options.option_problem(words)
 
-    def preflight(self, plan: Plan, told: Sequence[Diagnostic]) -> Iterator[Diagnostic]:
+    def preflight(self, plan: Plan, warnings: Sequence[Diagnostic]) -> Iterator[Diagnostic]:
         """Yield what Slurm's own answers say against a run."""
         from socm.executors.slurm.preflight import check_slurm
 

@@ -35,7 +35,7 @@ def make_split_table(summaries: Sequence[Summary]) -> Table:
 def make_difference_table(summaries: Sequence[Summary]) -> Table:
     """Return a table of half differences: rms measured, rms the inverse variance promises, their ratio."""
     table = Table(
-        title="Half differences: rms, rms that the inverse variance promises, ratio",
+        title="Half differences: measured rms, rms expected from the inverse variance, ratio",
         title_justify="left",
         box=box.SIMPLE_HEAD,
     )
