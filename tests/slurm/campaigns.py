@@ -144,7 +144,7 @@ class Workspace:
         self.started.append(process)
         return process
 
-    def run(self, *options: str, profile: str = "slurm", timeout: float = 400) -> tuple[int, str]:
+    def run(self, *options: str, profile: str = "slurm", timeout: float = 800) -> tuple[int, str]:
         """Run Snakemake to its end; return its exit code and what it said."""
         before = len(self.said())
         process = self.start(*options, profile=profile)
@@ -182,7 +182,7 @@ class Workspace:
             if event == "start" and name in (None, job)
         ]
 
-    def wait_for_runs(self, number: int, timeout: float = 180) -> None:
+    def wait_for_runs(self, number: int, timeout: float = 400) -> None:
         """Wait until so many executions have started."""
         wait_until(lambda: len(self.runs()) >= number, timeout, f"fewer than {number} jobs started")
 
@@ -213,7 +213,7 @@ class Workspace:
         """Return the names of the jobs whose output is there."""
         return sorted(path.stem for path in (self.folder / RESULTS).rglob("*.txt"))
 
-    def wait_until_said(self, text: str, timeout: float = 180) -> None:
+    def wait_until_said(self, text: str, timeout: float = 400) -> None:
         """Wait until Snakemake says something."""
         try:
             wait_until(lambda: text in self.said(), timeout, f"{text!r} is not said")

@@ -145,7 +145,7 @@ class SlurmCluster:
         self.start_controller()
         for node in self.all_nodes:
             self.start_node(node)
-        wait_until(lambda: self.idle_nodes() == set(self.all_nodes), 60, "nodes are not idle")
+        wait_until(lambda: self.idle_nodes() == set(self.all_nodes), 180, "nodes are not idle")
 
     def stop(self) -> None:
         """Cancel what runs, stop every daemon, put the system's configuration back and look what is left.
