@@ -34,8 +34,7 @@ demo-clean:  ## remove what the demo made
 	  $(EXAMPLE)/verdict.json $(EXAMPLE)/report.html
 
 test: $(VENV)/.test  ## run every test; those whose real part is missing skip with the reason
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest \
-	  --numprocesses=$(WORKERS) --dist=loadgroup --no-loadscope-reorder $(PYTEST_OPTIONS)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest --numprocesses=$(WORKERS) $(PYTEST_OPTIONS)
 
 lint: $(VENV)/.test  ## style, types and walls
 	$(BIN)/ruff check .

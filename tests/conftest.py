@@ -45,20 +45,30 @@ def pytest_make_collect_report(collector):
     return report
 
 
-def _group(path: Path) -> str:
+def _group(nodeid: str) -> str:
     """Return the tests that run in one process: those that share a fixture, else those of a module."""
-    place = path.relative_to(TESTS)
-    return place.parts[0] if place.parts[0] in SHARING else place.as_posix()
+    module = nodeid.partition("::")[0].removeprefix("tests/")
+    folder = module.partition("/")[0]
+    return folder if folder in SHARING else module
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Hand out groups, in their order."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class GroupScheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _group(nodeid)
+
+    config.option.loadscopereorder = False
+    return GroupScheduling(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say to pytest-xdist what belongs together, and put first what takes longest."""
-    groups = {item: _group(item.path) for item in items}
-    for item, group in groups.items():
-        item.add_marker(pytest.mark.xdist_group(group))
-    last = len(LONGEST)
-    items.sort(key=lambda item: LONGEST.index(groups[item]) if groups[item] in LONGEST else last)
+    """Put first what takes longest."""
+    order = {group: number for number, group in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(_group(item.nodeid), len(order)))
 
 
 @pytest.fixture(autouse=True)
