@@ -17,7 +17,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
-from socm.clusters import Cluster, JobResources, fit, load_cluster, run_limits
+from socm.clusters import Cluster, JobResources, load_cluster, run_limits
 from socm.config import LoadedCampaign
 from socm.core.jobs import RuleSpec
 from socm.core.models import Campaign, UncheckedWorkflow, Workflow
@@ -26,7 +26,7 @@ from socm.diagnostics import Collector, Diagnostic, DiagnosticError, KeyPath, Se
 from socm.executors import EXECUTORS
 from socm.formats.layout import CONDA_ENVIRONMENTS
 from socm.formats.manifest import ObservationsRead
-from socm.graph import Plan, Planned, check_plan, group_jobs, make_plan
+from socm.graph import Learning, Plan, Planned, check_plan, group_jobs, make_plan
 from socm.planning import check_deadline, forecast, model_of
 from socm.reads import real_path
 from socm.render import Written, render_workspace, write_workspace
@@ -100,7 +100,7 @@ def compile_campaign(
         rules = planned.in_file_order()
         rules += [(spec, ("campaign",)) for spec in verdict_rules([spec for spec, _ in rules])]
         specs = _bring_environments(group_jobs(rules), file.parent, problems)
-        plan = _fit_to_cluster(specs, cluster, problems)
+        plan = _fit_to_cluster(specs, cluster, Learning(file.parent, workspace), problems)
         found = check_plan(plan, lambda path: (file.parent / path).exists(), _places_in(workspace))
         problems.extend(_as_known(found, planned))
         problems.raise_if_errors()
@@ -265,17 +265,23 @@ def _read_environment(conda: str, base: Path) -> str:
         ) from None
 
 
-def _fit_to_cluster(specs: Sequence[tuple[RuleSpec, KeyPath]], cluster: Cluster, problems: Collector) -> Plan:
+def _fit_to_cluster(
+    specs: Sequence[tuple[RuleSpec, KeyPath]], cluster: Cluster, learning: Learning, problems: Collector
+) -> Plan:
     """Say what each rule gets on the cluster; inherited resources that don't fit are reported once."""
     counts = Counter(spec.name for spec, _ in specs for _ in spec.jobs)
+    asking: list[tuple[RuleSpec, KeyPath]] = []
     fitted: dict[str, JobResources] = {}
     for spec, key in specs:
         table = (*key, *spec.resources_key)
+        found = Collector()
         with problems.at(table):
             problems.extend(d.under((*table, "extra")) for d in _option_problems(spec))
-            fitted[spec.name] = fit(spec.resources, cluster, jobs=counts[spec.name])
+            asks, fitted[spec.name] = learning.fitted(spec, cluster, found, counts[spec.name])
+            asking.append((asks, key))
+        problems.extend(d.under(table) for d in found.diagnostics)
     problems.raise_if_errors()
-    return make_plan(specs, fitted, lambda rules: run_limits(rules, cluster))
+    return make_plan(asking, fitted, lambda rules: run_limits(rules, cluster))
 
 
 def _option_problems(spec: RuleSpec) -> Iterator[Diagnostic]:

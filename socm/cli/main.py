@@ -35,6 +35,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "socm.cli.diff:diff_command",
         "Show which jobs a compile would add or re-run, why, and at what cost.",
     ),
+    "resources": (
+        "socm.cli.resources:resources_command",
+        "Show for each workflow what its jobs ask for, what they used, and what they should ask for.",
+    ),
     "splits": (
         "socm.cli.splits:splits_command",
         "Show the splits of every null test, their balance, and correlated tests.",

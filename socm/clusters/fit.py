@@ -10,6 +10,8 @@ from socm.clusters.model import Cluster, Qos
 from socm.core.models import Resources
 from socm.diagnostics import Collector, Diagnostic, nearest_name
 
+MEASURED_RANK = '"$socm_python" -I -S "$socm_usage" rank'
+"""What stands between a launcher and the program, in the shell of a job: it notes what each rank uses."""
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 

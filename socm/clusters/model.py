@@ -34,12 +34,16 @@ class SchedulerRules:
     """Whether a job waits until the cores are free that it asks for."""
     least_mem_mb: int
     """Memory of the smallest job."""
+    around_mb: int
+    """Memory that counts as the job's beside what its program takes."""
+    around_minutes: int
+    """Run time that passes beside that of its program, rounded up."""
 
 
 SCHEDULERS: Mapping[str, SchedulerRules] = {
-    # The two Snakemakes that start a job's program on its node take 300 MB.
-    "slurm": SchedulerRules(reserves_cores=True, least_mem_mb=500),
-    "local": SchedulerRules(reserves_cores=False, least_mem_mb=1),
+    # The two Snakemakes that start a job's program on its node take 300 MB, and some 4 to 20 s.
+    "slurm": SchedulerRules(reserves_cores=True, least_mem_mb=500, around_mb=300, around_minutes=1),
+    "local": SchedulerRules(reserves_cores=False, least_mem_mb=1, around_mb=0, around_minutes=0),
 }
 
 

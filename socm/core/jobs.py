@@ -38,7 +38,8 @@ class JobSpec:
     is the null test that the job judges.
 
     `kind` says which jobs take time and memory alike, and `size` holds the amounts that both grow with;
-    `memory_mb` of the whole job and `runtime_minutes` are its own where they were learnt.
+    `memory_mb` of the whole job and `runtime_minutes` are its own where they were learnt; `rests_on` says
+    from what.
     """
 
     command: str
@@ -59,6 +60,7 @@ class JobSpec:
     size: Mapping[str, float] = field(default_factory=dict)
     memory_mb: int | None = None
     runtime_minutes: int | None = None
+    rests_on: str | None = None
     prepare: str = ""
     reader: str = ""
     judges: NullTestPlace | None = None

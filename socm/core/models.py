@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -36,6 +36,22 @@ RuntimeMinutes = Annotated[
     int,
     BeforeValidator(runtime_minutes),
     WithJsonSchema({"type": ["number", "string"], "examples": ["7h", "1h30m", "2d 3h", "1:30:00", 3600]}),
+]
+
+
+def learnt_amounts(value: Any) -> Any:
+    """Return the amounts that are learnt: true is all of them, one name is that one."""
+    if isinstance(value, bool):
+        return LEARNT if value else ()
+    return (value,) if isinstance(value, str) else value
+
+
+LEARNT = ("memory", "runtime")
+"""Amounts of a job's resources that can be learnt."""
+LearntAmounts = Annotated[
+    tuple[Literal["memory", "runtime"], ...],
+    BeforeValidator(learnt_amounts),
+    WithJsonSchema({"type": ["boolean", "string", "array"], "items": {"enum": list(LEARNT)}}),
 ]
 
 
@@ -75,6 +91,17 @@ class Resources(Section):
         60,
         description="Longest run time of a job; a bare number is seconds.",
         json_schema_extra={"default": "1h"},
+    )
+    learn: LearntAmounts = Field(
+        (),
+        description="What each job asks for as much of as jobs that ran let expect: memory, runtime, or true "
+        "for both. Until jobs of its kind have run, it asks for what the table says.",
+        examples=[True, "memory"],
+    )
+    learn_from: tuple[CampaignPath, ...] = Field(
+        (),
+        description="Folders of other compiled campaigns whose jobs count, besides those of this one.",
+        examples=[["../last-month"]],
     )
     nodes: int | None = Field(None, ge=1, description="Nodes to spread over; by default as few as fit.")
     gpus: int | None = Field(None, ge=0, description="GPUs of the whole job.")

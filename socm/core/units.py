@@ -44,6 +44,7 @@ LONGEST_TEXT = 100
 
 _MEMORY_HINT = 'write MB as a number, or "64G", "4.8 TB", "512MiB"'
 _DURATION_HINT = 'write seconds as a number, or "7h", "1h30m", "2d 3h", "1:30:00"'
+_LEARN_HINT = 'write learn = "{0}", and keep an amount to begin with'
 _NUMBER = r"\s*(\d+(?:\.\d*)?|\.\d+)\s*"
 _BARE_NUMBER = re.compile(_NUMBER, re.ASCII)
 _MEMORY = re.compile(_NUMBER + r"([A-Za-z]*)\s*", re.ASCII)
@@ -60,7 +61,8 @@ def memory_mb(value: str | float) -> int:
     if isinstance(value, str):
         match = _MEMORY.fullmatch(value[:LONGEST_TEXT])
         if not match or match[2].upper() not in MB_PER_UNIT:
-            raise invalid("bad-unit", f'"{value}" cannot be read as a memory size', _MEMORY_HINT)
+            hint = _LEARN_HINT.format("memory") if value.strip() == "learn" else _MEMORY_HINT
+            raise invalid("bad-unit", f'"{value}" cannot be read as a memory size', hint)
         amount_mb = float(match[1]) * MB_PER_UNIT[match[2].upper()]
     else:
         amount_mb = _number(value, "a memory is a number of MB or a text", _MEMORY_HINT)
@@ -74,6 +76,19 @@ def runtime_minutes(value: str | float) -> int:
     "2d 3h", "1:30:00" and "1-12:00:00" are what they say. Raises ValueError on anything else.
     """
     return math.ceil(round(duration_seconds(value) / 60, 6))
+
+
+def memory_text(amount_mb: float) -> str:
+    """Return an amount of memory as campaign files write it, such as 640M or 1.25G."""
+    return (
+        f"{amount_mb:.0f}M" if amount_mb < 1000 else f"{amount_mb / 1000:.3f}".rstrip("0").rstrip(".") + "G"
+    )
+
+
+def runtime_text(minutes: int) -> str:
+    """Return a run time as campaign files write it, such as 12m or 1h30m."""
+    hours, left = divmod(minutes, 60)
+    return "".join(f"{amount}{unit}" for amount, unit in ((hours, "h"), (left, "m")) if amount) or "0m"
 
 
 def duration_seconds(value: str | float) -> float:
@@ -113,7 +128,8 @@ def _parse_duration(text: str) -> float:
         part = _DURATION_PART.match(text, position)
         unit = part and _minutes_of_unit(part[2])
         if not part or not unit:
-            raise invalid("bad-unit", f'"{text}" cannot be read as a duration', _DURATION_HINT)
+            hint = _LEARN_HINT.format("runtime") if text.strip() == "learn" else _DURATION_HINT
+            raise invalid("bad-unit", f'"{text}" cannot be read as a duration', hint)
         total += float(part[1]) * unit * 60
         position = part.end()
     if position == 0:

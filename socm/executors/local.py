@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from socm.clusters import THREAD_VARIABLES, Cluster, Detected, JobResources
+from socm.clusters import MEASURED_RANK, THREAD_VARIABLES, Cluster, Detected, JobResources
 from socm.core.models import Campaign
 from socm.diagnostics import Diagnostic, Severity
 from socm.executors.base import FailedTry, Pace, QueuedJob
@@ -38,7 +38,7 @@ def launcher(job: JobResources) -> str:
     Snakemake counts all cores of the job here and would give each rank as many threads.
     """
     variables = (f"{name}={job.cpus_per_task}" for name in THREAD_VARIABLES)
-    return " ".join(("env", *variables, f"mpiexec -n {job.tasks}"))
+    return " ".join(("env", *variables, f"mpiexec -n {job.tasks}", MEASURED_RANK))
 
 
 class LocalExecutor:

@@ -47,19 +47,23 @@ class Rule:
 
     def facts(self, job: JobSpec) -> JobFacts:
         """Return what is known of one of the rule's jobs before it runs."""
-        asked = self.spec.resources
-        return JobFacts(
-            kind=job.kind or self.spec.workflow,
-            cluster=self.resources.cluster,
-            ranks=asked.ranks,
-            threads=asked.threads,
-            cores=self.resources.cores,
-            memory_mb=(asked.memory if job.memory_mb is None else job.memory_mb)
-            if self.resources.mem_mb
-            else 0,
-            runtime_minutes=asked.runtime if job.runtime_minutes is None else job.runtime_minutes,
-            size=dict(job.size),
-        )
+        return facts_of(self.spec, job, self.resources)
+
+
+def facts_of(spec: RuleSpec, job: JobSpec, fitted: JobResources) -> JobFacts:
+    """Return what is known of a job before it runs; `fitted` is what the jobs of its rule get."""
+    asked = spec.resources
+    memory_mb = asked.memory if job.memory_mb is None else job.memory_mb
+    return JobFacts(
+        kind=job.kind or spec.workflow,
+        cluster=fitted.cluster,
+        ranks=asked.ranks,
+        threads=asked.threads,
+        cores=fitted.cores,
+        memory_mb=memory_mb if fitted.mem_mb else 0,
+        runtime_minutes=asked.runtime if job.runtime_minutes is None else job.runtime_minutes,
+        size=dict(job.size),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,8 +34,8 @@ FEW = 0.5
 class Spread:
     """An amount that isn't known exactly: `centre` times one of `ratios`, each as likely.
 
-    `like` is the most that a job like it used, 0 where none has run. `beyond` is how many times outside what
-    ran the job is: 1 for one among them.
+    `like` is the most that a job like it used, also in a try that failed; 0 where none has run. `beyond` is
+    how many times outside what ran the job is: 1 for one among them.
     """
 
     centre: float
@@ -84,6 +84,8 @@ class Learnt:
     """What was learnt from records."""
 
     kinds: dict[str, list[JobUsage]]
+    failed: dict[str, list[JobUsage]] = field(default_factory=dict)
+    """Tries that failed: nothing is fitted to them, and what they used is a lower limit."""
     _models: dict[tuple[str, str, tuple[str, ...]], _Model | None] = field(default_factory=dict, repr=False)
 
     def predict(self, facts: JobFacts) -> Prediction:
@@ -125,7 +127,8 @@ class Learnt:
         if model is None:
             return None
         row = np.array(terms(facts, names))
-        like = max((amount(one) for one in records if _is_like(_facts(one), facts)), default=0.0)
+        tries = [*records, *self.failed.get(facts.kind, ())]
+        like = max((amount(one) for one in tries if _is_like(_facts(one), facts)), default=0.0)
         most = [max(_facts(one).size.get(name, 0.0) for one in records) for name in names]
         beyond = max(
             [facts.size.get(name, 0.0) / size for name, size in zip(names, most, strict=True) if size > 0]
@@ -135,14 +138,15 @@ class Learnt:
 
 
 def learn(records: Iterable[JobUsage]) -> Learnt:
-    """Return what is learnt from records of jobs that succeeded; others say only that it wasn't enough."""
+    """Return what is learnt from records of jobs that ran, the latest of each kind."""
     kinds: dict[str, list[JobUsage]] = {}
+    failed: dict[str, list[JobUsage]] = {}
     for record in sorted(records, key=lambda one: (-one.ended, one.rule, one.job)):
-        if record.exit_code == 0 and record.facts is not None:
-            members = kinds.setdefault(record.facts.kind, [])
+        if record.facts is not None:
+            members = (failed if record.exit_code else kinds).setdefault(record.facts.kind, [])
             if len(members) < MOST_RECORDS:
                 members.append(record)
-    return Learnt(kinds)
+    return Learnt(kinds, failed)
 
 
 @dataclass(frozen=True, slots=True)

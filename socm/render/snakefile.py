@@ -6,6 +6,7 @@ import ast
 import hashlib
 import json
 import keyword
+import math
 import posixpath
 import re
 import shlex
@@ -16,7 +17,7 @@ from typing import Any
 
 import jinja2
 
-from socm.clusters import RunLimits, shipped_folder
+from socm.clusters import MEASURED_RANK, RunLimits, shipped_folder
 from socm.core.jobs import JobSpec
 from socm.executors import EXECUTORS
 from socm.formats.job_table import format_job_table
@@ -302,19 +303,19 @@ def _output_pattern(rule: Rule, name: str) -> str:
 
 def _resources(rule: Rule, limits: RunLimits) -> tuple[str, ...]:
     fitted, asked = rule.resources, rule.spec.resources
-    growing = (
+    growing: tuple[tuple[str, int, float, int], ...] = (
         ("mem_mb", fitted.mem_mb, asked.memory_growth, fitted.mem_mb_limit),
         ("runtime", fitted.runtime_minutes, asked.runtime_growth, fitted.runtime_minutes_limit),
     )
-    named = [
-        named_value(
-            name,
-            Call("growing", (str(amount), f"by={growth}", f"up_to={limit}"))
-            if growth > 1 and limit > amount
-            else str(amount),
-        )
-        for name, amount, growth, limit in growing
-    ]
+    of_jobs = {name for job in rule.spec.jobs for name in _amounts(rule, job)}
+
+    def value(name: str, amount: int, growth: float, limit: int) -> str | Call:
+        bounds = (f"by={growth}", f"up_to={max(limit, amount)}")
+        if name in of_jobs:
+            return Call("growing_of", (python_literal(rule.name), python_literal(name), *bounds))
+        return Call("growing", (str(amount), *bounds)) if growth > 1 and limit > amount else str(amount)
+
+    named = [named_value(one[0], value(*one)) for one in growing]
     return (
         *named,
         *(
@@ -324,6 +325,14 @@ def _resources(rule: Rule, limits: RunLimits) -> tuple[str, ...]:
             for name, value in _resource_values(rule, limits).items()
         ),
     )
+
+
+def _amounts(rule: Rule, job: JobSpec) -> dict[str, int]:
+    """Return what a job asks for of its own, memory of each node; nothing where its rule's jobs are alike."""
+    if job.memory_mb is None or job.runtime_minutes is None:
+        return {}
+    part = rule.resources.mem_mb / rule.spec.resources.memory
+    return {"mem_mb": math.ceil(job.memory_mb * part), "runtime": job.runtime_minutes}
 
 
 def _resource_values(rule: Rule, limits: RunLimits) -> dict[str, int | str]:
@@ -340,7 +349,7 @@ def _resource_values(rule: Rule, limits: RunLimits) -> dict[str, int | str]:
         "nodes": fitted.nodes,
         "tasks": fitted.tasks,
         # Also where it is empty: the text of the command is the same for one rank and for many.
-        "mpi": fitted.launcher,
+        "mpi": f"{fitted.launcher} {MEASURED_RANK}" if fitted.launcher else "",
         **{name: of_steps[name] for step in rule.spec.steps for name in step.resources},
         **{
             name: value
@@ -396,6 +405,10 @@ def _row(rule: Rule, job: JobSpec) -> dict[str, Any]:
         row["asked_for"] = job.asked_for
     if job.min_coverage is not None:
         row["min_coverage"] = job.min_coverage
+    row |= _amounts(rule, job)
+    if job.rests_on is not None:
+        row["rests_on"] = job.rests_on
+    row["facts"] = rule.facts(job).model_dump(mode="json")
     return row
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from socm.formats.job_usage import USAGE_SUFFIX
 from socm.formats.layout import benchmark_file, stem_of_log
 from socm.jobs.made import NOTE_SUFFIX as FILES_SUFFIX
 from socm.jobs.made import Made, Seen, leftovers_of, read_made, unlink_unchanged, why_not_unlinked
@@ -282,6 +283,7 @@ def _reports(logs: Sequence[str]) -> Iterator[str]:
             log,
             benchmark_file(stem),
             f"{log.removesuffix('.log')}{NOTE_SUFFIX}",
+            f"{log.removesuffix('.log')}{USAGE_SUFFIX}",
             _note_of(log),
         )
 

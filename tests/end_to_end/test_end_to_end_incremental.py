@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from end_to_end_workspace import Workspace, jobs_in
 
+from socm.formats.job_usage import read_usage
+
 h5py = pytest.importorskip("h5py", reason="the mapmaking extra is not installed")
 
 pytestmark = [pytest.mark.mapmaker, pytest.mark.snakemake, pytest.mark.slow]
@@ -46,6 +48,22 @@ def test_a_recompile_of_the_same_writes_no_file(workspace):
     before = stamps(workspace.folder)
     assert "Nothing changed" in workspace.compile()
     assert stamps(workspace.folder) == before
+
+
+def test_jobs_ask_for_what_those_that_ran_used_and_none_runs_again(workspace):
+    used, broken = read_usage(workspace.folder)
+    tables = sorted((workspace.folder / "workflow/jobs").glob("*.json"))
+    assert broken == ()
+    assert len(used) == sum(len(json.loads(table.read_text())) for table in tables)
+    workspace.edit('resources = { memory = "1G", runtime = "10m" }',
+                   'resources = { memory = "1G", runtime = "10m", learn = true }')  # fmt: skip
+    workspace.compile()
+    assert workspace.would_run() == set()
+    maps = [one for one in used if one.rule in {"mission-tests", "wafer-tests"}]
+    for one in maps:
+        row = json.loads((workspace.folder / f"workflow/jobs/{one.rule}.json").read_text())[one.job]
+        assert 350 < one.memory_mb < row["mem_mb"] < 1.5 * one.memory_mb
+        assert row["rests_on"].startswith(f"{len(maps)} jobs on local, ")
 
 
 def test_a_comment_an_order_and_a_resource_run_nothing_again(workspace):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from learning_records import facts, record
 
 from socm.formats.job_usage import JobUsage
-from socm.learning import Learnt, learn
+from socm.learning import Learnt, learn, memory_to_ask_mb, runtime_to_ask_minutes
 
 SIZES = st.fixed_dictionaries(
     {"observations": st.integers(1, 500), "pixels": st.sampled_from([1e4, 1e6, 1e8])}
@@ -135,3 +135,25 @@ def test_run_times_of_another_cluster_are_not_taken_and_its_memory_is():
 def test_what_says_nothing_of_a_job_predicts_nothing(used):
     found = learn([used]).predict(facts(observations=10))
     assert (found.memory_mb, found.runtime_seconds, found.basis.records) == (None, None, 0)
+
+
+def test_a_failed_try_is_a_lower_limit_for_jobs_like_it():
+    """A job that ran out of memory used at least what it had; one of another size says nothing."""
+    ran = [record(facts(observations=10), 1000, 60, number=1)]
+    killed = record(facts(observations=10.5), 4000, 20, exit_code=137, number=2)
+    memory, _ = spreads(learn([*ran, killed]), observations=10)
+    assert memory.like == 4000
+    assert memory_to_ask_mb(memory) >= 1.05 * 4000
+    memory, _ = spreads(learn([*ran, killed]), observations=20)
+    assert memory.like == 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(records=RECORDS, number=st.integers(0, 24))
+def test_a_job_asks_for_no_less_than_one_like_it_used(records, number):
+    used = records[number % len(records)]
+    assert used.facts is not None
+    memory, runtime = spreads(learn(records), ranks=used.facts.ranks, **used.facts.size)
+    assert memory_to_ask_mb(memory) >= used.memory_mb
+    assert runtime_to_ask_minutes(runtime) * 60 >= used.elapsed_seconds
+    assert memory_to_ask_mb(memory) >= 1.2 * memory.quantile(0.5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from campaigns import RESULTS, Workspace, rule
@@ -11,6 +12,8 @@ from programs import run_program
 
 from socm.cli.main import cli
 from socm.core.jobs import JobSpec
+from socm.formats.document import read_document
+from socm.formats.job_usage import JobUsage
 
 pytestmark = [pytest.mark.slurm, pytest.mark.snakemake, pytest.mark.slow]
 
@@ -34,6 +37,11 @@ workflow = "ml-mapmaking"
 output_dir = "results/two"
 resources = { ranks = 2, memory = "2G", runtime = "10m" }
 
+[campaign.spread]
+workflow = "ml-mapmaking"
+output_dir = "results/spread"
+resources = { ranks = 2, nodes = 2, memory = "2G", runtime = "10m" }
+
 [campaign.one]
 workflow = "ml-mapmaking"
 output_dir = "results/one"
@@ -51,9 +59,14 @@ JOBS = [
     "rule_null_tests_mission_tests_wildcards_mission_split_2",
     "rule_null_tests_verdict",
     "rule_one",
+    "rule_spread",
     "rule_two",
 ]
 """What becomes a Slurm job: a map each, and all small work of a null test in one."""
+
+
+def used_by(folder: Path, rule: str) -> JobUsage:
+    return read_document(JobUsage, folder / f"logs/{rule}.usage.json")
 
 
 @pytest.mark.mapmaker
@@ -79,7 +92,18 @@ def test_maps_and_a_verdict_on_the_cluster_and_two_ranks_make_the_map_of_one(
         assert all(f"m  {rank}  " in log for rank in (0, 1)), log  # each line begins with its rank
         maps = [fits.getdata(path, memmap=False) for path in (one, two)]
         np.testing.assert_allclose(maps[1], maps[0], atol=1e-9 * maps[0].std())
+        used = used_by(folder, "two")
+        assert (used.ranks, used.source, len(used.nodes)) == (2, "ranks", 1)
+        of_one = used_by(folder, "one")
+        assert (of_one.ranks, of_one.source) == (0, "shell")
+        # Each rank holds the libraries; the mapmaker shares the observations.
+        assert 1.5 * of_one.memory_mb < used.memory_mb < 2.1 * of_one.memory_mb
+        assert used.facts is not None
+        assert used.facts.size["observations"] == 6
         two.unlink()
+    spread = used_by(folder, "spread")
+    assert (spread.ranks, len(spread.nodes)) == (2, 2)
+    assert 0.45 * spread.memory_mb < spread.node_memory_mb < 0.55 * spread.memory_mb
     queue = workspace.slurm.queue("--states=all", "--format=%i|%Z|%k")  # ended ones too, for ten minutes
     rows = [line.split("|") for line in queue]
     ours = {comment: number for number, place, comment in rows if place == str(folder.resolve())}
@@ -87,6 +111,15 @@ def test_maps_and_a_verdict_on_the_cluster_and_two_ranks_make_the_map_of_one(
     step = f"{ours['rule_two']}.0"
     tasks = workspace.slurm.run("sacct", "-n", "-P", f"--jobs={step}", "--format=JobID,NTasks").stdout
     assert tasks.strip() == f"{step}|2"
+    # Slurm looks every other second and sees less of what a rank took; it counts Snakemake in no step of srun.
+    step = f"{ours['rule_spread']}.0"
+    rows = workspace.slurm.run(
+        "sacct", "-n", "-P", f"--jobs={step}", "--format=MaxRSS,TotalCPU,NNodes"
+    ).stdout
+    most, _, nodes = rows.strip().split("|")
+    seen_mb = float(most.removesuffix("K")) * 1024 / 1e6
+    assert nodes == "2"
+    assert 0.5 * spread.node_memory_mb < seen_mb < 1.2 * spread.node_memory_mb
     assert json.loads((folder / "verdict.json").read_text())["status"] == "incomplete"  # 6 observations
 
 

@@ -19,6 +19,22 @@ end_job() {
   local code=$?
   [ -z "${socm_tmp_dir:-}" ] || rm -rf -- "$socm_tmp_dir" || :
   [ -z "${socm_files:-}" ] || (cd -- "$socm_folder" && note_files "E$code") || :
+  # A shell that is killed has no code of its own to end with: bash has to end it.
+  [ "$code" = 0 ] && [ -z "${socm_ended:-}" ] || note_usage "$code" || :
+}
+
+# Ends a job with the code of its last command: `end_of_job CODE`.
+end_of_job() {
+  socm_ended=1
+  exit "$1"
+}
+
+# Notes what a job used, beside its log: `note_usage CODE`. Only this process knows what its descendants took,
+# so the program that writes it down takes its place. An interpreter that doesn't start here notes nothing.
+note_usage() {
+  [ -n "${socm_usage:-}" ] && [ -n "${socm_rules:-}" ] && cd -- "$socm_folder" && "$socm_python" -I -S -c '' 2>&- || return 0
+  shopt -s execfail
+  exec "$socm_python" -I -S "$socm_usage" end "$1" "$socm_rules" "${socm_files%.made}.log"
 }
 
 # What runs containers here.
@@ -74,6 +90,9 @@ note_environment() {
     done
     printf '}\n'
   } > "${2%.log}.environment.json"
+  socm_rules=$1
+  export SOCM_RANKS=$PWD/${2%.log}.ranks SOCM_SHELL=${HOSTNAME:-}:$$
+  rm -rf -- "$SOCM_RANKS"
   begin_job "$own" "$2" "${@:3}"
 }
 

@@ -22,7 +22,7 @@ rule ml_mapmaking:
         runtime=growing(1334, by=1.5, up_to=1440),
         nodes=1,
         tasks=4,
-        mpi="srun --nodes=1 --ntasks=4 --cpus-per-task=8",
+        mpi='srun --nodes=1 --ntasks=4 --cpus-per-task=8 "$socm_python" -I -S "$socm_usage" rank',
         tmp_dir='""',
         qos="short",
     params:

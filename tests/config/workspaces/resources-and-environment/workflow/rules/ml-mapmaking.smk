@@ -27,7 +27,7 @@ rule ml_mapmaking:
         runtime=growing(3060, by=2.0, up_to=4320),
         nodes=6,
         tasks=70,
-        mpi="srun --nodes=6 --ntasks=70 --cpus-per-task=8",
+        mpi='srun --nodes=6 --ntasks=70 --cpus-per-task=8 "$socm_python" -I -S "$socm_usage" rank',
         tmp_dir='""',
         qos="medium",
         slurm_partition="cpu",

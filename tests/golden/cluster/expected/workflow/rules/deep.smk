@@ -22,7 +22,7 @@ rule deep:
         runtime=growing(420, by=1.5, up_to=1440),
         nodes=5,
         tasks=70,
-        mpi="srun --nodes=5 --ntasks=70 --cpus-per-task=8",
+        mpi='srun --nodes=5 --ntasks=70 --cpus-per-task=8 "$socm_python" -I -S "$socm_usage" rank',
         tmp_dir='""',
         qos="short",
         slurm_account="simonsobs",

@@ -24,7 +24,7 @@ rule mission_tests:
         runtime=growing(150, by=1.5, up_to=300),
         nodes=1,
         tasks=4,
-        mpi="srun --nodes=1 --ntasks=4 --cpus-per-task=8",
+        mpi='srun --nodes=1 --ntasks=4 --cpus-per-task=8 "$socm_python" -I -S "$socm_usage" rank',
         tmp_dir='""',
         qos="vshort",
     params:

@@ -23,7 +23,7 @@ rule maps_in_container:
         runtime=60,
         nodes=1,
         tasks=2,
-        mpi="mpiexec -n 2",
+        mpi='mpiexec -n 2 "$socm_python" -I -S "$socm_usage" rank',
         tmp_dir='""',
     params:
         command=of_job("maps-in-container", "command"),

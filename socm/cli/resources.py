@@ -1,0 +1,77 @@
+"""`socm resources`: what jobs asked for, used and should ask for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from socm.cli.options import plugins_option
+from socm.cli.printing import console, report
+from socm.diagnostics import DiagnosticError
+from socm.diagnostics.terminal import echo, echo_json
+
+if TYPE_CHECKING:
+    from socm.workspace.resource_use import RuleUse
+
+TABLE_COLUMNS = 140
+
+
+@click.command(name="resources")
+@click.argument("file", type=click.Path(path_type=Path), metavar="CAMPAIGN")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Workspace that the jobs ran in; by default the folder of the campaign file.",
+)
+@click.option("--jobs", "every_job", is_flag=True, help="Show every job, and what it asks for rests on.")
+@click.option("--write", is_flag=True, help="Write what is suggested into the campaign file.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="Output format.")
+@plugins_option
+def resources_command(
+    file: Path, output: Path | None, every_job: bool, write: bool, form: str, no_plugins: bool
+) -> None:
+    """Show for each workflow what its jobs ask for, what they used, and what they should ask for.
+
+    Memory is that of a whole job. What is suggested is 1.3 times the most memory and 1.5 times the longest
+    run time that a job used or, if it has still to run, is expected to use; under Slurm, what Snakemake takes
+    beside it is added. Core hours are wasted where cores, or memory that other cores would need, did nothing.
+    """
+    from socm.cli.resources_view import resources_json, resources_view
+    from socm.compile import compile_campaign
+    from socm.formats.job_usage import read_usage
+    from socm.workspace.resource_use import resource_use
+
+    try:
+        compiled = compile_campaign(file, output, plugins=not no_plugins)
+        records, broken = read_usage(compiled.workspace)
+        uses = resource_use(compiled.plan, compiled.cluster, records)
+        if form == "json":
+            echo_json(resources_json(uses))
+        else:
+            console(TABLE_COLUMNS).print(resources_view(uses, every_job=every_job))
+        sys.stdout.flush()
+        for path in broken:
+            echo(f"{path} can't be read, and isn't counted.", err=True)
+        if write:
+            _write(file, uses)
+    except DiagnosticError as error:
+        report(error.diagnostics, as_json=form == "json")
+        raise click.exceptions.Exit(2) from None
+
+
+def _write(file: Path, uses: Iterable[RuleUse]) -> None:
+    from socm.config.editing import write_values
+    from socm.workspace.resource_use import suggestions
+
+    values = suggestions(uses)
+    if not values:
+        echo(f"No job has left a record yet; {file} is as it was.", err=True)
+        return
+    write_values(file, values)
+    for path, value in values.items():
+        echo(f"{file}: {'.'.join(map(str, path))} = {value}", err=True)

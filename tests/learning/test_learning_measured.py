@@ -1,0 +1,52 @@
+"""What real maps of the real mapmaker would ask for, learnt from others of them.
+
+measured_maps.json holds the records that benchmarks/validate_resources.py made in one run of it. The model is
+tested on them; that jobs leave such records is tested where jobs run.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+TRIALS = 40
+
+
+@pytest.fixture(scope="module")
+def validation(checkout: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(
+        "validate_resources", checkout / "benchmarks/validate_resources.py"
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_records_are_of_maps_of_four_to_48_observations_of_two_sizes_on_one_and_two_ranks(
+    validation: ModuleType,
+):
+    facts = [one.facts for one in validation.recorded()]
+    assert {one.size["observations"] for one in facts} == set(map(float, validation.OBSERVATIONS))
+    assert {one.ranks for one in facts} == set(validation.RANKS)
+    assert len({one.size["pixels"] for one in facts}) == len(validation.AREAS)
+
+
+def test_learnt_from_half_of_them_the_others_fit_in_little_more_memory_than_they_use(validation: ModuleType):
+    records = validation.recorded()
+    fits, ratio = validation.figures(records, len(records) // 2, TRIALS)["memory"]
+    assert fits >= 0.95
+    assert ratio <= 1.5
+
+
+def test_five_jobs_are_better_to_learn_from_than_the_default(validation: ModuleType):
+    """Run times, taken on a machine that was shared at a load of 10 to 20, are as uneven as it was."""
+    found = validation.figures(validation.recorded(), validation.FEW, TRIALS)
+    for name in ("memory", "run time"):
+        fits, ratio = found[name]
+        assert fits >= 0.85, name
+        assert ratio < 0.5 * found[f"default {name}"][1], name
