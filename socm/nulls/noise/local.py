@@ -148,7 +148,10 @@ def measure_local_noise(
     high_deg = max(small_deg, min(wide_deg, _even_height_deg(weighted.grid.cosine, weighted.grid.steps[0])))
     small = _Measurement(sky, weighted, families, (small_deg, small_deg), sharp=False)
     wide = _Measurement(sky, weighted, families, (high_deg, wide_deg), sharp=True)
-    levels = [_level_between(sky.multipoles, np.einsum("bxx->bx", power)) for power in powers]
+    levels = [
+        _level_between(sky.multipoles, _level(np.einsum("bxx->bx", power), sky.multipoles, sky.counts))
+        for power in powers
+    ]
     for measurement in (small, wide):
         measurement.measure([weighted.fields, *whites], levels)
     size, components = len(families), weighted.fields.shape[1]
@@ -505,7 +508,7 @@ def _contrast_errors(contrast: Array, inverse_area: float, sky: Sky) -> Array:
 
 
 def _smooth_evenly(sums: _Sums, multipoles: Array, counts: Array) -> Array:
-    levels = [_level(power, multipoles) for power in (sums.left, sums.right)]
+    levels = [_level(power, multipoles, counts) for power in (sums.left, sums.right)]
     relative = [
         np.sqrt(level * smooth(power / level, multipoles, counts, slope=False))
         for power, level in zip((sums.left, sums.right), levels, strict=True)
@@ -526,19 +529,16 @@ def _smooth_evenly(sums: _Sums, multipoles: Array, counts: Array) -> Array:
     return matrix.reshape(contrast.shape)
 
 
-def _level(power: Array, multipoles: Array) -> Array:
-    """Return powers (bins, C) as a parabola through five bins has them, ln power against ln l."""
-    reach = 5
-    if len(power) < reach:
-        return power
-    at, logs = np.log(multipoles), np.log(np.maximum(power, 1e-300))
-    level = np.empty_like(power)
-    for place, here in enumerate(at):
-        first = int(np.clip(place - reach // 2, 0, len(at) - reach))
-        part = slice(first, first + reach)
-        design = np.vander(at[part] - here, 3)
-        level[place] = np.exp(np.linalg.lstsq(design, logs[part], rcond=None)[0][-1])
-    return level
+def _level(power: Array, multipoles: Array, counts: Array) -> Array:
+    """Return powers (bins, C) as a cubic through all bins has them, ln power against ln l.
+
+    A level that followed each bin's own power would hide how the few modes of a bin happen to be loud.
+    """
+    at, logs = np.log(multipoles / multipoles.mean()), np.log(np.maximum(power, 1e-300))
+    design = np.vander(at, min(4, 1 + len(at) // 4))
+    root = np.sqrt(counts)[:, None]
+    fitted: Array = np.exp(design @ np.linalg.lstsq(design * root, logs * root, rcond=None)[0])
+    return fitted
 
 
 def smooth(values: Array, multipoles: Array, counts: Array, *, slope: bool = True) -> Array:
