@@ -82,3 +82,10 @@ def test_snakemakes_folder_is_named_in_the_layout_and_read_in_one_module(checkou
     readers = {path for path, text in sources.items() if reading.search(text)}
     # What is about to remove files looks whether these are links.
     assert readers == {"workspace/snakemake.py", "running/clean_checks.py"}
+
+
+def test_paths_of_a_workspace_are_spelled_in_the_layout(checkout):
+    spelled = re.compile(r"""["'](workflow|logs|benchmarks)/|/ ["'](workflow|logs|benchmarks)["']""")
+    sources = (checkout / "socm").rglob("*.py")
+    found = {path.name for path in sources if spelled.search(path.read_text(encoding="utf-8"))}
+    assert found == set()

@@ -13,6 +13,7 @@ import click
 from socm.cli.options import note_unchecked, plugins_option, refuse_unchecked
 from socm.cli.printing import report
 from socm.diagnostics import DiagnosticError
+from socm.diagnostics.amounts import size_text
 from socm.diagnostics.terminal import echo, echo_json
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ def _as_text(found: Sequence[Gone], leftovers: Sequence[Proof]) -> str:
         return "Nothing to clean: every result here belongs to a job of the campaign.\n"
     lines: list[str] = []
     for gone in found:
-        lines.append(f"{gone.title}: no longer in the campaign, {_size(gone.size_bytes)}")
+        lines.append(f"{gone.title}: no longer in the campaign, {size_text(gone.size_bytes)}")
         lines += _some([proof.path for proof in gone.proofs])
         if gone.not_mine:
             lines.append("  not mine, stays:")
@@ -190,11 +191,3 @@ def _as_json(found: Sequence[Gone], leftovers: Sequence[Proof]) -> str:
         for gone in found
     ]
     return json.dumps({"gone": jobs, "temporary": [proof.path for proof in leftovers]}, indent=1) + "\n"
-
-
-def _size(size_bytes: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if size_bytes < 1000:
-            return f"{size_bytes:.0f} {unit}"
-        size_bytes /= 1000
-    return f"{size_bytes:.1f} TB"

@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from socm.diagnostics.amounts import size_text
 from socm.workspace.diff import CHANGES, FIRST, Change, ChangeKind, Difference, Gone, Why
 
 MIN_COLUMNS = 40
@@ -134,10 +135,10 @@ def _gone_lines(gone: Sequence[Gone], every_job: bool) -> Iterator[tuple[int, st
     for one in gone:
         title = f"{one.rule} {one.job}".strip()
         files = f"{len(one.files)} file{'s' if len(one.files) != 1 else ''}"
-        yield 2, f"{title}: {files}, {_size(one.size_bytes)}" if one.files else f"{title}: no files"
+        yield 2, f"{title}: {files}, {size_text(one.size_bytes)}" if one.files else f"{title}: no files"
         shown = one.files if every_job else one.files[:FIRST]
         for path, size in shown:
-            yield 6, f"{path}  {_size(size)}"
+            yield 6, f"{path}  {size_text(size)}"
         if len(shown) < len(one.files):
             yield 6, f"… and {len(one.files) - len(shown)} more; --all names them"
 
@@ -150,7 +151,7 @@ def _summary(difference: Difference) -> str:
     text = f"{_jobs(len(difference.changes))} would run: {', '.join(parts)}{_cost(difference.changes)}."
     text += f" {difference.unchanged} stay as they are."
     if difference.gone:
-        size = _size(sum(one.size_bytes for one in difference.gone))
+        size = size_text(sum(one.size_bytes for one in difference.gone))
         text += f" {len(difference.gone)} gone, {size} stay behind."
     return text
 
@@ -161,15 +162,6 @@ def _jobs(count: int) -> str:
 
 def _hours(hours: float) -> str:
     return f"{hours:,.0f}" if hours >= 100 else f"{hours:.3g}"
-
-
-def _size(size_bytes: int) -> str:
-    size = float(size_bytes)
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:,.3g} TB"
 
 
 def difference_json(difference: Difference) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from socm.clusters.model import Cluster
+from socm.config.toml_text import toml_key, toml_value
 
 
 @dataclass(frozen=True)
@@ -75,8 +74,7 @@ def cluster_toml(detected: Detected) -> str:
 
 
 def _table(name: str, values: Mapping[str, object]) -> str:
-    key = name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name)
-    return f"{key} = {{ {', '.join(_lines(values))} }}".replace("{  }", "{}")
+    return f"{toml_key(name)} = {toml_value({key: one for key, one in values.items() if one is not None})}"
 
 
 def _memory_text(mem_mb: int | None) -> str | None:
@@ -84,7 +82,7 @@ def _memory_text(mem_mb: int | None) -> str | None:
 
 
 def _lines(values: Mapping[str, object]) -> list[str]:
-    return [f"{name} = {json.dumps(value)}" for name, value in values.items() if value is not None]
+    return [f"{name} = {toml_value(value)}" for name, value in values.items() if value is not None]
 
 
 def _minutes_text(minutes: int | None) -> str | None:

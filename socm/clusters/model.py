@@ -118,7 +118,6 @@ class Cluster(Section):
     constraint: SlurmName | None = Field(None, description="Node features of every job that names none.")
     account: AccountName | None = Field(None, description="Account of every job that names none.")
     launcher: str = Field(description="Command in front of an MPI program.")
-    modules: tuple[str, ...] = Field((), description="Modules that every job loads first.")
     qos: tuple[Qos, ...] = Field((), description="QoS of the cluster.")
     partitions: tuple[Partition, ...] = Field(
         (), description="Other partitions than that of jobs that name none."

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import tomli
 
@@ -167,11 +166,3 @@ def _syntax_hint(message: str, row: str) -> str | None:
     if "end of a table declaration" in message:
         return "a table's header ends with ]"
     return None
-
-
-def table_of(document: Document, *keys: str) -> dict[str, Any]:
-    """Return a table of the document, empty if there is none of that name."""
-    value: Any = document.data
-    for key in keys:
-        value = value.get(key, {}) if isinstance(value, dict) else {}
-    return value if isinstance(value, dict) else {}

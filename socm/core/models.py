@@ -55,11 +55,6 @@ LearntAmounts = Annotated[
 ]
 
 
-def key_with_hyphens(name: str) -> str:
-    """Return the spelling of a field in messages and documentation where hyphens are usual."""
-    return name.replace("_", "-")
-
-
 class Section(BaseModel):
     """A table of the campaign file. Unknown keys are errors; nothing changes after it was read."""
 

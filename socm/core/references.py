@@ -51,11 +51,6 @@ def rename_references(text: str, rename: Callable[[Reference], Reference]) -> st
     )
 
 
-def escape_references(text: str) -> str:
-    """Return text that means `text` itself, whatever looks like a reference in it."""
-    return _REFERENCE.sub(lambda match: "$" + match[0], text)
-
-
 def substitute(text: str, resolve: Resolve) -> str | tuple[str, ...]:
     """Return a text with its references replaced by their values.
 

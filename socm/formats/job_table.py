@@ -9,13 +9,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from socm.diagnostics import Diagnostic, DiagnosticError
-from socm.formats.document import read_file
 
 NOUN = "table of jobs"
 REMEDY = "Compile the campaign again: socm compile CAMPAIGN."
@@ -57,15 +55,6 @@ def parse_job_table(content: bytes, path: str | os.PathLike[str]) -> Mapping[str
         reason = f"{where}: {first['msg']}" if where else first["msg"]
     message = f"The {NOUN} {os.fspath(path)} is damaged: {reason}"
     raise DiagnosticError(Diagnostic("damaged-file", message, hint=REMEDY))
-
-
-def read_job_row(table: Path, job: str) -> JobRow:
-    """Return one job's row; raises DiagnosticError: unreadable-file, damaged-file."""
-    rows = parse_job_table(read_file(table, NOUN, REMEDY), table)
-    if job not in rows:
-        message = f"The {NOUN} {table} has no job `{job}`"
-        raise DiagnosticError(Diagnostic("damaged-file", message, hint=REMEDY))
-    return rows[job]
 
 
 def format_job_table(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> str:

@@ -123,7 +123,10 @@ def read_scan(path: Path) -> Scan:
 
 
 def group_scans(scans: Sequence[Scan]) -> dict[str, list[Scan]]:
-    """Return the scans of each observation by its id: those of one telescope, tube and session."""
+    """Return the scans of each observation by its id: those of one telescope, tube and session.
+
+    Raises ValueError where two scans hold the same detectors, or begin at the same second.
+    """
     sessions: dict[tuple[str, str, str], list[Scan]] = {}
     for scan in scans:
         members = sessions.setdefault((scan.telescope, scan.tube, scan.session), [])

@@ -122,6 +122,7 @@ def judge_arrays(
     """Return the judgement of a null test: groups name how many of the maps, in order, belong to each.
 
     All groups have as many maps; a single group is judged by its contrasts (a power of two of maps).
+    Raises ValueError where they haven't.
     """
     counts = set(groups.values())
     if len(counts) != 1 or sum(groups.values()) != len(maps.maps):

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import jinja2
-
-from socm.clusters import Cluster, shipped_folder
+from socm.clusters import Cluster
 from socm.core.models import Campaign
 from socm.executors import EXECUTORS
 from socm.graph import Plan
-from socm.render.layout import yaml_literal
+from socm.render.snakefile import templates
 
 
 def render_profiles(campaign: Campaign, cluster: Cluster, plan: Plan) -> dict[str, str]:
     """Return the profiles, path to text, with the limits of the cluster's QoS in them."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(shipped_folder("profiles")),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 -- YAML, not HTML
-    )
-    environment.filters["yaml"] = yaml_literal
+    profiles = templates("profiles")
     return {
-        f"{executor.name}/config.yaml": environment.get_template(f"{executor.name}/config.yaml.j2").render(
+        f"{executor.name}/config.yaml": profiles.get_template(f"{executor.name}/config.yaml.j2").render(
             campaign=campaign,
             cluster=cluster,
             limits=plan.limits,

@@ -31,7 +31,7 @@ from socm.formats.layout import (
 )
 from socm.graph import Rule
 from socm.render.environments import command_text, image_file, setup_text
-from socm.render.layout import Call, broken_value, named_value, printable_text, python_literal
+from socm.render.layout import Call, broken_value, named_value, printable_text, python_literal, yaml_literal
 
 MIN_SNAKEMAKE = "9.20"
 
@@ -40,19 +40,20 @@ _SNAKEMAKES_OWN = frozenset((*keyword.kwlist, *dir(list), *dir(dict), "size", "s
 
 
 @cache
-def templates() -> jinja2.Environment:
-    """Return the environment of the shipped templates; an undefined name is an error."""
+def templates(folder: str = "templates") -> jinja2.Environment:
+    """Return the environment of a shipped folder of templates; an undefined name is an error."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(shipped_folder("templates")),
+        loader=jinja2.FileSystemLoader(shipped_folder(folder)),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 -- Snakefiles, not HTML
+        autoescape=False,  # noqa: S701 -- Snakefiles and YAML, not HTML
     )
     environment.filters["py"] = python_literal
     environment.filters["shell"] = shlex.quote
     environment.filters["printable"] = printable_text
+    environment.filters["yaml"] = yaml_literal
     return environment
 
 

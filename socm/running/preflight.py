@@ -10,6 +10,7 @@ from pathlib import Path
 
 from socm.core.models import Environment
 from socm.diagnostics import Diagnostic, Severity
+from socm.diagnostics.amounts import size_text
 from socm.executors import executor_of
 from socm.graph import Plan, Rule
 
@@ -79,11 +80,14 @@ def _check_disks(plan: Plan, workspace: Path) -> Iterator[Diagnostic]:
         if free < amount:
             yield Diagnostic(
                 "no-space",
-                f"{folder} has {_size(free)} free, and what is left to make takes about {_size(amount)}",
+                f"{folder} has {size_text(free)} free, "
+                f"and what is left to make takes about {size_text(amount)}",
                 hint="the estimate is the mean of the jobs that are done",
             )
         elif free < LEAST_FREE_BYTES:
-            yield Diagnostic("no-space", f"{folder} has only {_size(free)} free", severity=Severity.WARNING)
+            yield Diagnostic(
+                "no-space", f"{folder} has only {size_text(free)} free", severity=Severity.WARNING
+            )
 
 
 def _bytes(path: Path) -> int:
@@ -95,14 +99,6 @@ def _nearest_folder(path: Path) -> Path:
     while not folder.exists():
         folder = folder.parent
     return folder
-
-
-def _size(amount: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if amount < 1000:
-            return f"{amount:.3g} {unit}"
-        amount /= 1000
-    return f"{amount:.3g} TB"
 
 
 def _check_environments(plan: Plan, workspace: Path) -> Iterator[Diagnostic]:

@@ -129,6 +129,7 @@ def extended(spans: tuple[Span, ...], settings: SimulationSettings) -> tuple[Spa
 
     New observations continue after the last day at the cadence of the last span; with `days` given
     and not later than the last day, they are spread over all of it.
+    Raises DiagnosticError where the settings ask for less than there is.
     """
     if not spans:
         cadence = defaults.DEFAULT_DAYS_PER_OBSERVATION

@@ -143,7 +143,7 @@ def observe(
     """Return observation `index`, at the first passage of its kind that no earlier one overlaps.
 
     Scans and aims are `scale` times as wide as the smallest set's; `mission_unix_s` is when the mission
-    begins and ends.
+    begins and ends. Raises DiagnosticError where no passage is left before its end.
     """
     random = np.random.default_rng([seed, SCHEDULE_STREAM, index])
     block = np.random.default_rng([seed, SCHEDULE_STREAM + 1, index // 4])

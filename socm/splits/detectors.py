@@ -61,7 +61,10 @@ def _absent(option: str, name: str, there: Sequence[str], key: tuple[str, ...] |
 
 
 def decide_wafers(selection: Selection) -> Decision:
-    """Groups are wafers, tube by tube where there are several tubes, or the user's lists of wafers."""
+    """Groups are wafers, tube by tube where there are several tubes, or the user's lists of wafers.
+
+    Raises DiagnosticError where there are fewer than two groups, or a list names wafers that aren't there.
+    """
     options = selection.options
     lists = selection.text("wafer_slots_list")
     masks = wafer_masks(lists)

@@ -210,7 +210,10 @@ _BETWEEN = "\x1f"
 
 
 def decide_categories(selection: Selection) -> Decision:
-    """A group for each distinct value of a column, or combination of several columns' values."""
+    """A group for each distinct value of a column, or combination of several columns' values.
+
+    Raises DiagnosticError where there are too many of them, or a single one.
+    """
     names = selection.options.categories or ()
     texts = [selection.text(name) for name in names]
     missing = np.zeros(len(selection), dtype=bool)

@@ -22,7 +22,10 @@ def word(value: Any) -> Any:
 
 
 def named_paths(value: Any, name: str) -> Any:
-    """Return paths by name; a single one is called `name`, those of a list ``name_1``, ``name_2``."""
+    """Return paths by name; a single one is called `name`, those of a list ``name_1``, ``name_2``.
+
+    Raises `wrong-type` for a list of anything else.
+    """
     if isinstance(value, str):
         return {name: value}
     if isinstance(value, list | tuple):

@@ -20,6 +20,7 @@ from socm.core.null_tests import EXCLUSIVE_OPTIONS, SplitOptions
 from socm.core.steps import JUDGE
 from socm.diagnostics import Diagnostic, DiagnosticError, Severity, nearest_name
 from socm.formats.document import format_document
+from socm.formats.layout import null_specification, split_file
 from socm.formats.manifest import NullTestPlace
 from socm.formats.null_products import PTES, SPECTRA, SUMMARY
 from socm.formats.null_spec import NullSpecification, SplitGroup
@@ -148,7 +149,10 @@ class NullTest(Mapmaker, SplitOptions):
         yield from super().doubts(selection)
 
     def rules_of_maps(self, selection: Selection, terms: Terms) -> tuple[RuleSpec, ...]:
-        """Return the rules that map each split and the rule that judges their differences."""
+        """Return the rules that map each split and the rule that judges their differences.
+
+        Raises TypeError for a selection that isn't split.
+        """
         from socm.splits.balance import split_balance
 
         splits = selection.splits
@@ -159,9 +163,7 @@ class NullTest(Mapmaker, SplitOptions):
             MapRequest(
                 name=posixpath.join(self.variant_folder, split.name),
                 folder=posixpath.join(base, split.name),
-                query_file=posixpath.join(
-                    "workflow/splits", self.name, self.variant_folder, f"{split.name}.txt"
-                ),
+                query_file=split_file(self.name, self.variant_folder, split.name),
                 observations=tuple(selection.lines(split)),
                 asked=selection.asked(split),
                 wafers=tuple(split.wafers),
@@ -183,7 +185,7 @@ class NullTest(Mapmaker, SplitOptions):
         base: str,
         terms: Terms,
     ) -> RuleSpec:
-        spec_file = posixpath.join("workflow/nulls", self.name, self.variant_folder, f"{self.test}.json")
+        spec_file = null_specification(self.name, self.variant_folder, self.test)
         folder = posixpath.join(base, self.test)
         groups: dict[str, list[SplitMap]] = {}
         means = {one.name: _means(one) for one in balance}

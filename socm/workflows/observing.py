@@ -15,6 +15,7 @@ from socm.core.fields import CampaignPath, NameList, names_in
 from socm.core.jobs import RuleSpec
 from socm.core.models import Workflow
 from socm.diagnostics import Diagnostic
+from socm.formats.layout import split_table
 
 if TYPE_CHECKING:
     from socm.observations import ObservationTable
@@ -96,7 +97,7 @@ class Observing(Workflow):
     @property
     def manifest_path(self) -> str:
         """Where the table stands that says where each observation of a null test went."""
-        return posixpath.join("workflow/splits", self.name, self.variant_folder, "manifest.tsv")
+        return split_table(self.name, self.variant_folder)
 
     def columns(self) -> frozenset[str]:
         """Return the columns of the observations that the plan of the workflow reads."""

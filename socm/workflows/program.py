@@ -48,7 +48,10 @@ def rules_of(workflow: Workflow) -> tuple[RuleSpec, ...]:
 
 
 def program_rule(workflow: Workflow) -> RuleSpec:
-    """Return the one rule of a workflow that runs a program: a job for each entry of `get_jobs`."""
+    """Return the one rule of a workflow that runs a program: a job for each entry of `get_jobs`.
+
+    Raises DiagnosticError: no-jobs, and what the workflow's own code raises.
+    """
     with calling(workflow, "get_jobs"):
         jobs = dict(workflow.get_jobs())
     if not jobs:

@@ -19,6 +19,7 @@ from socm.core.jobs import JobSpec, RuleSpec
 from socm.core.models import Environment, Resources, Workflow
 from socm.core.steps import CHECK_SCHEDULE, FINISH, MAKE_CONTEXT, OWN_TMP_DIR, RUN, RUN_RANK_GROUPS, Shell
 from socm.diagnostics import Collector, Diagnostic
+from socm.formats.layout import simulation_settings
 from socm.workflows.program import temporary_of
 from socm.workflows.schedules import DateTime, Schedule, check_dates, read_schedule, scans_digest
 from socm.workflows.toast_options import OPTIONS_WITH_KEYS, TOAST_SO_SIM_OPTIONS
@@ -257,7 +258,7 @@ class SATSims(Workflow):
         made_by = "\n".join([*(job.command for job in simulations), self._schedule_text()])
         digest = hashlib.sha256(made_by.encode()).hexdigest()
         text = json.dumps({"tods": tods, "simulations": digest}, indent=1) + "\n"
-        path = posixpath.join("workflow/simulations", self.name, f"{name or 'all'}.json")
+        path = simulation_settings(self.name, name)
         return (
             path,
             text,

@@ -33,7 +33,7 @@ LOCATION = {
 
 
 def date_time(value: Any) -> Any:
-    """Return a TOML date or a text as a time of UTC."""
+    """Return a TOML date or a text as a time of UTC; raises `wrong-type` or `wrong-value`."""
     if isinstance(value, datetime.datetime):
         zone = datetime.UTC if value.tzinfo is None else value.tzinfo
         return value.replace(tzinfo=zone).astimezone(datetime.UTC)
@@ -52,7 +52,7 @@ DateTime = Annotated[datetime.datetime, BeforeValidator(date_time)]
 
 
 def check_patch(patch: str) -> str:
-    """Return a patch as toast_ground_schedule reads it, if it has a name, a weight and numbers."""
+    """Return a patch as toast_ground_schedule reads it, if it is one; raises `wrong-value`."""
     parts = [part.strip() for part in patch.split(",")]
     if len(parts) < 4 or not parts[0]:
         hint = (

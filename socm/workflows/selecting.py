@@ -33,7 +33,10 @@ class Reader:
                 self.columns.setdefault(_source(workflow), set()).update(workflow.columns())
 
     def select(self, workflow: Observing, terms: Terms) -> Selection:
-        """Return the workflow's observations, split if it is a null test."""
+        """Return the workflow's observations, split if it is a null test.
+
+        Raises DiagnosticError with every problem of its files, query, detectors or splits.
+        """
         problems = Collector()
         problems.extend(workflow.file_problems(terms))
         problems.raise_if_errors()

@@ -108,7 +108,10 @@ def list_comparisons(test: NullSpecification) -> tuple[Comparison, ...]:
 
 
 def combine(coefficients: Array, read: Callable[[int], Array]) -> Array:
-    """Return sum_k c_k m_k (ny, nx); `read(k)` gives map k, and is asked only for maps that count."""
+    """Return sum_k c_k m_k (ny, nx); `read(k)` gives map k, and is asked only for maps that count.
+
+    Raises ValueError where no coefficient differs from zero.
+    """
     total: Array | None = None
     for index in np.flatnonzero(coefficients):
         part = coefficients[index] * read(int(index))

@@ -58,7 +58,7 @@ def judge_family(members: Sequence[FamilyMember], rate: float) -> FamilyResult:
     Each simulation of every comparison, taken together, is a clean campaign; the data are ranked among them
     (Westfall & Young 1993), first in each of three numbers, then in the smallest of the three ranks, so
     that `rate` of clean campaigns fail, however the PTEs depend on one another. Members are cut to the fewest
-    simulations any of them has.
+    simulations any of them has. Raises ValueError where there are none.
     """
     if not members:
         raise ValueError("no comparison to judge")

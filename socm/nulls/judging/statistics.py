@@ -161,10 +161,3 @@ def kolmogorov_distance(ptes: Array) -> Array:
     below = (ordered - steps / size).max(axis=-1)
     distance: Array = np.maximum(above, below)
     return distance
-
-
-def kolmogorov_probability(ptes: Array) -> float:
-    """Return the probability of so large a distance for independent uniform PTEs (tests,)."""
-    from scipy import stats
-
-    return float(stats.kstest(ptes, "uniform").pvalue)

@@ -258,7 +258,10 @@ def _check_numbers(path: Path, numbers: Numbers, geometry: HealpixGeometry) -> N
 
 
 def read_column(path: Path, geometry: HealpixGeometry, number: int) -> Array:
-    """Return a plane of a HEALPix map (npix,) in its own order, NaN where it has no value."""
+    """Return a plane of a HEALPix map (npix,) in its own order, NaN where it has no value.
+
+    Raises DiagnosticError (unreadable-map) where it has other than the expected pixels.
+    """
     import healpy
 
     plane = np.array(healpy.read_map(path, field=number, dtype=np.float64, nest=None))

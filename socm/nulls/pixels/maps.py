@@ -184,7 +184,10 @@ class Header:
         return str(self.path)
 
     def read(self, number: int) -> Array:
-        """Return a plane, counted over all axes before the pixels'; NaN where a HEALPix map has no value."""
+        """Return a plane, counted over all axes before the pixels'; NaN where a HEALPix map has no value.
+
+        Raises DiagnosticError (unreadable-map).
+        """
         from astropy.io import fits
 
         from socm.nulls.pixels.healpix import HealpixGeometry, read_column

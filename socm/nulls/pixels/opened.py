@@ -90,7 +90,10 @@ class OpenTest:
 
     @cached_property
     def declination_deg(self) -> Array:
-        """Declination of each row of the window, or of each pixel of HEALPix."""
+        """Declination of each row of the window, or of each pixel of HEALPix.
+
+        Raises TypeError where a map has neither.
+        """
         if isinstance(self.geometry, Geometry):
             return self.geometry.declination_deg[self.window[0]]
         if self.healpix is None:

@@ -22,7 +22,7 @@ def common_support(inverse_variances: Iterable[Array]) -> tuple[Mask, Array]:
     """Return where every map has weight, and the sum of all variances there.
 
     inverse_variances: w_k (ny, nx), unit^-2, one after the other. Returns the support (ny, nx) and
-    V = sum_k 1/w_k (unit^2, zero outside the support).
+    V = sum_k 1/w_k (unit^2, zero outside the support). Raises ValueError where there are no maps.
     """
     support: Mask | None = None
     variance: Array | None = None

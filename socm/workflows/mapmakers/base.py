@@ -13,6 +13,7 @@ from pydantic import Field
 from socm.core.fields import CampaignPath
 from socm.core.jobs import JobSpec, RuleSpec, count_observations
 from socm.core.steps import MAP, Shell
+from socm.formats import layout
 from socm.workflows.judgement import read_map_size
 from socm.workflows.observing import Observing, Selection, Terms
 from socm.workflows.program import temporary_of
@@ -176,7 +177,7 @@ class Mapmaker(Observing):
         request = MapRequest(
             name=job_name,
             folder=posixpath.join(self.output_dir, job_name) if job_name else self.output_dir,
-            query_file=posixpath.join("workflow/queries", self.name, f"{job_name or 'all'}.txt"),
+            query_file=layout.query_file(self.name, job_name),
             observations=tuple(selection.lines()),
             asked=selection.asked(),
         )

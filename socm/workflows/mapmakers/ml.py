@@ -15,6 +15,7 @@ from socm.core.fields import CampaignPath, CommaText, NameList, OptionValue, Pro
 from socm.core.invalid import invalid
 from socm.core.references import references_in
 from socm.diagnostics import Diagnostic, KeyPath, Severity
+from socm.formats.layout import EMPTY_PREPROCESS_CONFIG
 from socm.workflows.mapmakers.base import Mapmaker, MapProducts, MapRequest
 from socm.workflows.mapmakers.make_ml_map import (
     FILES,
@@ -30,8 +31,6 @@ from socm.workflows.requirements import MPI, PythonNeed
 from socm.workflows.words import option_words
 
 _NUMBERS = re.compile(r"\s*0*[1-9]\d*\s*(,\s*0*[1-9]\d*\s*)*")
-
-EMPTY_PREPROCESS_CONFIG = "workflow/configs/preprocess.yaml"
 
 
 class MLMapmaking(Mapmaker):
