@@ -18,7 +18,7 @@ from socm.nulls.sky.healpix import HealpixSky
 
 NSIDE, HIGHEST, SIDES_DEG = 128, 340, (24.0, 32.0)
 EDGES = tuple(float(edge) for edge in range(60, 301, 30))
-ANALYSIS: dict[str, Any] = {"bin_edges": EDGES, "simulations": 60, "apodization_deg": 2.0}
+ANALYSIS: dict[str, Any] = {"bin_edges": EDGES, "simulations": 600, "apodization_deg": 2.0}
 CHANCE = 0.6
 """Deviations that the pixels' own noise makes between the two, in sigma of a spectrum: both see the same modes
 through windows whose edges differ by half a pixel, of 27′ in a mask of 24° × 32° apodised over 2°."""
