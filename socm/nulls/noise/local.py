@@ -12,11 +12,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement, pairwise
-from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from socm.nulls.noise.cells import (
+    DIRECTIONS,
+    Sums,
+    Tensor,
+    blur,
+    fit_chance,
+    mean_power,
+    share_of_bin,
+    sum_bins,
+    sum_cells,
+)
+from socm.nulls.noise.contrasts import (
+    Contrasts,
+    combine_contrasts,
+    contrast_errors,
+    level_between,
+    smooth,
+    smooth_level,
+)
 from socm.nulls.noise.tiles import Level, Tiling
 from socm.nulls.pixels.weights import Array
 from socm.nulls.sky.protocols import Sky
@@ -33,32 +50,15 @@ by more lie in other bins."""
 WHITE_DRAWS = 2
 """Draws of white noise that show how much of a cell's contrast is chance."""
 
-SMOOTHING = 0.35
-"""Width in ln l over which contrasts are smoothed: single bins hold too few modes to know them."""
-
 PLAIN_CELL, SHARP_CELL = 2, 1
 """Independent modes of a cell of a small tile and of a wide one: more would blur narrow ridges, and fewer say
 no more, as powers hold more chance then."""
 
-SHARPENING = 0.3
-"""Of what a blur by both neighbours takes away, the part that a cell's own width has taken before; measured
-for ridges narrower than the mask resolves."""
-
 LEAST_SHARP = 0.3
 """Part of a bin's power that must be left of it where it is sharpened."""
 
-CONTRAST_VARIANCE = 4.0
-"""Relative variance of the contrast that a bin shows, times its effective modes: measured."""
-
-DIRECTIONS = 12
-"""Sectors of directions, for which is counted how far apart modes of a bin lie."""
-
 LEAST_DEPTH = 1e-4
 """Tiles with less weight than this part of the heaviest are left out."""
-
-MOST_CHANCE, LEAST_CONTRAST = 0.8, 0.8
-
-Tensor = NDArray[np.complex128]
 
 
 @dataclass(frozen=True)
@@ -110,22 +110,6 @@ class WeightedFields:
         )
 
 
-class _Sums(NamedTuple):
-    """Sums over cells of each bin: products (bins, C, C, C, C), [X, Y, X', Y'], and powers (bins, C)."""
-
-    products: Tensor
-    left: Array
-    right: Array
-
-
-class _Contrasts(NamedTuple):
-    """What contrasts follow from: sums of all tiles; of their mean power; of that, blurred in direction."""
-
-    tiles: _Sums
-    mean: _Sums
-    blurred: _Sums
-
-
 def measure_local_noise(
     weighted: WeightedFields,
     families: Sequence[Sequence[int]],
@@ -149,7 +133,7 @@ def measure_local_noise(
     small = _Measurement(sky, weighted, families, (small_deg, small_deg), sharp=False)
     wide = _Measurement(sky, weighted, families, (high_deg, wide_deg), sharp=True)
     levels = [
-        _level_between(sky.multipoles, _level(np.einsum("bxx->bx", power), sky.multipoles, sky.counts))
+        level_between(sky.multipoles, smooth_level(np.einsum("bxx->bx", power), sky.multipoles, sky.counts))
         for power in powers
     ]
     for measurement in (small, wide):
@@ -158,12 +142,12 @@ def measure_local_noise(
     contrast = np.empty((size, size, len(sky.counts), *(components,) * 4))
     for one, other in combinations_with_replacement(range(size), 2):
         local, fine = small.contrasts(one, other), wide.contrasts(one, other)
-        tensor = _combine(local, fine, sky.multipoles, sky.counts)
+        tensor = combine_contrasts(local, fine, sky.multipoles, sky.counts)
         contrast[one, other] = tensor
         contrast[other, one] = tensor.transpose(0, 2, 1, 4, 3)
     inverse_area = small.inverse_area()
     errors = [
-        _contrast_errors(contrast[one, one], np.einsum("xx->x", inverse_area[one, one]).mean(), sky)
+        contrast_errors(contrast[one, one], np.einsum("xx->x", inverse_area[one, one]).mean(), sky)
         / np.sqrt(len(members) - 1)
         for one, members in enumerate(families)
     ]
@@ -225,7 +209,7 @@ class _Measurement:
         )
         held = self._counts.sum(axis=0)[:, None]
         starts = self._tiling.starts
-        left = _sum_bins(held * sharp, starts) / np.maximum(_sum_bins(held * plain, starts), 1e-300)
+        left = sum_bins(held * sharp, starts) / np.maximum(sum_bins(held * plain, starts), 1e-300)
         return depth if left.min() > LEAST_SHARP else None
 
     def overlap(self, one: int, other: int) -> Array:
@@ -268,35 +252,35 @@ class _Measurement:
         found /= found.sum(axis=1, keepdims=True)
         return smooth(found, sky.multipoles, sky.counts, slope=False)
 
-    def contrasts(self, one: int, other: int) -> _Contrasts:
+    def contrasts(self, one: int, other: int) -> Contrasts:
         """Return the sums of two families, without what chance adds to products of a family with itself."""
         starts = self._tiling.starts
         overlap = self.overlap(one, other)
         modes = np.einsum("txx->t", overlap)[:, None] * self._counts
         held = modes.sum(axis=0) / modes.sum() * self._counts.sum()
         powers = [self._powers[number][0] for number in (one, other)]
-        means = [_mean_power(part, modes) for part in powers]
+        means = [mean_power(part, modes) for part in powers]
         blurred = [blur(mean, held, starts) for mean in means]
         chances: list[Array | None] = [None, None, None]
         if one == other:
             white = self._powers[one][1:]
-            even = [_mean_power(draw, modes) for draw in white]
-            share = np.stack([_share(count, starts) for count in self._counts])
+            even = [mean_power(draw, modes) for draw in white]
+            share = np.stack([share_of_bin(count, starts) for count in self._counts])
             inside = np.einsum("txx->t", overlap)[:, None] * share
             typical = self._counts.mean(axis=0)
-            once = _share(held, starts)[None]
+            once = share_of_bin(held, starts)[None]
             chances = [
-                _fit_chance(typical, starts, white, inside),
-                _fit_chance(held, starts, [draw[None] for draw in even], once),
-                _fit_chance(held, starts, [blur(draw, held, starts)[None] for draw in even], once),
+                fit_chance(typical, starts, white, inside),
+                fit_chance(held, starts, [draw[None] for draw in even], once),
+                fit_chance(held, starts, [blur(draw, held, starts)[None] for draw in even], once),
             ]
-        return _Contrasts(
+        return Contrasts(
             self._sum_tiles(powers[0], powers[1], one, other, chances[0]),
-            _sum_cells(means[0], means[1], held, starts, chances[1]),
-            _sum_cells(blurred[0], blurred[1], held, starts, chances[2]),
+            sum_cells(means[0], means[1], held, starts, chances[1]),
+            sum_cells(blurred[0], blurred[1], held, starts, chances[2]),
         )
 
-    def _sum_tiles(self, first: Tensor, second: Tensor, one: int, other: int, chance: Array | None) -> _Sums:
+    def _sum_tiles(self, first: Tensor, second: Tensor, one: int, other: int, chance: Array | None) -> Sums:
         overlap, starts = self.overlap(one, other), self._tiling.starts
         components = overlap.shape[-1]
         total = np.zeros((self._tiling.bins, *(components,) * 4), np.complex128)
@@ -310,14 +294,14 @@ class _Measurement:
             # [X, Y, X', Y'] goes with the overlaps of X with Y and of X' with Y'.
             scale = np.einsum("ab,cd->abcd", root, root)
             parts = first[number], second[number]
-            sums = _sum_cells(*parts, self._counts[number], starts, chance)
+            sums = sum_cells(*parts, self._counts[number], starts, chance)
             total += scale * sums.products
             for family, part in enumerate((sums.left, sums.right)):
                 powers[family] += means[family][number] * part
         spread = np.sqrt(overlap[known].sum(axis=0))
         total /= np.einsum("ab,cd->abcd", spread, spread)
         left, right = (power / mean[known].sum(axis=0) for power, mean in zip(powers, means, strict=True))
-        return _Sums(total, left, right)
+        return Sums(total, left, right)
 
 
 def contrasts_of(count: int) -> Array:
@@ -336,27 +320,6 @@ def _even_height_deg(cosine: Array, step: float) -> float:
     return float(np.degrees(abs(step))) * MOST_STRETCH / max(steepest, 1e-6)
 
 
-def _level_between(multipoles: Array, power: Array) -> Level:
-    """Return the power (bins, C) at any multipole: that of maps of T, of Q and U, or of all three.
-
-    Beyond the bins its slope goes on below, but never down, and its value above.
-    """
-    at, logs = np.log(multipoles), np.log(np.maximum(power, 1e-300))
-    if logs.shape[1] > 1:
-        logs[:, -2:] = logs[:, -2:].mean(axis=1, keepdims=True)
-    slope = np.minimum((logs[1] - logs[0]) / (at[1] - at[0]), 0) if len(at) > 1 else np.zeros(logs.shape[1])
-
-    def level(wanted: Array) -> Single:
-        place = np.log(np.maximum(wanted, 1.0))
-        below = np.minimum(place - at[0], 0)
-        planes = np.empty((logs.shape[1], *wanted.shape), np.float32)
-        for plane, column, rise in zip(planes, logs.T, slope, strict=True):
-            plane[...] = np.exp(np.interp(place, at, column) + rise * below)
-        return planes
-
-    return level
-
-
 def _mix(mixing: Array, fields: Single) -> Single:
     mixed: Single = np.tensordot(mixing.astype(np.float32), fields, axes=1)
     return mixed
@@ -373,187 +336,3 @@ def _pair_factors(weighted: WeightedFields, families: Sequence[Sequence[int]]) -
             apart = np.not_equal.outer(list(one), list(other))
             factors[block] /= factors[block][apart].mean()
     return factors
-
-
-def _share(count: Array, starts: NDArray[np.intp]) -> Array:
-    """Return the part that each cell (cells,) has of the modes of its bin."""
-    total = np.add.reduceat(count, starts[:-1])
-    share: Array = count / np.repeat(np.maximum(total, 1e-300), np.diff(starts))
-    return share
-
-
-def _sum_bins(values: NDArray[np.number], starts: NDArray[np.intp]) -> Array:
-    summed: Array = np.add.reduceat(values, starts[:-1], axis=0)
-    return summed
-
-
-def _sum_cells(
-    left: Tensor, right: Tensor, held: Array, starts: NDArray[np.intp], chance: Array | None
-) -> _Sums:
-    """Return means over the cells of each bin of p_XX' q*_YY' and of p_XX and q_XX; held: modes of each cell.
-
-    chance: of each cell, where p and q are the same measured powers. For Gaussian modes <p_XX' p*_YY'> is
-    then P_XX' P*_YY' + chance P_XY P*_X'Y' (Wick), and what is returned is the first term.
-    """
-    components = left.shape[-1]
-    size = components**2
-    weight = _share(held, starts)
-    one, other = left.reshape(-1, size), right.reshape(-1, size).conj()
-
-    def total(weights: Array) -> Tensor:
-        shared = weights[:, None] * other
-        found = np.stack([one[start:stop].T @ shared[start:stop] for start, stop in pairwise(starts)])
-        tensor: Tensor = found.reshape(-1, *(components,) * 4).transpose(0, 1, 3, 2, 4)
-        return tensor
-
-    powers = [_sum_bins(weight[:, None] * np.einsum("cxx->cx", part).real, starts) for part in (left, right)]
-    if chance is None:
-        return _Sums(total(weight), *powers)
-    real, swapped = total(weight / (1 - chance**2)), total(weight * chance / (1 - chance**2))
-    return _Sums(real - swapped.transpose(0, 1, 3, 2, 4), *powers)
-
-
-def _mean_power(power: Tensor, modes: Array) -> Tensor:
-    held = np.maximum(modes.sum(axis=0), 1e-300)
-    mean: Tensor = np.einsum("tc,tcxy->cxy", modes, power) / held[:, None, None]
-    return mean
-
-
-def _fit_chance(held: Array, starts: NDArray[np.intp], white: Sequence[Tensor], weight: Array) -> Array:
-    """Return the part of a product of powers that is chance, for each cell: n0 / (n + n0), n its modes.
-
-    n0 is that for which white noise (tiles, cells, C, C), freed of chance, has a contrast of 1; one for each
-    direction, as a mask's sides differ. held: modes of each cell (cells,); weight: of each cell of each tile
-    (tiles, cells).
-    """
-    squares, wanted = np.zeros(len(held)), np.zeros(len(held))
-    for draw in white:
-        for x in range(draw.shape[-1]):
-            power = draw[..., x, x].real
-            known = weight * (power != 0)
-            level = np.sum(known * power) / known.sum()
-            squares += np.sum(known * (power / level) ** 2, axis=0)
-            wanted += known.sum(axis=0)
-    sectors = np.diff(starts)
-    number = np.arange(len(held)) - np.repeat(starts[:-1], sectors)
-    direction = np.round(number * DIRECTIONS / np.repeat(sectors, sectors)).astype(np.intp) % DIRECTIONS
-    low, high = np.full(DIRECTIONS, 1e-3), np.full(DIRECTIONS, 1e6)
-    for _ in range(50):
-        middle = np.sqrt(low * high)
-        left = squares / (1 + np.minimum(middle[direction] / (held + middle[direction]), MOST_CHANCE))
-        excess = np.bincount(direction, left - wanted, DIRECTIONS) > 0
-        low, high = np.where(excess, middle, low), np.where(excess, high, middle)
-    chance: Array = np.minimum(low[direction] / (held + low[direction]), MOST_CHANCE)
-    return chance
-
-
-def blur(power: Tensor, held: Array, starts: NDArray[np.intp]) -> Tensor:
-    """Return powers of cells (cells, C, C) averaged with those of both neighbours in direction, 1 : 2 : 1."""
-    blurred = np.empty_like(power)
-    for start, stop in pairwise(starts):
-        modes = held[start:stop, None, None]
-        sums = power[start:stop] * modes
-        around = np.roll(sums, 1, axis=0) + 2 * sums + np.roll(sums, -1, axis=0)
-        modes = np.roll(modes, 1, axis=0) + 2 * modes + np.roll(modes, -1, axis=0)
-        blurred[start:stop] = around / np.maximum(modes, 1e-300)
-    return blurred
-
-
-def _combine(local: _Contrasts, fine: _Contrasts, multipoles: Array, counts: Array) -> Array:
-    """Return the contrast that tiles have, as sharp as wide tiles show their mean to be."""
-    tensor, mean, sharp, blurred = (
-        _smooth_contrast(sums, multipoles, counts)
-        for sums in (local.tiles, local.mean, fine.mean, fine.blurred)
-    )
-    size = tensor.shape[1] ** 2
-    index = np.arange(size)
-    matrix, *others = (part.reshape(-1, size, size) for part in (tensor, mean, sharp, blurred))
-    means, sharps, blurs = (part[:, index, index] for part in others)
-    sharper = sharps / means * (sharps / blurs) ** SHARPENING
-    result: Array = matrix * np.sqrt(sharper[:, :, None] * sharper[:, None, :])
-    return result.reshape(tensor.shape)
-
-
-def _smooth_contrast(sums: _Sums, multipoles: Array, counts: Array) -> Array:
-    """Return contrasts (bins, C, C, C, C), each from the sums of its surroundings.
-
-    A ratio of sums over the few modes of one bin would be too small: power and its square vary together.
-    """
-    first = _smooth_evenly(sums, multipoles, counts)
-    return _smooth_evenly(sums, multipoles, _contrast_weights(first, counts))
-
-
-def _contrast_weights(contrast: Array, counts: Array) -> Array:
-    """Return weights of bins (bins,) that go with the inverse variance of their contrasts.
-
-    A contrast c leaves n / c of n modes, and its relative variance goes with the inverse of that.
-    """
-    weights: Array = counts / _own_contrast(contrast) ** 3
-    return weights
-
-
-def _own_contrast(contrast: Array) -> Array:
-    """Return the mean contrast of auto-spectra, (bins,)."""
-    mean: Array = np.einsum("bxxxx->b", contrast) / contrast.shape[1]
-    return mean
-
-
-def _contrast_errors(contrast: Array, inverse_area: float, sky: Sky) -> Array:
-    """Return `LocalNoise.errors` of one difference of maps (bins, bins)."""
-    modes = sky.counts / sky.area / inverse_area / _own_contrast(contrast)
-    weights = _contrast_weights(contrast, sky.counts)
-    smoothed = smooth(np.eye(len(modes)), sky.multipoles, weights)
-    errors: Array = smoothed * np.sqrt(CONTRAST_VARIANCE / modes)
-    return errors
-
-
-def _smooth_evenly(sums: _Sums, multipoles: Array, counts: Array) -> Array:
-    levels = [_level(power, multipoles, counts) for power in (sums.left, sums.right)]
-    relative = [
-        np.sqrt(level * smooth(power / level, multipoles, counts, slope=False))
-        for power, level in zip((sums.left, sums.right), levels, strict=True)
-    ]
-    raw = [np.sqrt(level) for level in levels]
-    products = sums.products.real / np.einsum("bx,by,bv,bw->bxyvw", raw[0], raw[1], raw[0], raw[1])
-    ratio = [part / root for part, root in zip(relative, raw, strict=True)]
-    contrast = smooth(products, multipoles, counts)
-    contrast /= np.einsum("bx,by,bv,bw->bxyvw", ratio[0], ratio[1], ratio[0], ratio[1])
-    size = contrast.shape[1] ** 2
-    matrix = contrast.reshape(-1, size, size)
-    index = np.arange(size)
-    own = np.maximum(matrix[:, index, index], LEAST_CONTRAST)
-    # A covariance can't exceed what the two variances allow.
-    limit = np.sqrt(own[:, :, None] * own[:, None, :])
-    matrix = np.clip(matrix, -limit, limit)
-    matrix[:, index, index] = own
-    return matrix.reshape(contrast.shape)
-
-
-def _level(power: Array, multipoles: Array, counts: Array) -> Array:
-    """Return powers (bins, C) as a cubic through all bins has them, ln power against ln l.
-
-    A level that followed each bin's own power would hide how the few modes of a bin happen to be loud.
-    """
-    at, logs = np.log(multipoles / multipoles.mean()), np.log(np.maximum(power, 1e-300))
-    design = np.vander(at, min(4, 1 + len(at) // 4))
-    root = np.sqrt(counts)[:, None]
-    fitted: Array = np.exp(design @ np.linalg.lstsq(design * root, logs * root, rcond=None)[0])
-    return fitted
-
-
-def smooth(values: Array, multipoles: Array, counts: Array, *, slope: bool = True) -> Array:
-    """Return values (bins, …) smoothed over ln l: at each bin a line, or the mean, of its surroundings."""
-    at = np.log(multipoles)
-    flat = values.reshape(len(values), -1)
-    result = np.empty_like(flat)
-    for place, here in enumerate(at):
-        nearest = np.sort(np.abs(at - here))[min(2, len(at) - 1)]
-        weight = counts * np.exp(-0.5 * ((at - here) / max(SMOOTHING, 1.5 * nearest)) ** 2)
-        weight = weight / weight.sum()
-        result[place] = weight @ flat
-        centre = weight @ multipoles
-        spread = weight @ (multipoles - centre) ** 2
-        if slope and spread > 0:
-            rise = (weight * (multipoles - centre)) @ flat / spread
-            result[place] += rise * (multipoles[place] - centre)
-    return result.reshape(values.shape)

@@ -1,0 +1,154 @@
+"""Contrasts of bins, smoothed over multipoles: how much the scatter of spectra exceeds that of even noise."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from socm.nulls.noise.cells import Sums
+from socm.nulls.noise.tiles import Level
+from socm.nulls.pixels.weights import Array
+from socm.nulls.sky.protocols import Sky
+from socm.nulls.sky.resampling import Single
+
+SMOOTHING = 0.35
+"""Width in ln l over which contrasts are smoothed: single bins hold too few modes to know them."""
+
+SHARPENING = 0.3
+"""Of what a blur by both neighbours takes away, the part that a cell's own width has taken before; measured
+for ridges narrower than the mask resolves."""
+
+CONTRAST_VARIANCE = 4.0
+"""Relative variance of the contrast that a bin shows, times its effective modes: measured."""
+
+LEAST_CONTRAST = 0.8
+
+
+class Contrasts(NamedTuple):
+    """What contrasts follow from: sums of all tiles; of their mean power; of that, blurred in direction."""
+
+    tiles: Sums
+    mean: Sums
+    blurred: Sums
+
+
+def combine_contrasts(local: Contrasts, fine: Contrasts, multipoles: Array, counts: Array) -> Array:
+    """Return the contrast that tiles have, as sharp as wide tiles show their mean to be."""
+    tensor, mean, sharp, blurred = (
+        _smooth_contrast(sums, multipoles, counts)
+        for sums in (local.tiles, local.mean, fine.mean, fine.blurred)
+    )
+    size = tensor.shape[1] ** 2
+    index = np.arange(size)
+    matrix, *others = (part.reshape(-1, size, size) for part in (tensor, mean, sharp, blurred))
+    means, sharps, blurs = (part[:, index, index] for part in others)
+    sharper = sharps / means * (sharps / blurs) ** SHARPENING
+    result: Array = matrix * np.sqrt(sharper[:, :, None] * sharper[:, None, :])
+    return result.reshape(tensor.shape)
+
+
+def _smooth_contrast(sums: Sums, multipoles: Array, counts: Array) -> Array:
+    """Return contrasts (bins, C, C, C, C), each from the sums of its surroundings.
+
+    A ratio of sums over the few modes of one bin would be too small: power and its square vary together.
+    """
+    first = _smooth_evenly(sums, multipoles, counts)
+    return _smooth_evenly(sums, multipoles, _contrast_weights(first, counts))
+
+
+def _contrast_weights(contrast: Array, counts: Array) -> Array:
+    """Return weights of bins (bins,) that go with the inverse variance of their contrasts.
+
+    A contrast c leaves n / c of n modes, and its relative variance goes with the inverse of that.
+    """
+    weights: Array = counts / _own_contrast(contrast) ** 3
+    return weights
+
+
+def _own_contrast(contrast: Array) -> Array:
+    """Return the mean contrast of auto-spectra, (bins,)."""
+    mean: Array = np.einsum("bxxxx->b", contrast) / contrast.shape[1]
+    return mean
+
+
+def contrast_errors(contrast: Array, inverse_area: float, sky: Sky) -> Array:
+    """Return `LocalNoise.errors` of one difference of maps (bins, bins)."""
+    modes = sky.counts / sky.area / inverse_area / _own_contrast(contrast)
+    weights = _contrast_weights(contrast, sky.counts)
+    smoothed = smooth(np.eye(len(modes)), sky.multipoles, weights)
+    errors: Array = smoothed * np.sqrt(CONTRAST_VARIANCE / modes)
+    return errors
+
+
+def _smooth_evenly(sums: Sums, multipoles: Array, counts: Array) -> Array:
+    levels = [smooth_level(power, multipoles, counts) for power in (sums.left, sums.right)]
+    relative = [
+        np.sqrt(level * smooth(power / level, multipoles, counts, slope=False))
+        for power, level in zip((sums.left, sums.right), levels, strict=True)
+    ]
+    raw = [np.sqrt(level) for level in levels]
+    products = sums.products.real / np.einsum("bx,by,bv,bw->bxyvw", raw[0], raw[1], raw[0], raw[1])
+    ratio = [part / root for part, root in zip(relative, raw, strict=True)]
+    contrast = smooth(products, multipoles, counts)
+    contrast /= np.einsum("bx,by,bv,bw->bxyvw", ratio[0], ratio[1], ratio[0], ratio[1])
+    size = contrast.shape[1] ** 2
+    matrix = contrast.reshape(-1, size, size)
+    index = np.arange(size)
+    own = np.maximum(matrix[:, index, index], LEAST_CONTRAST)
+    # A covariance can't exceed what the two variances allow.
+    limit = np.sqrt(own[:, :, None] * own[:, None, :])
+    matrix = np.clip(matrix, -limit, limit)
+    matrix[:, index, index] = own
+    return matrix.reshape(contrast.shape)
+
+
+def smooth_level(power: Array, multipoles: Array, counts: Array) -> Array:
+    """Return powers (bins, C) as a cubic through all bins has them, ln power against ln l.
+
+    A level that followed each bin's own power would hide how the few modes of a bin happen to be loud.
+    """
+    at, logs = np.log(multipoles / multipoles.mean()), np.log(np.maximum(power, 1e-300))
+    design = np.vander(at, min(4, 1 + len(at) // 4))
+    root = np.sqrt(counts)[:, None]
+    fitted: Array = np.exp(design @ np.linalg.lstsq(design * root, logs * root, rcond=None)[0])
+    return fitted
+
+
+def level_between(multipoles: Array, power: Array) -> Level:
+    """Return the power (bins, C) at any multipole: that of maps of T, of Q and U, or of all three.
+
+    Beyond the bins its slope goes on below, but never down, and its value above.
+    """
+    at, logs = np.log(multipoles), np.log(np.maximum(power, 1e-300))
+    if logs.shape[1] > 1:
+        logs[:, -2:] = logs[:, -2:].mean(axis=1, keepdims=True)
+    slope = np.minimum((logs[1] - logs[0]) / (at[1] - at[0]), 0) if len(at) > 1 else np.zeros(logs.shape[1])
+
+    def level(wanted: Array) -> Single:
+        place = np.log(np.maximum(wanted, 1.0))
+        below = np.minimum(place - at[0], 0)
+        planes = np.empty((logs.shape[1], *wanted.shape), np.float32)
+        for plane, column, rise in zip(planes, logs.T, slope, strict=True):
+            plane[...] = np.exp(np.interp(place, at, column) + rise * below)
+        return planes
+
+    return level
+
+
+def smooth(values: Array, multipoles: Array, counts: Array, *, slope: bool = True) -> Array:
+    """Return values (bins, …) smoothed over ln l: at each bin a line, or the mean, of its surroundings."""
+    at = np.log(multipoles)
+    flat = values.reshape(len(values), -1)
+    result = np.empty_like(flat)
+    for place, here in enumerate(at):
+        nearest = np.sort(np.abs(at - here))[min(2, len(at) - 1)]
+        weight = counts * np.exp(-0.5 * ((at - here) / max(SMOOTHING, 1.5 * nearest)) ** 2)
+        weight = weight / weight.sum()
+        result[place] = weight @ flat
+        centre = weight @ multipoles
+        spread = weight @ (multipoles - centre) ** 2
+        if slope and spread > 0:
+            rise = (weight * (multipoles - centre)) @ flat / spread
+            result[place] += rise * (multipoles[place] - centre)
+    return result.reshape(values.shape)
