@@ -46,6 +46,8 @@ class Patch:
     options: tuple[str, ...]
     analysis: AnalysisOptions
     systematics: dict[str, str]
+    overlap_min: float
+    """Lowest multipole of the direction test: rising and setting scans share but a part of a small patch."""
     spares: bool
     """Whether a test that a systematic is to spare is made as well."""
 
@@ -61,6 +63,7 @@ PATCHES = {
             "late-source": "500",
             "gain-drift": "0.9",
         },
+        overlap_min=500,
         spares=True,
     ),
     "wide": Patch(
@@ -73,6 +76,7 @@ PATCHES = {
             "late-source": "2000",
             "gain-drift": "0.9",
         },
+        overlap_min=45,
         spares=False,
     ),
 }
@@ -182,9 +186,10 @@ def plan_maps(folder: Path, patch: Patch, campaign: str) -> Iterator[dict[str, o
                     )
                 )
             groups.append(SplitGroup(name=side, splits=tuple(splits)))
-        spec = NullSpecification(
-            test=test, seed=1, min_coverage=0.9, groups=tuple(groups), analysis=patch.analysis
-        )
+        analysis = patch.analysis
+        if test == "direction":
+            analysis = analysis.model_copy(update={"multipole_min": patch.overlap_min})
+        spec = NullSpecification(test=test, seed=1, min_coverage=0.9, groups=tuple(groups), analysis=analysis)
         write_document(workspace / f"{test}.json", spec)
 
 

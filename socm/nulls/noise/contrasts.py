@@ -24,6 +24,9 @@ CONTRAST_VARIANCE = 4.0
 
 LEAST_CONTRAST = 0.8
 
+MOST_ERROR = 0.25
+"""Largest relative error of a contrast: of few modes it can't be far off, as it is at least 1."""
+
 
 class Contrasts(NamedTuple):
     """What contrasts follow from: sums of all tiles; of their mean power; of that, blurred in direction."""
@@ -78,7 +81,9 @@ def contrast_errors(contrast: Array, inverse_area: float, sky: Sky) -> Array:
     weights = _contrast_weights(contrast, sky.counts)
     smoothed = smooth(np.eye(len(modes)), sky.multipoles, weights)
     errors: Array = smoothed * np.sqrt(CONTRAST_VARIANCE / modes)
-    return errors
+    spread = np.sqrt(np.sum(errors**2, axis=1, keepdims=True))
+    capped: Array = errors * np.minimum(1, MOST_ERROR / spread)
+    return capped
 
 
 def _smooth_evenly(sums: Sums, multipoles: Array, counts: Array) -> Array:
