@@ -34,8 +34,9 @@ def reference_page(kinds: Mapping[str, type[Workflow]]) -> str:
         ),
         _section("Every workflow", Workflow, known_keys(Workflow), "Keys that workflows of every kind have."),
     ]
+    shown: dict[tuple[str, ...], str] = {}
     for name, kind in sorted(kinds.items()):
-        parts += _kind(name, kind, kinds)
+        parts += _kind(name, kind, kinds, shown)
     parts += [
         "# Files of `socm judge`\n",
         _section(
@@ -50,14 +51,22 @@ def reference_page(kinds: Mapping[str, type[Workflow]]) -> str:
     return "\n".join(parts)
 
 
-def _kind(name: str, kind: type[Workflow], kinds: Mapping[str, type[Workflow]]) -> list[str]:
+def _kind(
+    name: str, kind: type[Workflow], kinds: Mapping[str, type[Workflow]], shown: dict[tuple[str, ...], str]
+) -> list[str]:
+    """Return the sections of a kind; `shown` are keys of tables that stand under another kind already."""
     other = other_child(kind)
     if other is None:
         parts = [_section(f"Kind `{name}`", kind, _own_keys(kind, Workflow))]
     else:
         parent = next((k for k in kinds.values() if k is not kind and issubclass(other, k)), Workflow)
-        besides = f"\n\nIts tables have every key of kind `{parent.kind}` and these:" if parent.kind else ""
         keys = tuple(key for key in _own_keys(kind, parent) if key in other.model_fields)
+        besides = f"\n\nIts tables have every key of kind `{parent.kind}` and these:" if parent.kind else ""
+        if keys and (elsewhere := shown.setdefault(keys, name)) != name:
+            besides = (
+                f"Its tables have every key of kind `{parent.kind}`, and those of tables of `{elsewhere}`."
+            )
+            return [f"## Kind `{name}`\n\n{_summary(kind)}\n\n{besides}\n"]
         parts = [_section(f"Kind `{name}`", kind, keys, _summary(kind) + besides)]
         tables = {key: other.model_fields[key].annotation for key in keys}
         parts += [

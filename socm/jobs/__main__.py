@@ -43,6 +43,10 @@ def main(arguments: list[str] | None = None) -> int:
     schedule = commands.add_parser("schedule", help="fail if a schedule has no scan")
     schedule.add_argument("file", type=Path, help="the schedule")
     schedule.set_defaults(run=check_schedule_file)
+    coadd = commands.add_parser("coadd", help="add the depth-1 maps of a job up to one map")
+    coadd.add_argument("table", type=Path, help="the workflow's table of jobs")
+    coadd.add_argument("job", help="the job's name in it")
+    coadd.set_defaults(run=coadd_maps)
     asked = parser.parse_args(arguments)
     code: int = asked.run(asked)
     return code
@@ -68,6 +72,23 @@ def make_context_of_simulation(asked: argparse.Namespace) -> int:
         echo(f"socm: {error}", err=True)
         return NO_DATA
     echo(f"{asked.folder / 'context.yaml'}: {number} observations")
+    return 0
+
+
+def coadd_maps(asked: argparse.Namespace) -> int:
+    """Write the sum of a job's depth-1 maps; return 5 if there are none."""
+    from socm.jobs.coadd import coadd_depth1_maps
+
+    row = json.loads(asked.table.read_text(encoding="utf-8"))[asked.job]
+    try:
+        number = coadd_depth1_maps(row)
+    except ImportError as error:
+        echo(f"socm: {error}: a sum of maps needs the analysis extra, pip install 'socm[analysis]'", err=True)
+        return NO_DATA
+    except ValueError as error:
+        echo(f"socm: {error}", err=True)
+        return NO_DATA
+    echo(f"{row['outputs']['map']}: {number} depth-1 maps")
     return 0
 
 

@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from socm.formats.differences import mean_stem
 from socm.formats.null_products import HalfDifference, MeanDifference, Rms
 from socm.nulls.judging.differences import Comparison
 from socm.nulls.pixels.maps import MapStream, stream_map
 from socm.nulls.pixels.opened import OpenTest
 from socm.nulls.pixels.pictures import Canvas
 from socm.nulls.pixels.weights import Array
-from socm.nulls.products import file_name, finite_or_none
+from socm.nulls.products import finite_or_none
 from socm.nulls.progress import silent
 
 
@@ -90,7 +91,7 @@ def write_half_differences(
 def _list_differences(comparisons: Sequence[Comparison]) -> Iterator[_Difference]:
     for comparison in comparisons:
         shown = comparison.legs[: comparison.shown]
-        stem = f"d_{file_name(comparison.name)}"
+        stem = mean_stem(comparison.name)
         for number, legs in enumerate(shown, 1):
             title = f"{comparison.label}, half difference {number} of {comparison.shown}"
             yield _Difference(comparison, number, legs, title, f"{stem}_{number}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -16,11 +15,6 @@ from socm.formats.null_spec import NullSpecification
 from socm.nulls.judging.analysis import Judgement as Judged
 from socm.nulls.judging.analysis import TestResult
 from socm.nulls.pixels.weights import Array
-
-
-def file_name(name: str) -> str:
-    """Return a name that any file system takes."""
-    return re.sub(r"[^\w.+-]", "_", name)
 
 
 def finite_or_none(value: float | None) -> float | None:

@@ -34,6 +34,7 @@ OBS_COLUMNS: tuple[tuple[str, str], ...] = (
     ("tube_flavor", "text"),
     ("wafer_slots_list", "text"),
     ("wafer_count", "int"),
+    ("stream_ids_list", "text"),
     ("az_center", "float"),
     ("az_throw", "float"),
     ("el_center", "float"),
@@ -77,7 +78,7 @@ def obs_row(observation: Observation, samples: int) -> tuple[Any, ...]:
         float(o.start_time), o.obs_id,
         float(o.start_time), o.stop_time, o.duration_s, samples,
         "obs", "cmb", TELESCOPE, "lat", TUBE_SLOT, TUBE_FLAVOR,
-        ",".join(o.wafers), len(o.wafers),
+        ",".join(o.wafers), len(o.wafers), ",".join(f"ufm_{TUBE_SLOT}{wafer}" for wafer in o.wafers),
         o.az_center_deg, o.az_throw_deg, o.el_center_deg, 0.0, 0.0, 0.0,
         None, None,
         o.pwv_mm, o.pwv_std_mm, 1.0,
@@ -177,9 +178,9 @@ def write_context(path: Path, *, obsdb_only: bool = False) -> None:
     if not obsdb_only:
         content |= {
             "obsfiledb": OBSFILEDB,
-            "obs_loader_type": "toast3-hdf",
+            "obs_loader_type": "socm-simulation",
             "obs_colon_tags": ["wafer_slot", "wafer.bandpass"],
-            "imports": ["sotodlib.io.load_toast_h5", "sotodlib.io.metadata"],
+            "imports": ["socm.simulate.loader", "sotodlib.io.metadata"],
             "metadata": [
                 {"label": "det_info", "db": "{metadata}/det_info.sqlite", "det_info": True},
                 {"label": "focal_plane", "db": "{metadata}/focal_plane.sqlite", "unpack": "focal_plane"},

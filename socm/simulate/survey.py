@@ -192,6 +192,9 @@ def telescope_columns(
         "tube_flavor": [flavor for _, flavor in slot],
         "wafer_slots_list": [",".join(f"ws{bit}" for bit in on) for on in wafers],
         "wafer_count": [len(on) for on in wafers],
+        "stream_ids_list": [
+            ",".join(f"ufm_{tube}ws{bit}" for bit in on) for (tube, _), on in zip(slot, wafers, strict=True)
+        ],
         "obs_id": [
             f"obs_{int(time)}_{label if tubes == 1 else label + tube}_"
             + "".join("1" if bit in on else "0" for bit in range(telescope.wafers))

@@ -19,6 +19,7 @@ from socm.core.null_analysis import CampaignNullAnalysis
 from socm.core.null_tests import EXCLUSIVE_OPTIONS, SplitOptions
 from socm.core.steps import JUDGE
 from socm.diagnostics import Diagnostic, DiagnosticError, Severity, nearest_name
+from socm.formats.differences import comparison_files
 from socm.formats.document import format_document
 from socm.formats.layout import null_specification, split_file
 from socm.formats.manifest import NullTestPlace
@@ -212,6 +213,7 @@ class NullTest(Mapmaker, SplitOptions):
             groups=tuple(SplitGroup(name=name, splits=tuple(members)) for name, members in groups.items()),
             analysis=self.analysis.options,
         )
+        products = _products(list(groups), len(spec.groups[0].splits))
         mask = {} if self.analysis.mask is None else {"mask": self.analysis.mask}
         read = {
             "map": [made.map for made in maps],
@@ -233,11 +235,7 @@ class NullTest(Mapmaker, SplitOptions):
                         **mask,
                         **{name: tuple(paths) for name, paths in read.items() if paths},
                     },
-                    outputs={
-                        "summary": posixpath.join(folder, SUMMARY),
-                        "pte": posixpath.join(folder, PTES),
-                        "spectra": posixpath.join(folder, SPECTRA),
-                    },
+                    outputs={name: posixpath.join(folder, file) for name, file in products.items()},
                     judges=NullTestPlace(test=self.name, spec=spec_file, output_dir=folder),
                 ),
             ),
@@ -249,6 +247,16 @@ class NullTest(Mapmaker, SplitOptions):
             files={spec_file: format_document(spec).decode()},
             keys={"mask": ("analysis", "mask")},
         )
+
+
+def _products(groups: Sequence[str], splits: int) -> dict[str, str]:
+    """Return the files of a test by name: its account, PTEs, spectra, half differences and pictures."""
+    files = [file for one in comparison_files(groups, splits) for file in one.files]
+    products = {"summary": SUMMARY, "pte": PTES, "spectra": SPECTRA}
+    for name, suffix in (("difference", ".fits"), ("picture", ".png")):
+        of_kind = (file for file in files if file.endswith(suffix))
+        products |= {f"{name}_{number}": file for number, file in enumerate(of_kind, 1)}
+    return products
 
 
 def _means(balance: SplitBalance) -> dict[str, float]:

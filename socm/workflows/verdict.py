@@ -10,6 +10,8 @@ from socm.core.steps import VERDICT
 from socm.workflows.judgement import JUDGEMENT_RESOURCES
 
 NAME = "null-tests-verdict"
+JUDGED = ("summary", "pte", "spectra")
+"""The outputs of null tests that the verdict rests on."""
 
 
 def verdict_rules(specs: Sequence[RuleSpec]) -> tuple[RuleSpec, ...]:
@@ -30,7 +32,7 @@ def verdict_rules(specs: Sequence[RuleSpec]) -> tuple[RuleSpec, ...]:
             jobs=(
                 JobSpec(
                     command="verdict.json report.html",
-                    inputs={name: tuple(job.outputs[name] for job in judged) for name in judged[0].outputs},
+                    inputs={name: tuple(job.outputs[name] for job in judged) for name in JUDGED},
                     outputs={"verdict": "verdict.json", "report": "report.html"},
                     shown={"report": "Null tests"},
                 ),

@@ -35,7 +35,15 @@ def tutorial(workspace: Workspace, checkout: Path) -> Workspace:
         "quoted_workflow.py",
         "statistics_workflow.py",
         "statistics.toml",
+        "binned_maps.py",
+        "bin_map.py",
+        "binned.toml",
     }
+    for name in ("binned_maps.py", "bin_map.py", "binned.toml"):
+        example = (
+            checkout / "examples/binned-maps" / name.replace("binned.toml", "campaign.toml")
+        ).read_text()
+        assert files[name] == example.split("\n", 1)[1]
     for name, content in files.items():
         (workspace.folder / name).write_text(content, encoding="utf-8")
     return workspace

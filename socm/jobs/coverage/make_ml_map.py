@@ -30,6 +30,7 @@ def read_ml_log(log: Iterable[str]) -> LogFacts:
             facts.tried[match[1]] = None
             facts.added.pop(match[1], None)
         elif match := _ADDED.search(line):
+            facts.tried[match[1]] = None
             facts.added[match[1]] = int(match[2]) * int(match[3])
         elif match := _SKIPPED.search(line):
             facts.tried[match[1]] = None

@@ -8,6 +8,7 @@ from itertools import combinations
 
 import numpy as np
 
+from socm.formats.differences import contrast_name, contrast_sides, group_pairs
 from socm.formats.null_spec import NullSpecification
 from socm.nulls.pixels.weights import Array
 
@@ -42,16 +43,17 @@ def compare_groups(names: Sequence[str], splits: int) -> tuple[Comparison, ...]:
     """
     count = len(names)
     comparisons = []
-    for one in range(1 if count == 2 else count):
+    pairs = group_pairs(names)
+    for one in range(len(pairs)):
         sides = np.full(count, -0.5 / (count - 1))
         sides[one] = 0.5
         legs = np.zeros((splits, count * splits))
         for index in range(splits):
             legs[index, index::splits] = sides
-        other = names[1] if count == 2 else "rest"
+        other = pairs[one][1]
         comparisons.append(
             Comparison(
-                name=f"{names[one]}-{other}",
+                name="-".join(pairs[one]),
                 label=f"{names[one]} against {other if count == 2 else 'the mean of the others'}",
                 legs=legs,
                 crosses=tuple(combinations(range(splits), 2)),
@@ -73,9 +75,7 @@ def contrast_splits(splits: int) -> tuple[Comparison, ...]:
     """
     half = splits // 2
     comparisons = []
-    for row in range(1, splits):
-        signs = np.array([(-1) ** (row & column).bit_count() for column in range(splits)])
-        plus, minus = np.flatnonzero(signs > 0), np.flatnonzero(signs < 0)
+    for plus, minus in contrast_sides(splits):
         legs = np.zeros((half * half, splits))
         for shift in range(half):
             for index in range(half):
@@ -87,10 +87,9 @@ def contrast_splits(splits: int) -> tuple[Comparison, ...]:
             for a, b in combinations(range(half), 2)
         ]
         sides = [[str(number + 1) for number in side] for side in (plus, minus)]
-        separator = "" if splits < 10 else "."
         comparisons.append(
             Comparison(
-                name="-".join(separator.join(side) for side in sides),
+                name=contrast_name((plus, minus), splits),
                 label=f"splits {', '.join(sides[0])} against {', '.join(sides[1])}",
                 legs=legs,
                 crosses=tuple(crosses),

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from socm.diagnostics import Collector
+from socm.formats.differences import file_name
 from socm.formats.new_file import check_free, write_new
 from socm.formats.null_products import JudgedComparison
-from socm.nulls.products import file_name
 from socm.nulls.report.records import Products, iter_products
 from socm.nulls.report.svg import HISTOGRAM_BINS
 from socm.nulls.report.verdict import Verdict

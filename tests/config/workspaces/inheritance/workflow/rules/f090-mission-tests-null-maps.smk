@@ -10,6 +10,11 @@ rule f090_mission_tests_null_maps:
         summary="results/f090-nulls/mission-tests/summary.json",
         pte="results/f090-nulls/mission-tests/pte.json",
         spectra="results/f090-nulls/mission-tests/spectra.npz",
+        difference_1=ensure(
+            "results/f090-nulls/mission-tests/d_1-2_1.fits", non_empty=True
+        ),
+        picture_1="results/f090-nulls/mission-tests/d_1-2_1.png",
+        picture_2="results/f090-nulls/mission-tests/d_1-2.png",
     log:
         "logs/f090-mission-tests-null-maps.log",
     benchmark:

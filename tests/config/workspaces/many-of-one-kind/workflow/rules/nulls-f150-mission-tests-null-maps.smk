@@ -10,6 +10,11 @@ rule nulls_f150_mission_tests_null_maps:
         summary="results/nulls-f150/mission-tests/summary.json",
         pte="results/nulls-f150/mission-tests/pte.json",
         spectra="results/nulls-f150/mission-tests/spectra.npz",
+        difference_1=ensure(
+            "results/nulls-f150/mission-tests/d_1-2_1.fits", non_empty=True
+        ),
+        picture_1="results/nulls-f150/mission-tests/d_1-2_1.png",
+        picture_2="results/nulls-f150/mission-tests/d_1-2.png",
     log:
         "logs/nulls-f150-mission-tests-null-maps.log",
     benchmark:

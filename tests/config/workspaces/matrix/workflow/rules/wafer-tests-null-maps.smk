@@ -10,6 +10,15 @@ rule wafer_tests_null_maps:
         summary="results/nulls/wafer-tests/summary.json",
         pte="results/nulls/wafer-tests/pte.json",
         spectra="results/nulls/wafer-tests/spectra.npz",
+        difference_1=ensure(
+            "results/nulls/wafer-tests/d_ws0-ws1_1.fits", non_empty=True
+        ),
+        difference_2=ensure(
+            "results/nulls/wafer-tests/d_ws0-ws1_2.fits", non_empty=True
+        ),
+        picture_1="results/nulls/wafer-tests/d_ws0-ws1_1.png",
+        picture_2="results/nulls/wafer-tests/d_ws0-ws1_2.png",
+        picture_3="results/nulls/wafer-tests/d_ws0-ws1.png",
     log:
         "logs/wafer-tests-null-maps.log",
     benchmark:

@@ -10,6 +10,17 @@ rule direction_tests_null_maps:
         summary="output_full/null_tests/direction-tests/summary.json",
         pte="output_full/null_tests/direction-tests/pte.json",
         spectra="output_full/null_tests/direction-tests/spectra.npz",
+        difference_1=ensure(
+            "output_full/null_tests/direction-tests/d_rising-setting_1.fits",
+            non_empty=True,
+        ),
+        difference_2=ensure(
+            "output_full/null_tests/direction-tests/d_rising-setting_2.fits",
+            non_empty=True,
+        ),
+        picture_1="output_full/null_tests/direction-tests/d_rising-setting_1.png",
+        picture_2="output_full/null_tests/direction-tests/d_rising-setting_2.png",
+        picture_3="output_full/null_tests/direction-tests/d_rising-setting.png",
     log:
         "logs/direction-tests-null-maps.log",
     benchmark:

@@ -10,6 +10,33 @@ rule mission_tests_null_maps:
         summary="results/nulls/mission-tests/summary.json",
         pte="results/nulls/mission-tests/pte.json",
         spectra="results/nulls/mission-tests/spectra.npz",
+        difference_1=ensure(
+            "results/nulls/mission-tests/d_13-24_1.fits", non_empty=True
+        ),
+        difference_2=ensure(
+            "results/nulls/mission-tests/d_13-24_2.fits", non_empty=True
+        ),
+        difference_3=ensure(
+            "results/nulls/mission-tests/d_12-34_1.fits", non_empty=True
+        ),
+        difference_4=ensure(
+            "results/nulls/mission-tests/d_12-34_2.fits", non_empty=True
+        ),
+        difference_5=ensure(
+            "results/nulls/mission-tests/d_14-23_1.fits", non_empty=True
+        ),
+        difference_6=ensure(
+            "results/nulls/mission-tests/d_14-23_2.fits", non_empty=True
+        ),
+        picture_1="results/nulls/mission-tests/d_13-24_1.png",
+        picture_2="results/nulls/mission-tests/d_13-24_2.png",
+        picture_3="results/nulls/mission-tests/d_13-24.png",
+        picture_4="results/nulls/mission-tests/d_12-34_1.png",
+        picture_5="results/nulls/mission-tests/d_12-34_2.png",
+        picture_6="results/nulls/mission-tests/d_12-34.png",
+        picture_7="results/nulls/mission-tests/d_14-23_1.png",
+        picture_8="results/nulls/mission-tests/d_14-23_2.png",
+        picture_9="results/nulls/mission-tests/d_14-23.png",
     log:
         "logs/mission-tests-null-maps.log",
     benchmark:

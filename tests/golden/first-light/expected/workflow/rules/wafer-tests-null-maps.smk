@@ -10,6 +10,11 @@ rule wafer_tests_null_maps:
         summary="results/null/wafer-tests/summary.json",
         pte="results/null/wafer-tests/pte.json",
         spectra="results/null/wafer-tests/spectra.npz",
+        difference_1=ensure("results/null/wafer-tests/d_ws0-ws1_1.fits", non_empty=True),
+        difference_2=ensure("results/null/wafer-tests/d_ws0-ws1_2.fits", non_empty=True),
+        picture_1="results/null/wafer-tests/d_ws0-ws1_1.png",
+        picture_2="results/null/wafer-tests/d_ws0-ws1_2.png",
+        picture_3="results/null/wafer-tests/d_ws0-ws1.png",
     log:
         "logs/wafer-tests-null-maps.log",
     benchmark:

@@ -10,6 +10,11 @@ rule mission_tests_null_maps:
         summary="results/nulls/{job}/mission-tests/summary.json",
         pte="results/nulls/{job}/mission-tests/pte.json",
         spectra="results/nulls/{job}/mission-tests/spectra.npz",
+        difference_1=ensure(
+            "results/nulls/{job}/mission-tests/d_1-2_1.fits", non_empty=True
+        ),
+        picture_1="results/nulls/{job}/mission-tests/d_1-2_1.png",
+        picture_2="results/nulls/{job}/mission-tests/d_1-2.png",
     log:
         "logs/mission-tests-null-maps/{job}.log",
     benchmark:

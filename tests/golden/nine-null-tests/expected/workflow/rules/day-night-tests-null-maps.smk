@@ -10,6 +10,15 @@ rule day_night_tests_null_maps:
         summary="results/day-night-tests/summary.json",
         pte="results/day-night-tests/pte.json",
         spectra="results/day-night-tests/spectra.npz",
+        difference_1=ensure(
+            "results/day-night-tests/d_day-night_1.fits", non_empty=True
+        ),
+        difference_2=ensure(
+            "results/day-night-tests/d_day-night_2.fits", non_empty=True
+        ),
+        picture_1="results/day-night-tests/d_day-night_1.png",
+        picture_2="results/day-night-tests/d_day-night_2.png",
+        picture_3="results/day-night-tests/d_day-night.png",
     log:
         "logs/day-night-tests-null-maps.log",
     benchmark:

@@ -10,6 +10,11 @@ rule elevation_tests_null_maps:
         summary="results/elevation-tests/summary.json",
         pte="results/elevation-tests/pte.json",
         spectra="results/elevation-tests/spectra.npz",
+        difference_1=ensure("results/elevation-tests/d_high-low_1.fits", non_empty=True),
+        difference_2=ensure("results/elevation-tests/d_high-low_2.fits", non_empty=True),
+        picture_1="results/elevation-tests/d_high-low_1.png",
+        picture_2="results/elevation-tests/d_high-low_2.png",
+        picture_3="results/elevation-tests/d_high-low.png",
     log:
         "logs/elevation-tests-null-maps.log",
     benchmark:

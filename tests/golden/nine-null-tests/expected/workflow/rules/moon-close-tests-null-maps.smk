@@ -10,6 +10,15 @@ rule moon_close_tests_null_maps:
         summary="results/moon-close-tests/summary.json",
         pte="results/moon-close-tests/pte.json",
         spectra="results/moon-close-tests/spectra.npz",
+        difference_1=ensure(
+            "results/moon-close-tests/d_close-far_1.fits", non_empty=True
+        ),
+        difference_2=ensure(
+            "results/moon-close-tests/d_close-far_2.fits", non_empty=True
+        ),
+        picture_1="results/moon-close-tests/d_close-far_1.png",
+        picture_2="results/moon-close-tests/d_close-far_2.png",
+        picture_3="results/moon-close-tests/d_close-far.png",
     log:
         "logs/moon-close-tests-null-maps.log",
     benchmark:

@@ -10,6 +10,15 @@ rule moonrise_set_tests_null_maps:
         summary="results/moonrise-set-tests/summary.json",
         pte="results/moonrise-set-tests/pte.json",
         spectra="results/moonrise-set-tests/spectra.npz",
+        difference_1=ensure(
+            "results/moonrise-set-tests/d_insky-outsky_1.fits", non_empty=True
+        ),
+        difference_2=ensure(
+            "results/moonrise-set-tests/d_insky-outsky_2.fits", non_empty=True
+        ),
+        picture_1="results/moonrise-set-tests/d_insky-outsky_1.png",
+        picture_2="results/moonrise-set-tests/d_insky-outsky_2.png",
+        picture_3="results/moonrise-set-tests/d_insky-outsky.png",
     log:
         "logs/moonrise-set-tests-null-maps.log",
     benchmark:

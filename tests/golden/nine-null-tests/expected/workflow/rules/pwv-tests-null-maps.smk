@@ -10,6 +10,11 @@ rule pwv_tests_null_maps:
         summary="results/pwv-tests/summary.json",
         pte="results/pwv-tests/pte.json",
         spectra="results/pwv-tests/spectra.npz",
+        difference_1=ensure("results/pwv-tests/d_high-low_1.fits", non_empty=True),
+        difference_2=ensure("results/pwv-tests/d_high-low_2.fits", non_empty=True),
+        picture_1="results/pwv-tests/d_high-low_1.png",
+        picture_2="results/pwv-tests/d_high-low_2.png",
+        picture_3="results/pwv-tests/d_high-low.png",
     log:
         "logs/pwv-tests-null-maps.log",
     benchmark:

@@ -10,6 +10,15 @@ rule sun_close_tests_null_maps:
         summary="results/sun-close-tests/summary.json",
         pte="results/sun-close-tests/pte.json",
         spectra="results/sun-close-tests/spectra.npz",
+        difference_1=ensure(
+            "results/sun-close-tests/d_close-far_1.fits", non_empty=True
+        ),
+        difference_2=ensure(
+            "results/sun-close-tests/d_close-far_2.fits", non_empty=True
+        ),
+        picture_1="results/sun-close-tests/d_close-far_1.png",
+        picture_2="results/sun-close-tests/d_close-far_2.png",
+        picture_3="results/sun-close-tests/d_close-far.png",
     log:
         "logs/sun-close-tests-null-maps.log",
     benchmark:
