@@ -46,7 +46,7 @@ def write_half_differences(
     means are not. Reads each plane of each map and of each inverse variance once, and holds all differences
     of a component.
     """
-    differences = list(_list_differences(comparisons))
+    differences = list(list_differences(comparisons))
     canvas = Canvas(np.where(opened.support, opened.weights[0], 0.0), opened.geometry)
     with ExitStack() as stack:
         streams = [
@@ -88,7 +88,8 @@ def write_half_differences(
     return tuple(shown), tuple(means)
 
 
-def _list_differences(comparisons: Sequence[Comparison]) -> Iterator[_Difference]:
+def list_differences(comparisons: Sequence[Comparison]) -> Iterator[_Difference]:
+    """Yield what is written of comparisons: each half difference that is shown, and the mean of each."""
     for comparison in comparisons:
         shown = comparison.legs[: comparison.shown]
         stem = mean_stem(comparison.name)

@@ -37,6 +37,8 @@ def test_one_run_makes_everything(finished):
         means = {stem.rpartition("_")[0] for stem in numbered}
         assert {path.stem for path in folder.glob("d_*.png")} == numbered | means
         assert json.loads((folder / "summary.json").read_text())["test"] == test
+        (row,) = json.loads((finished.folder / f"workflow/jobs/{test}-null-maps.json").read_text()).values()
+        assert {finished.folder / path for path in row["outputs"].values()} == {*folder.iterdir()}
 
 
 def test_nothing_runs_a_second_time(workspace):

@@ -7,6 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from socm.core.null_tests import GROUP_NAME
+from socm.formats.differences import comparison_files
+from socm.nulls.half_differences import list_differences
 from socm.nulls.judging.differences import Comparison, compare_groups, contrast_splits
 
 many = st.one_of(
@@ -63,3 +66,19 @@ def test_a_single_difference_has_no_cross() -> None:
     assert not contrast_splits(2)[0].has_cross
     assert not compare_groups(["a", "b"], 1)[0].has_cross
     assert compare_groups(["a", "b"], 2)[0].has_cross
+
+
+@given(
+    st.lists(st.from_regex(GROUP_NAME, fullmatch=True), min_size=1, max_size=6, unique=True),
+    st.sampled_from([2, 4, 8, 16]),
+)
+def test_the_files_that_a_compile_declares_are_those_that_a_job_writes(
+    groups: list[str], splits: int
+) -> None:
+    """By the names that the compile knows, from the comparisons that the job makes."""
+    comparisons = contrast_splits(splits) if len(groups) == 1 else compare_groups(groups, splits)
+    written = [f"{one.stem}.png" for one in list_differences(comparisons)]
+    written += [f"{one.stem}.fits" for one in list_differences(comparisons) if one.number is not None]
+    declared = [file for one in comparison_files(groups, splits) for file in one.files]
+    assert sorted(written) == sorted(declared)
+    assert [one.name for one in comparisons] == [one.name for one in comparison_files(groups, splits)]

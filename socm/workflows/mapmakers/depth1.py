@@ -41,8 +41,29 @@ MAKE_DEPTH1_MAP_OPTIONS: Mapping[str, bool] = {
 }
 """Options that make-depth1-map (sotodlib 0.6.24) reads and whether each takes a value."""
 
-OPTIONS_WITH_KEYS = {name: name for name in ("comps", "context", "nmat", "site", "downsample", "maxiter")}
-OPTIONS_WITH_KEYS |= {"tiled": "tiled", "unit": "unit", "freq": "bands"}
+OPTIONS_WITH_KEYS: Mapping[str, str] = {
+    "area": "area",
+    "comps": "comps",
+    "context": "context",
+    "downsample": "downsample",
+    "freq": "bands",
+    "maxiter": "maxiter",
+    "nmat": "nmat",
+    "odir": "output_dir",
+    "preprocess-config": "preprocess_config",
+    "query": "query",
+    "site": "site",
+    "tiled": "tiled",
+    "unit": "unit",
+    "wafer": "wafer",
+}
+"""Options that have a key of their own in the campaign file."""
+
+REFUSED_OPTIONS: Mapping[str, str] = {
+    "config-file": "each job has one of its own",
+    "update-delay": "which observations are mapped is fixed when the campaign is compiled",
+}
+"""Options that make-depth1-map knows and no job can have, and why."""
 
 
 class Depth1Maps(Mapmaker):
@@ -66,7 +87,12 @@ class Depth1Maps(Mapmaker):
     )
 
     program_options: ClassVar[ProgramOptions | None] = ProgramOptions(
-        "make-depth1-map", MAKE_DEPTH1_MAP_OPTIONS, keys=OPTIONS_WITH_KEYS
+        "make-depth1-map",
+        MAKE_DEPTH1_MAP_OPTIONS,
+        keys=OPTIONS_WITH_KEYS,
+        refused=REFUSED_OPTIONS,
+        command=("so-site-pipeline", "make-depth1-map"),
+        listed_by="sotodlib 0.6.24",
     )
     input_fields: ClassVar[tuple[str, ...]] = ("context", "area", "preprocess_config")
     steps: ClassVar[Shell] = (OWN_TMP_DIR, PREPARE, RUN_RANKS, COADD, COVERAGE)
