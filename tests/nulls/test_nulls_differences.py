@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from socm.core.null_tests import GROUP_NAME
@@ -68,6 +68,7 @@ def test_a_single_difference_has_no_cross() -> None:
     assert compare_groups(["a", "b"], 2)[0].has_cross
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.from_regex(GROUP_NAME, fullmatch=True), min_size=1, max_size=6, unique=True),
     st.sampled_from([2, 4, 8, 16]),
