@@ -19,6 +19,22 @@ end_job() {
   local code=$?
   [ -z "${socm_tmp_dir:-}" ] || rm -rf -- "$socm_tmp_dir" || :
   [ -z "${socm_files:-}" ] || (cd -- "$socm_folder" && note_files "E$code") || :
+  # A shell that is killed has no code of its own to end with: bash has to end it.
+  [ "$code" = 0 ] && [ -z "${socm_ended:-}" ] || note_usage "$code" || :
+}
+
+# Ends a job with the code of its last command: `end_of_job CODE`.
+end_of_job() {
+  socm_ended=1
+  exit "$1"
+}
+
+# Notes what a job used, beside its log: `note_usage CODE`. Only this process knows what its descendants took,
+# so the program that writes it down takes its place. An interpreter that doesn't start here notes nothing.
+note_usage() {
+  [ -n "${socm_usage:-}" ] && [ -n "${socm_rules:-}" ] && cd -- "$socm_folder" && "$socm_python" -I -S -c '' 2>&- || return 0
+  shopt -s execfail
+  exec "$socm_python" -I -S "$socm_usage" end "$1" "$socm_rules" "${socm_files%.made}.log"
 }
 
 # What runs containers here.
@@ -74,11 +90,14 @@ note_environment() {
     done
     printf '}\n'
   } > "${2%.log}.environment.json"
+  socm_rules=$1
+  export SOCM_RANKS=$PWD/${2%.log}.ranks SOCM_SHELL=${HOSTNAME:-}:$$
+  rm -rf -- "$SOCM_RANKS"
   begin_job "$own" "$2" "${@:3}"
 }
 
 # Notes beside a job's log which files there are when it starts and when it ends, so that what it made can be
-# told from what was there: `begin_job OWN LOG OUTPUT...`, where OWN says that nobody else writes into the
+# judged by what was there: `begin_job OWN LOG OUTPUT...`, where OWN says that nobody else writes into the
 # folders of its outputs. socm.jobs.made reads it.
 begin_job() {
   socm_own=$1 socm_files=$PWD/${2%.log}.made socm_folder=$PWD socm_outputs=() socm_folders=()

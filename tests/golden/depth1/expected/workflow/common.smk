@@ -6,7 +6,9 @@ import math
 import os
 import shlex
 import sys
+from pathlib import Path
 
+import socm
 from snakemake import __version__ as snakemake_version
 from socm import __version__ as socm_version
 
@@ -20,19 +22,21 @@ for setting in ("SLURM_CONF", "SLURM_CLUSTERS"):
 # Paths are relative to the workspace. One run at a time: the lock of a dead one is released, its jobs that
 # still run are waited for.
 if workflow.is_main_process:
-    from socm.run import guard
+    from socm.running import guard
 
     guard.check_workspace(workflow.main_snakefile)
     guard.release_dead_lock()
 
 # What the shell of a job knows is in common.sh; socm's own programs run with the Python that runs Snakemake.
 PYTHON = shlex.quote(sys.executable)
+USAGE = shlex.quote(str(Path(socm.__file__).with_name("jobs") / "usage.py"))
 
 shell.prefix(
     "set -euo pipefail; "
-    "socm_python={PYTHON} socm_version={socm_version} snakemake_version={snakemake_version}; "
+    "socm_python={PYTHON} socm_usage={USAGE} socm_version={socm_version} snakemake_version={snakemake_version}; "
     ". workflow/common.sh\n"
 )
+shell.suffix("\nend_of_job $?")
 
 
 def read_lines(path):
@@ -83,6 +87,16 @@ def growing(amount, by, up_to):
 
     def at_attempt(wildcards, attempt):
         return min(math.ceil(amount * by ** (attempt - 1)), up_to)
+
+    return at_attempt
+
+
+def growing_of(name, key, by, up_to):
+    """The same, of an amount of the job's own."""
+    amount = of_job(name, key)
+
+    def at_attempt(wildcards, attempt):
+        return min(math.ceil(amount(wildcards) * by ** (attempt - 1)), up_to)
 
     return at_attempt
 
