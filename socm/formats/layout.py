@@ -49,6 +49,11 @@ def query_file(workflow: str, job: str) -> str:
     return posixpath.join(WORKFLOW, "queries", workflow, f"{job or 'all'}.txt")
 
 
+def program_config(workflow: str, job: str) -> str:
+    """Return where the configuration is that a map's program reads."""
+    return posixpath.join(WORKFLOW, "configs", workflow, f"{job or 'all'}.yaml")
+
+
 def splits_folder(workflow: str, variant: str) -> str:
     """Return the folder of what a null test's splits are."""
     return posixpath.join(WORKFLOW, "splits", workflow, variant)

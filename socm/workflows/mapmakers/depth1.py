@@ -14,6 +14,7 @@ from socm.core.fields import CampaignPath, OptionValue, ProgramOptions, names_in
 from socm.core.jobs import RuleSpec
 from socm.core.steps import COADD, COVERAGE, OWN_TMP_DIR, PREPARE, RUN_RANKS, Shell
 from socm.diagnostics import Diagnostic, DiagnosticError
+from socm.formats.layout import program_config
 from socm.workflows.mapmakers.base import Mapmaker, MapProducts, MapRequest
 from socm.workflows.observing import Terms
 from socm.workflows.requirements import MPI, PythonNeed
@@ -155,7 +156,7 @@ class Depth1Maps(Mapmaker):
 
     def config_file(self, request: MapRequest) -> str:
         """Return where the program's own configuration stands: what it can't be given as arguments."""
-        return posixpath.join("workflow/configs", self.name, f"{request.name or 'all'}.yaml")
+        return program_config(self.name, request.name)
 
     def map_files(self, requests: Sequence[MapRequest]) -> dict[str, str]:
         """Return the configuration of each job."""
