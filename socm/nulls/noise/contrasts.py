@@ -24,8 +24,8 @@ CONTRAST_VARIANCE = 4.0
 
 LEAST_CONTRAST = 0.8
 
-MOST_ERROR = 0.25
-"""Largest relative error of a contrast: of few modes it can't be far off, as it is at least 1."""
+MOST_ERROR = 0.1
+"""Largest relative error of a contrast that counts: more drowns systematics, and a ridge needs no more."""
 
 
 class Contrasts(NamedTuple):
