@@ -100,6 +100,12 @@ def test_threads_stay_within_a_node(sized: Workspace) -> None:
     assert asked(rule(sized))[0] == "8"
 
 
+def without_facts(table: str) -> dict[str, dict[str, object]]:
+    """Return the rows of jobs but for what is noted to learn from, which no job depends on."""
+    rows = json.loads(table)
+    return {name: {key: row[key] for key in row if key != "facts"} for name, row in rows.items()}
+
+
 def test_a_campaign_overrides_key_by_key_and_test_by_test(sized: Workspace) -> None:
     before = rule(sized)
     job, spec = (
@@ -118,7 +124,7 @@ def test_a_campaign_overrides_key_by_key_and_test_by_test(sized: Workspace) -> N
     assert (threads, memory) == ("2", "growing(9000, by=2.0, up_to=64000)")
     assert runtime.startswith("growing(180, ")
     # Neither what the job is nor what it reads has changed.
-    assert sized.text("workflow/jobs/direction-tests-null-maps.json") == job
+    assert without_facts(sized.text("workflow/jobs/direction-tests-null-maps.json")) == without_facts(job)
     assert sized.text("workflow/nulls/direction-tests/direction-tests.json") == spec
     assert "resources" not in json.loads(spec)["analysis"]
     shell = rule(sized).partition("    shell:")[2]
