@@ -20,14 +20,14 @@ from typing import Any
 from socm.clusters import Cluster, JobResources, load_cluster, run_limits
 from socm.config import LoadedCampaign
 from socm.core.jobs import RuleSpec
-from socm.core.models import Campaign, UncheckedWorkflow, Workflow
+from socm.core.models import Campaign, ClusterSize, UncheckedWorkflow, Workflow
 from socm.core.shells import is_plain
 from socm.diagnostics import Collector, Diagnostic, DiagnosticError, KeyPath, Severity
 from socm.executors import EXECUTORS
 from socm.formats.layout import CONDA_ENVIRONMENTS
 from socm.formats.manifest import ObservationsRead
 from socm.graph import Learning, Plan, Planned, check_plan, group_jobs, make_plan
-from socm.planning import check_deadline, forecast, model_of
+from socm.planning import check_deadline, forecast, in_order, model_of
 from socm.reads import real_path
 from socm.render import Written, render_workspace, write_workspace
 from socm.render.profiles import render_profiles
@@ -104,6 +104,7 @@ def compile_campaign(
         found = check_plan(plan, lambda path: (file.parent / path).exists(), _places_in(workspace))
         problems.extend(_as_known(found, planned))
         problems.raise_if_errors()
+        plan = in_order(plan, cluster)
         if loaded.campaign.deadline is not None and with_deadline:
             course = forecast(model_of(plan, cluster))
             problems.extend(check_deadline(course, loaded.campaign.deadline * 60.0))
@@ -128,8 +129,21 @@ def write(compiled: Compiled, *, force: bool = False) -> Written:
 def _load_cluster(loaded: LoadedCampaign, base: Path, problems: Collector) -> Cluster | None:
     with problems.at(("campaign", "resource")):
         cluster = load_cluster(loaded.campaign.resource, base)
+        problems.extend(_check_share(loaded.campaign.resources, cluster))
         return cluster.of_size(loaded.campaign.resources)
     return None
+
+
+def _check_share(share: ClusterSize, cluster: Cluster) -> Iterator[Diagnostic]:
+    """Yield where a campaign takes more of a cluster than there is."""
+    for key, what in (("nodes", "nodes"), ("cores_per_node", "cores a node")):
+        asked, there = getattr(share, key), getattr(cluster, key)
+        if asked is not None and there is not None and asked > there:
+            message = f"the campaign takes {asked:,} {what}, and {cluster.name} has {there:,}"
+            key_path = ("campaign", "resources", key)
+            yield Diagnostic(
+                "share-too-large", message, key=key_path, hint=f"{key} = {there}, or leave it out"
+            )
 
 
 def _as_known(problems: Sequence[Diagnostic], planned: Planned) -> Iterator[Diagnostic]:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from socm.diagnostics.fitting import Fitted
 from socm.executors import EXECUTORS
+from socm.planning.durations import duration_text, range_text
 from socm.workspace.failures import REASON_TEXTS
 from socm.workspace.status import STATES, CampaignStatus, JobStatus, State, chosen
 
@@ -72,6 +73,9 @@ def _headline(status: CampaignStatus) -> Text:
     done = status.counts["done"]
     text = Text(f"{status.campaign}: {done} of {len(status.jobs)} jobs done", "bold")
     text.append(f", run by {status.holder}" if status.holder else "", "")
+    if (end := status.end) is not None:
+        spread = range_text(end.low, end.high)
+        text.append(f"\nends in about {duration_text(end.median)} (10–90 %: {spread})", "not bold")
     return text
 
 
@@ -124,6 +128,7 @@ def status_json(status: CampaignStatus, only_failed: bool = False) -> str:
         "campaign": status.campaign,
         "counts": dict(status.counts),
         "run_by": str(status.holder) if status.holder else None,
+        "ends_in_s": status.end and [round(status.end.low), round(status.end.median), round(status.end.high)],
         "rules": [
             {
                 "rule": rule.rule,

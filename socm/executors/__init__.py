@@ -2,7 +2,7 @@
 
 from socm.executors.base import Executor, ExecutorSilentError, FailedTry, Pace, QueuedJob, Reason
 from socm.executors.registry import EXECUTORS, executor_of
-from socm.executors.used import record_use, used_in
+from socm.executors.used import last_used, record_use, used_in
 
 __all__ = [
     "EXECUTORS",
@@ -13,6 +13,7 @@ __all__ = [
     "QueuedJob",
     "Reason",
     "executor_of",
+    "last_used",
     "record_use",
     "used_in",
 ]

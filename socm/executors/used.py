@@ -13,13 +13,14 @@ from socm.formats.layout import EXECUTORS_USED
 
 
 def record_use(workspace: Path, name: str) -> None:
-    """Note that a workspace is run with an executor. Raises OSError."""
+    """Note that a workspace is run with an executor, the last one of those on record. Raises OSError."""
     known = _recorded(workspace)
-    if name in known:
+    if known[-1:] == (name,):
         return
     record = workspace / EXECUTORS_USED
     record.parent.mkdir(exist_ok=True)
-    replace_file(record, (json.dumps(sorted({*known, name})) + "\n").encode())
+    names = [*(one for one in known if one != name), name]
+    replace_file(record, (json.dumps(names) + "\n").encode())
 
 
 def used_in(workspace: Path) -> tuple[Executor, ...]:
@@ -34,8 +35,11 @@ def used_in(workspace: Path) -> tuple[Executor, ...]:
     )
 
 
-def _recorded(workspace: Path) -> frozenset[str]:
+def last_used(workspace: Path) -> str | None:
+    """Return the name of the executor that a workspace was last run with; None if nothing is on record."""
+    return next(reversed(_recorded(workspace)), None)
+
+
+def _recorded(workspace: Path) -> tuple[str, ...]:
     names = read_json(workspace / EXECUTORS_USED)
-    return (
-        frozenset(name for name in names if isinstance(name, str)) if isinstance(names, list) else frozenset()
-    )
+    return tuple(name for name in names if isinstance(name, str)) if isinstance(names, list) else ()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from socm.diagnostics import Diagnostic, DiagnosticError, Place
 from socm.formats.document import Document, Part, format_document, parse_document, read_document
@@ -34,6 +37,13 @@ class RuleFacts(Part):
     environment: dict[str, str | list[str]]
     cores: int
     runtime_minutes: int
+    takes: dict[str, int] = Field(default_factory=dict)
+    """What each of its jobs takes of the named resources that jobs share; left out where there are none."""
+
+    @model_serializer(mode="wrap")
+    def _without_nothing(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        keys: dict[str, Any] = serialise(self)
+        return {name: value for name, value in keys.items() if name != "takes" or value}
 
 
 class Manifest(Document):

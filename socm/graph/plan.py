@@ -19,6 +19,8 @@ class Rule:
     spec: RuleSpec
     resources: JobResources
     key: KeyPath
+    priority: int = 0
+    """Of jobs that are ready, those with the highest start first."""
 
     @property
     def name(self) -> str:

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from socm.planning.model import RunModel, chain_seconds, with_priorities
+from socm.clusters import Cluster
+from socm.graph import Plan
+from socm.planning.model import RunModel, chain_seconds, model_of, with_priorities
 from socm.planning.run_times import Z_90, RunTime
 from socm.planning.simulation import CHAIN, Draws, Schedule, simulate
 
@@ -129,11 +131,16 @@ def running_over_time(forecast: Forecast) -> Mapping[str, tuple[Floats, Floats]]
     return found
 
 
-def forecast(model: RunModel, assumptions: Assumptions = Assumptions()) -> Forecast:
-    """Return what a run takes; raises ValueError where a job can never start."""
+def forecast(
+    model: RunModel, assumptions: Assumptions = Assumptions(), most_jobs: int = JOBS_SIMULATED
+) -> Forecast:
+    """Return what a run takes; raises ValueError where a job can never start.
+
+    `most_jobs` are the jobs of all courses together; there are a few courses anyway.
+    """
     medians = [job.run_time.median for job in model.jobs]
     typical = simulate(model, _typical_draws(model, assumptions))
-    courses = _courses(len(model.jobs))
+    courses = max(FEWEST_COURSES, min(MOST_COURSES, most_jobs // max(len(model.jobs), 1)))
     random = np.random.default_rng(assumptions.seed)
     makespans, core_hours = [], []
     for number in range(courses):
@@ -166,6 +173,18 @@ def priorities_that_help(model: RunModel, least_gain: float = 0.02) -> RunModel 
     return ordered if typical_makespan(ordered) < (1 - least_gain) * before else None
 
 
+def in_order(plan: Plan, cluster: Cluster) -> Plan:
+    """Return the plan with the rules first behind whose jobs most is left to do, where that ends it sooner.
+
+    Run times are what jobs ask for: an order doesn't change with what has run.
+    """
+    ordered = priorities_that_help(model_of(plan, cluster)) if len(plan.rules) > 1 else None
+    if ordered is None:
+        return plan
+    shapes = zip(plan.rules, ordered.shapes, strict=True)
+    return replace(plan, rules=tuple(replace(rule, priority=shape.priority) for rule, shape in shapes))
+
+
 def work_bound(model: RunModel, seconds: Sequence[float]) -> float:
     """Return how long jobs of `seconds` take at least, by the limits that they share and by nodes."""
     taken = [0.0] * len(model.limits)
@@ -179,10 +198,6 @@ def work_bound(model: RunModel, seconds: Sequence[float]) -> float:
     bounds = [sum_ / limit.amount for sum_, limit in zip(taken, model.limits, strict=True)]
     bounds += [sum_ / (pool.nodes * pool.cores) for sum_, pool in zip(on_pool, model.pools, strict=True)]
     return max(bounds, default=0.0)
-
-
-def _courses(jobs: int) -> int:
-    return max(FEWEST_COURSES, min(MOST_COURSES, JOBS_SIMULATED // max(jobs, 1)))
 
 
 def _typical_draws(model: RunModel, assumptions: Assumptions) -> Draws:

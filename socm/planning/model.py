@@ -60,7 +60,7 @@ class Shape:
     limit_growth: float = 1.0
     limit_most_seconds: float = math.inf
     retries: int = 0
-    priority: float = 0
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +138,7 @@ def model_of(
                 limit_growth=asked.runtime_growth,
                 limit_most_seconds=takes.runtime_minutes_limit * 60.0,
                 retries=retries,
+                priority=rule.priority,
             )
         )
     makers = {path: number for number, path in _outputs(plan)}

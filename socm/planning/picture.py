@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 FORMATS = (".svg", ".png", ".html")
-MOST_BARS = 400
+MOST_BARS = 60
 """Rows of jobs beside each other, of all rules, that are drawn as bars; more become areas."""
 WIDTH_INCHES = 12.0
 DPI = 110
@@ -138,11 +138,13 @@ def _draw_cores(axes: Axes, found: Forecast, length: float) -> None:
         moments / length, taken[:, 0], step="post", color="0.6", linewidth=0, label="cores in use"
     )
     axes.set_ylabel("cores", fontsize=8)
-    axes.set_ylim(0, None)
     axes.grid(alpha=0.3)
+    top = found.peaks.cores
     most = [limit.amount for limit in model.limits if limit.name in ("cores", "campaign_cores")]
-    if most and min(most) < 3 * found.peaks.cores:
+    if most and min(most) < 2 * top:
+        top = max(top, *most)
         axes.axhline(min(most), color="tab:red", linewidth=1, label=f"limit: {min(most):,} cores")
+    axes.set_ylim(0, 1.08 * max(top, 1))
 
 
 def _draw_ends(axes: Axes, found: Forecast, length: float, deadline_seconds: float | None) -> None:

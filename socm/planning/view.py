@@ -56,7 +56,7 @@ def _figures(found: Forecast) -> Table:
     table.add_row("  makespan", f"{duration_text(middle)} (10–90 %: {range_text(low, high)})")
     table.add_row("  core hours", f"{_number(hours[1])} ({_number(hours[0])}–{_number(hours[2])})")
     table.add_row("  peak", f"{_jobs(peaks.jobs)}, {peaks.cores:,} cores, {_memory(peaks.mem_mb)}")
-    table.add_row("  no less than", bounds)
+    table.add_row("  lower bounds", f"{bounds}, each job at its median")
     table.add_row("  held up by", held)
     return table
 

@@ -76,6 +76,7 @@ class RuleView:
     constraint: str | None
     has_setup: bool
     has_mark: bool
+    priority: int
     retries: int | None
     threads: int
     resources: tuple[str, ...]
@@ -243,6 +244,7 @@ def _view(rule: Rule, constraint: str | None, limits: RunLimits) -> RuleView:
         constraint=constraint,
         has_setup=has_setup,
         has_mark=spec.jobs[0].mark is not None,
+        priority=rule.priority,
         retries=spec.resources.retries,
         threads=rule.resources.cpus_per_task,
         resources=_resources(rule, limits),

@@ -80,6 +80,7 @@ def render_workspace(
                 environment=_environment(rule),
                 cores=rule.resources.cores,
                 runtime_minutes=rule.resources.runtime_minutes,
+                takes=plan.limits.of_job(rule.resources),
             )
             for rule in plan.rules
         },

@@ -37,6 +37,8 @@ class Job:
     environment: Mapping[str, Any]
     cores: int
     runtime_minutes: int
+    takes: Mapping[str, int]
+    """What it takes of the named resources that jobs share."""
 
     @property
     def title(self) -> str:
@@ -102,6 +104,7 @@ def _jobs_of_rule(
             environment=environment,
             cores=facts.cores,
             runtime_minutes=facts.runtime_minutes,
+            takes=facts.takes,
         )
 
 

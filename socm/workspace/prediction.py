@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import posixpath
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
+from socm.executors import Executor
 from socm.formats.job_usage import read_usage
 from socm.graph import Plan
 from socm.learning import learn
-from socm.planning import RunTime, RunTimes, measured_run_time
+from socm.planning import RunModel, RunTime, RunTimes, asked_run_time, forecast, measured_run_time
+from socm.planning.model import Groups, Limit, PlannedJob, Shape
+from socm.workspace.jobs import Job
 from socm.workspace.records import Records
+
+JOBS_LOOKED_AT = 20_000
+"""Jobs of all simulated runs together: a look at how far a campaign is comes every few seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +51,85 @@ def known_run_times(workspace: Path, plan: Plan) -> RunTimes:
             time = RunTime(low, median, high, 1 / (1 + number), rests_on=f"{number} like it")
             found[rule.name, job.name] = time
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOver:
+    """A job that a run still makes: what it is, and for how long it has been running, s; 0 if it waits."""
+
+    job: Job
+    elapsed_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class PredictedEnd:
+    """How long the rest of a run takes, s: 10, 50 and 90 % points."""
+
+    low: float
+    median: float
+    high: float
+
+
+def predict_end(
+    workspace: Path, executor: Executor, left: Sequence[LeftOver], run_times: RunTimes
+) -> PredictedEnd | None:
+    """Return how long the jobs that are left take, from those that are done; None where that can't be said.
+
+    Limits are those of the executor's profile as it stands in the workspace.
+    """
+    profile = _profile(workspace / executor.name / "config.yaml")
+    limits = {name: amount for name, amount in profile.items() if amount > 0}
+    numbers = {name: number for number, name in enumerate(limits)}
+    makers = {posixpath.normpath(path): n for n, one in enumerate(left) for path in one.job.makes}
+    groups = Groups()
+    shapes: dict[str, tuple[int, Shape]] = {}
+    jobs = []
+    for one in left:
+        job = one.job
+        takes = {"jobs": 1, "cores": min(job.cores, limits.get("cores", job.cores)), **job.takes}
+        amounts = tuple((numbers[name], amount) for name, amount in takes.items() if name in numbers)
+        shape, _ = shapes.setdefault(job.rule, (len(shapes), Shape(job.rule, job.cores, amounts=amounts)))
+        before = [makers[at] for path in job.inputs if (at := posixpath.normpath(path)) in makers]
+        time = run_times.get((job.rule, job.name), asked_run_time(job.runtime_minutes))
+        needs = (groups.number(before),) if before else ()
+        jobs.append(PlannedJob(shape, job.name, _rest(time, one.elapsed_seconds), needs))
+    model = RunModel(
+        tuple(shape for _, shape in shapes.values()),
+        tuple(jobs),
+        tuple(groups.members),
+        tuple(Limit(name, amount) for name, amount in limits.items()),
+        pace=executor.pace,
+    )
+    try:
+        found = forecast(model, most_jobs=JOBS_LOOKED_AT)
+    except ValueError:
+        return None
+    return PredictedEnd(*(found.makespan(percent) for percent in (10, 50, 90)))
+
+
+def _rest(time: RunTime, elapsed: float) -> RunTime:
+    """Return what is left of a run time; a job that outlasts it is taken to go on for some more."""
+    if not elapsed:
+        return time
+    more = 0.1 * time.median
+    low, median, high = (max(point - elapsed, more) for point in (time.low, time.median, time.high))
+    return RunTime(low, median, high, time.shared, rests_on=time.rests_on)
+
+
+def _profile(path: Path) -> dict[str, int]:
+    """Return the limits in a profile: jobs, cores and named resources; others than numbers are none."""
+    try:
+        profile = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return {}
+    if not isinstance(profile, dict):
+        return {}
+    named = profile.get("resources")
+    found = {name: profile.get(name) for name in ("jobs", "cores")}
+    found |= named if isinstance(named, dict) else {}
+    if found["cores"] == "all":
+        found["cores"] = len(os.sched_getaffinity(0))
+    return {name: amount for name, amount in found.items() if isinstance(amount, int)}
 
 
 def run_times_of(took: Mapping[tuple[str, str], float | None]) -> dict[tuple[str, str], RunTime]:

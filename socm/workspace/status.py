@@ -7,16 +7,17 @@ works while Snakemake runs, after it died, and without Slurm.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from socm.executors import Executor, ExecutorSilentError, QueuedJob, used_in
+from socm.executors import Executor, ExecutorSilentError, QueuedJob, executor_of, last_used, used_in
 from socm.graph.grouping import identifier
 from socm.workspace.failures import Failure, find_failure
 from socm.workspace.jobs import Job, read_jobs
 from socm.workspace.lock import Holder, is_locked, read_holder
+from socm.workspace.prediction import LeftOver, PredictedEnd, predict_end, run_times_of
 from socm.workspace.records import Records
 from socm.workspace.rerun import Prospect, Reason, read_file
 
@@ -74,6 +75,8 @@ class CampaignStatus:
     holder: Holder | None = None
     """The Snakemake that runs it now."""
     warnings: tuple[str, ...] = field(default=())
+    end: PredictedEnd | None = None
+    """When the Snakemake that runs it now will be done, from what is done so far."""
 
     @property
     def counts(self) -> Mapping[State, int]:
@@ -112,7 +115,31 @@ def read_status(workspace: Path) -> CampaignStatus:
         )
         queued = next(filter(None, in_queues), None)
         jobs.append(_job_status(job, why, records, queued, holder is not None))
-    return CampaignStatus(campaign, tuple(jobs), tuple(_by_rule(jobs, planned)), holder, tuple(warnings))
+    end = _predicted_end(workspace, planned, jobs) if holder is not None else None
+    return CampaignStatus(campaign, tuple(jobs), tuple(_by_rule(jobs, planned)), holder, tuple(warnings), end)
+
+
+def _predicted_end(workspace: Path, planned: Sequence[Job], jobs: Sequence[JobStatus]) -> PredictedEnd | None:
+    """Return when a run that goes on ends; what waits for failed jobs isn't made by it."""
+    executor = executor_of(last_used(workspace) or "")
+    took = {(job.rule, job.job): job.core_seconds for job in jobs if job.state == "done"}
+    cores = {(job.rule, job.name): job.cores for job in planned}
+    seconds = {
+        key: None if (taken := took.get(key)) is None else taken / max(number, 1)
+        for key, number in cores.items()
+    }
+    lost = {path for job in jobs if job.state == "failed" for path in job.makes}
+    to_do = [pair for pair in zip(planned, jobs, strict=True) if pair[1].state not in ("done", "failed")]
+    while kept_back := [job for job, _ in to_do if not lost.isdisjoint(job.inputs)]:
+        lost.update(path for job in kept_back for path in job.makes)
+        to_do = [pair for pair in to_do if lost.isdisjoint(pair[0].inputs)]
+    left = [
+        LeftOver(job, float(status.queued.elapsed_seconds) if status.queued is not None else 0.0)
+        for job, status in to_do
+    ]
+    if executor is None or not left:
+        return None
+    return predict_end(workspace, executor, left, run_times_of(seconds))
 
 
 def _job_status(

@@ -94,7 +94,7 @@ def test_it_shows_what_changes_compiles_runs_and_ends_as_snakemake_does(tmp_path
     assert commands(first.stdout) == steps
     assert "3 jobs would run: 3 new" in first.stdout
     assert first.returncode == 1
-    assert first.stderr.endswith("2 of 3 jobs done, 1 failed: `socm status --failed` tells why.\n")
+    assert first.stderr.endswith("2 of 3 jobs done, 1 failed: `socm status --failed` shows why.\n")
 
     (tmp_path / "campaign.toml").write_text(MENDED)
     second = socm_run(tmp_path, "campaign.toml", "--", "--cores", "1")
@@ -201,7 +201,7 @@ def test_in_a_terminal_one_display_shows_how_far_it_is(tmp_path):
     assert "bad  its program failed, log: logs/bad.log\n    | it is broken\n" in last
     assert last.endswith(
         "What Snakemake said is in logs/snakemake.log.\n"
-        "2 of 3 jobs done, 1 failed: `socm status --failed` tells why.\n"
+        "2 of 3 jobs done, 1 failed: `socm status --failed` shows why.\n"
     )
     assert "Select jobs to execute" not in shown
     assert "Select jobs to execute" in (tmp_path / "logs/snakemake.log").read_text()

@@ -27,6 +27,7 @@ from socm.planning import (
     RunTime,
     asked_run_time,
     forecast,
+    in_order,
     measured_run_time,
     model_of,
     outlook,
@@ -39,6 +40,7 @@ from socm.planning.model import Limit, PlannedJob, RunModel, Shape
 from socm.planning.picture import FORMATS, plan_picture
 from socm.planning.simulation import Draws, simulate
 from socm.planning.view import plan_json, plan_view
+from socm.render import render_workspace
 
 LAW = settings(deadline=None, derandomize=True, database=None, max_examples=25)
 QOS = [
@@ -231,7 +233,27 @@ def test_rules_get_priorities_only_where_that_ends_the_run_sooner() -> None:
     assert priorities_that_help(model_of(plan_of(many), CLUSTER)) is None
 
 
-@pytest.mark.parametrize("jobs", [0, 1, 3, 900])
+def test_the_order_is_written_into_the_rules_and_keeps_them_otherwise() -> None:
+    many = rule("short", 24, qos="short", runtime="30m")
+    chain = (
+        rule("long", 1, qos="short", runtime="4h"),
+        rule("last", 1, after=("long",), qos="short", runtime="4h"),
+    )
+    plan = plan_of(many, *chain)
+    ordered = in_order(plan, CLUSTER)
+    assert [one.priority for one in ordered.rules] == [0, 2, 1]
+    assert replace(ordered, rules=tuple(replace(one, priority=0) for one in ordered.rules)) == plan
+    assert in_order(plan_of(many), CLUSTER) == plan_of(many)
+    texts = render_workspace(ordered, campaign="demo", sources={}, extra_files={})
+    before = render_workspace(plan, campaign="demo", sources={}, extra_files={})
+    manifests = [json.loads(one["workflow/manifest.json"])["rules"] for one in (texts, before)]
+    assert b"    priority: 2\n" in texts["workflow/rules/long.smk"]
+    assert b"priority" not in texts["workflow/rules/short.smk"]
+    # The digest of the shell's text, which decides what runs again, is the same.
+    assert manifests[0] == manifests[1]
+
+
+@pytest.mark.parametrize("jobs", [0, 1, 900])
 def test_text_json_and_pictures_hold_runs_of_any_size(jobs: int) -> None:
     model = model_of(plan_of(*([rule("<maps> & $x$", jobs)] if jobs else [])), CLUSTER)
     found = forecast(model)

@@ -112,7 +112,8 @@ def belongings(name: str, job: str) -> set[str]:
     """Return what a job of JOBS leaves."""
     folder = f"results/{name}/{job}"
     log = f"logs/{name}/{job}"
-    reports = {f"{log}.log", f"{log}.environment.json", f"{log}.made", f"benchmarks/{name}/{job}.tsv"}
+    suffixes = (".log", ".environment.json", ".made", ".usage.json")
+    reports = {*(f"{log}{suffix}" for suffix in suffixes), f"benchmarks/{name}/{job}.tsv"}
     return {f"{folder}/made.txt", f"{folder}/notes.txt", *reports}
 
 
@@ -129,7 +130,7 @@ def test_nothing_goes_while_everything_is_in_the_campaign(cleaned: Cleaned) -> N
 def test_what_a_job_left_that_is_no_longer_in_the_campaign_goes_and_nothing_else(cleaned: Cleaned) -> None:
     before = cleaned.files()
     cleaned.write(CAMPAIGN.replace('["f090", "f150"]', '["f090"]').replace(SHARED.format(name="two"), ""))
-    stems = {f"logs/shared-two{suffix}" for suffix in (".log", ".environment.json", ".made")}
+    stems = {f"logs/shared-two{suffix}" for suffix in (".log", ".environment.json", ".made", ".usage.json")}
     reports = {*stems, "benchmarks/shared-two.tsv"}
     two = {"results/shared/two.txt", *reports}
     gone = {"maps/f150": belongings("maps", "f150"), "shared-two": two}
@@ -137,7 +138,7 @@ def test_what_a_job_left_that_is_no_longer_in_the_campaign_goes_and_nothing_else
     done = cleaned.call("socm", "clean", "campaign.toml", "--yes")
     assert done.returncode == 0, done.stderr
     assert "maps/f150: no longer in the campaign" in done.stdout
-    assert done.stdout.splitlines()[-1] == "Removed 11 of 11."
+    assert done.stdout.splitlines()[-1] == "Removed 13 of 13."
     assert before - cleaned.files() == set().union(*gone.values())
     assert cleaned.files() <= before
     assert not (cleaned.folder / "results/maps/f150").exists()
@@ -173,7 +174,7 @@ def test_it_asks_first(cleaned: Cleaned, answer: str, is_removed: bool) -> None:
     before = cleaned.files()
     cleaned.write(CAMPAIGN.replace('["f090", "f150"]', '["f090"]'))
     said = at_a_terminal(cleaned.folder, f"{answer}\n".encode())
-    assert "Remove these 6 files and folders?" in said
+    assert "Remove these 7 files and folders?" in said
     assert ("Nothing removed." in said) is not is_removed
     assert before - cleaned.files() == (belongings("maps", "f150") if is_removed else set())
 
@@ -203,7 +204,7 @@ def test_without_anybody_to_ask_nothing_goes(cleaned: Cleaned) -> None:
     for words in ((), ("--format", "json")):
         done = cleaned.call("socm", "clean", "campaign.toml", *words)
         assert done.returncode == 2
-        assert "say --yes to remove, or --list to look" in done.stderr
+        assert "pass --yes to remove the files, or --list to see them" in done.stderr
     assert cleaned.files() == before
 
 
