@@ -21,7 +21,7 @@ from socm.cli.options import plugins_option
 from socm.cli.printing import console, report
 from socm.diagnostics import DiagnosticError
 from socm.diagnostics.terminal import echo
-from socm.formats.layout import RUN_LOG
+from socm.formats.layout import LOGS, RUN_LOG
 
 if TYPE_CHECKING:
     from socm.compile import Compiled
@@ -48,6 +48,15 @@ LAST_LINES = 20
     is_flag=True,
     help="Cancel jobs left over from a killed run instead of waiting for them.",
 )
+@click.option(
+    "--allocation",
+    type=click.IntRange(min=1),
+    metavar="NODES",
+    help="Submit one Slurm job of so many whole nodes, in which Snakemake runs all jobs as steps.",
+)
+@click.option(
+    "--time", "allocation_time", metavar="DURATION", help="How long the allocation lasts, such as 12h."
+)
 @click.option("--plain", is_flag=True, help="Show Snakemake's own output instead of a progress display.")
 @plugins_option
 def run_command(
@@ -56,6 +65,8 @@ def run_command(
     output: Path | None,
     profile: str | None,
     cancel_orphans: bool,
+    allocation: int | None,
+    allocation_time: str | None,
     plain: bool,
     no_plugins: bool,
 ) -> None:
@@ -66,6 +77,10 @@ def run_command(
     nothing was run. Where jobs are known only when others have run (simulated observations), all of
     it happens again after that.
     """
+    if allocation is not None or allocation_time is not None:
+        minutes = _minutes_of(allocation, allocation_time, profile)
+        _submit(_compile(file, output, plugins=not no_plugins), allocation or 1, minutes, snakemake_options)
+        return
     waiting: tuple[str, ...] | None = None
     while waiting is None or waiting:
         compiled = _compile(file, output, plugins=not no_plugins)
@@ -83,6 +98,50 @@ def run_command(
         waiting = compiled.waiting
         if waiting:
             echo(f"Made what {', '.join(waiting)} waited for: the next stage.")
+
+
+def _minutes_of(nodes: int | None, text: str | None, profile: str | None) -> int:
+    """Return how long an allocation lasts; raises UsageError and BadParameter."""
+    from socm.core.units import runtime_minutes
+
+    if nodes is None or text is None:
+        raise click.UsageError("--allocation and --time go together: --allocation 20 --time 12h")
+    if profile not in (None, "allocation"):
+        raise click.UsageError(f"--allocation runs with the profile allocation, not with {profile}")
+    try:
+        return runtime_minutes(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--time") from None
+
+
+def _submit(compiled: Compiled, nodes: int, minutes: int, options: Sequence[str]) -> None:
+    """Submit the job in which Snakemake runs the campaign, unless a job of it would not fit there."""
+    from socm.executors.registry import submit_allocation
+
+    try:
+        command = submit_allocation(
+            compiled.loaded.campaign.name,
+            compiled.workspace,
+            compiled.plan,
+            compiled.cluster,
+            nodes,
+            minutes,
+            options,
+        )
+    except DiagnosticError as error:
+        report(compiled.loaded.document.locate_all(error.diagnostics), written=True)
+        echo("Nothing was submitted.", err=True)
+        raise click.exceptions.Exit(2) from None
+    _show(command)
+    (compiled.workspace / LOGS / "slurm").mkdir(parents=True, exist_ok=True)
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise click.ClickException(f"Slurm refuses the allocation: {done.stderr.strip()}")
+    number = done.stdout.strip().partition(";")[0]
+    echo(f"Submitted the allocation as Slurm {number}; `socm status --watch` shows how far the campaign is.")
+    if compiled.waiting:
+        names = ", ".join(compiled.waiting)
+        echo(f"{names} is compiled when others have run: run this again then.", err=True)
 
 
 def _show(words: Sequence[str], folder: Path | None = None) -> None:
@@ -117,7 +176,7 @@ def _refuse_if_running(workspace: Path) -> None:
     from socm.workspace.lock import is_locked, read_holder
 
     holder = read_holder(workspace)
-    if holder is None or not is_locked(workspace) or holder.process.is_dead:
+    if holder is None or not is_locked(workspace) or holder.is_over:
         return
     if holder.process.is_here:
         raise click.UsageError(

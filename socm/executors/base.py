@@ -75,6 +75,8 @@ class Executor(Protocol):
     title: str
     """What messages call it."""
     pace: Pace
+    runs_under: str | None
+    """The scheduler whose clusters have it; None for one that every workspace has a profile for."""
 
     def resources(self, job: JobResources) -> Mapping[str, int | str | None]:
         """Return what a job asks, by the names of Snakemake's plugin; None for what it doesn't ask."""
@@ -105,6 +107,12 @@ class Executor(Protocol):
 
     def has_traces(self, workspace: Path) -> bool:
         """Return whether files in a workspace show that it was run with this executor."""
+
+    def run_inside(self) -> str | None:
+        """Return the executor's job in which a Snakemake runs that uses it; None where it runs in none."""
+
+    def has_ended(self, job: str) -> bool:
+        """Return whether a job that `run_inside` named is known to have ended."""
 
     def prepare(self, workspace: Path, say: Callable[[str], None]) -> None:
         """Set up this process, a Snakemake about to run a workspace with the executor."""

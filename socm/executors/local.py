@@ -47,6 +47,7 @@ class LocalExecutor:
     name = "local"
     title = "this machine"
     pace = Pace()
+    runs_under: str | None = None
 
     def resources(self, job: JobResources) -> Mapping[str, int | str | None]:
         """Return nothing: threads and memory are Snakemake's own."""
@@ -88,6 +89,14 @@ class LocalExecutor:
     def has_traces(self, workspace: Path) -> bool:
         """Return True: looking at the processes of this machine costs nothing and waits for nobody."""
         return True
+
+    def run_inside(self) -> str | None:
+        """Return None: Snakemake runs where it was started."""
+        return None
+
+    def has_ended(self, job: str) -> bool:
+        """Return False: no Snakemake runs inside a job."""
+        return False
 
     def prepare(self, workspace: Path, say: Callable[[str], None]) -> None:
         """Do nothing: processes need nothing."""

@@ -27,6 +27,10 @@ LOCKS = f"{SNAKEMAKE}/locks"
 HOLDER = f"{SNAKEMAKE}/socm-run.json"
 """Who runs the workspace."""
 EXECUTORS_USED = f"{SNAKEMAKE}/socm-executors.json"
+ALLOCATIONS_USED = f"{SNAKEMAKE}/socm-allocations.json"
+"""The Slurm jobs in which the workspace was run."""
+STEP_SHELLS = f"{SNAKEMAKE}/allocation"
+"""A folder a job that runs as a step, with its shell."""
 
 
 def rule_file(rule: str) -> str:

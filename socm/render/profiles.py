@@ -21,6 +21,7 @@ def render_profiles(campaign: Campaign, cluster: Cluster, plan: Plan) -> dict[st
             **executor.profile_values(campaign, cluster, plan),
         )
         for executor in EXECUTORS.values()
+        if executor.runs_under in (None, cluster.scheduler)
     }
 
 

@@ -17,7 +17,7 @@ from socm.formats.layout import WORKFLOW
 from socm.workspace import lock
 from socm.workspace.snakemake import locks_of
 
-_IN_THIS_PROCESS = frozenset({"", "local", "dryrun", "touch"})
+_IN_THIS_PROCESS = frozenset({"", "local", "allocation", "dryrun", "touch"})
 """Executors that submit nothing."""
 
 RENAME_HINT = (
@@ -87,12 +87,22 @@ def start(executor: str = "") -> None:
     here = Path()
     if executor not in _IN_THIS_PROCESS:
         check_folder(here.absolute(), sys.executable)
-    lock.take_turn(here)
+    lock.take_turn(here, _inside(executor))
     try:
         _prepare(here, executor)
     except BaseException:
         end()
         raise
+
+
+def _inside(executor: str) -> str | None:
+    if executor in ("", "dryrun", "touch"):
+        return None
+    from socm.executors import executor_of
+
+    known = executor_of(executor)
+    job = None if known is None else known.run_inside()
+    return None if job is None else f"{executor} {job}"
 
 
 def _prepare(here: Path, executor: str) -> None:

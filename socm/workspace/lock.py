@@ -31,6 +31,19 @@ class Holder:
     process: Process
     since: float
     """Unix s."""
+    inside: str | None = None
+    """The executor's job that the process runs in, such as "allocation 4711"."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is known to have ended: its process, or on another host the job that it was in."""
+        if self.process.is_dead:
+            return True
+        if self.inside is None or self.process.is_here:
+            return False
+        from socm.executors import has_ended
+
+        return has_ended(self.inside)
 
     def __str__(self) -> str:
         started = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.since))
@@ -47,7 +60,8 @@ def read_holder(workspace: Path) -> Holder | None:
     process, since = Process.from_record(record), record.get("since")
     if process is None or not isinstance(since, float | int) or not 0 <= since < LATEST_S:
         return None
-    return Holder(process, float(since))
+    inside = record.get("inside")
+    return Holder(process, float(since), inside if isinstance(inside, str) else None)
 
 
 def is_locked(workspace: Path) -> bool:
@@ -62,7 +76,7 @@ def release_dead_lock(workspace: Path) -> Holder | None:
     """
     holder = read_holder(workspace)
     locks = _locks_seen(workspace)
-    if holder is None or not locks or not holder.process.is_dead:
+    if holder is None or not locks or not holder.is_over:
         return None
     if any(lock.stat().st_mtime > holder.since for lock in locks):
         return None
@@ -83,14 +97,15 @@ def remove_locks(locks: Iterable[Path]) -> None:
         one.unlink(missing_ok=True)
 
 
-def take_turn(workspace: Path) -> None:
+def take_turn(workspace: Path, inside: str | None = None) -> None:
     """Put this process on record as the one that runs the workspace.
 
-    Of two that start in the same moment one succeeds. Raises AlreadyRunningError.
+    `inside` is the executor's job that it runs in. Of two that start in the same moment one succeeds. Raises
+    AlreadyRunningError.
     """
     record = workspace / HOLDER
     record.parent.mkdir(exist_ok=True)
-    text = json.dumps({**Process.current().record(), "since": time.time()})
+    text = json.dumps({**Process.current().record(), "since": time.time(), "inside": inside})
     temporary = record.with_name(f"{record.name}.{os.getpid()}")
     temporary.write_text(text)
     try:
@@ -116,7 +131,7 @@ def _remove_if_over(workspace: Path) -> None:
     elsewhere = (
         holder is not None and not holder.process.is_here and time.time() - holder.since > MOMENT_SECONDS
     )
-    if holder is None or holder.process.is_dead or holder.process == me or elsewhere:
+    if holder is None or holder.is_over or holder.process == me or elsewhere:
         (workspace / HOLDER).unlink(missing_ok=True)
         return
     raise AlreadyRunningError(f"this campaign is being run by {holder}")

@@ -105,7 +105,7 @@ def read_status(workspace: Path) -> CampaignStatus:
         except ExecutorSilentError as error:
             warnings.append(f"what {executor.name} has queued is not known: {error}")
     holder = read_holder(workspace) if is_locked(workspace) else None
-    if holder is not None and holder.process.is_dead:
+    if holder is not None and holder.is_over:
         warnings.append(f"{holder} was killed: its lock is still there, the next run releases it")
         holder = None
     jobs = []

@@ -78,7 +78,7 @@ def written_files(folder: Path) -> list[str]:
     """Return the files below a folder that a compile has written there."""
     return sorted(
         path.relative_to(folder).as_posix()
-        for name in ("workflow", "slurm", "local")
+        for name in ("workflow", "slurm", "local", "allocation")
         for path in (folder / name).rglob("*")
         if path.is_file()
     )

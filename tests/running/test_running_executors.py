@@ -109,8 +109,8 @@ def test_what_is_on_record_and_what_left_files_is_asked(tmp_path: Path):
     (tmp_path / "logs/slurm").rmdir()
     for name in (*EXECUTORS, "slurm", "htcondor"):
         record_use(tmp_path, name)
-    assert names(tmp_path) == ["local", "slurm"]
-    assert json.loads((tmp_path / EXECUTORS_USED).read_text()) == ["local", "slurm", "htcondor"]
+    assert names(tmp_path) == ["local", "slurm", "allocation"]
+    assert json.loads((tmp_path / EXECUTORS_USED).read_text()) == ["local", "allocation", "slurm", "htcondor"]
 
 
 @pytest.mark.parametrize("text", ["", "{", "{}", "[[1]]", '["slurm", 3]', "null", "7", "\0"])

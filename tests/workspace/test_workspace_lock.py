@@ -134,3 +134,29 @@ def test_a_broken_record_is_no_record(tmp_path, text):
     (tmp_path / HOLDER).write_text(text)
     assert read_holder(tmp_path) is None
     take_turn(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_released"),
+    [
+        ("echo 4711", False),
+        ("true", True),
+        ("echo slurm_load_jobs error: Invalid job id specified >&2; exit 1", True),
+        ("echo Unable to contact slurm controller >&2; exit 1", False),
+    ],
+)
+def test_a_run_inside_a_job_on_another_node_is_over_with_its_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str, is_released: bool
+):
+    take_turn(tmp_path, inside="allocation 4711")
+    record = json.loads((tmp_path / HOLDER).read_text())
+    (tmp_path / HOLDER).write_text(json.dumps({**record, "host": "n17", "boot": "another"}))
+    squeue = tmp_path / "bin/squeue"
+    squeue.parent.mkdir()
+    squeue.write_text(f"#!/bin/sh\n{answer}\n")
+    squeue.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{squeue.parent}:{os.environ['PATH']}")
+    lock(tmp_path)
+    older(tmp_path)
+    assert (release_dead_lock(tmp_path) is not None) == is_released
+    assert is_locked(tmp_path) != is_released

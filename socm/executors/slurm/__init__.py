@@ -1,5 +1,6 @@
-"""Slurm, through Snakemake's executor plugin of that name."""
+"""Slurm: a job of its own for each job of a campaign, or one allocation for all of them."""
 
 from socm.executors.slurm.executor import SlurmExecutor
+from socm.executors.slurm.steps import AllocationExecutor
 
-__all__ = ["SlurmExecutor"]
+__all__ = ["AllocationExecutor", "SlurmExecutor"]

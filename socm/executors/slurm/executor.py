@@ -20,6 +20,7 @@ class SlurmExecutor:
 
     name = "slurm"
     title = "Slurm"
+    runs_under: str | None = None
     # The plugin's own clock (check_active_jobs), with the first look that the profile asks for.
     pace = Pace(
         submit_seconds=1.0,
@@ -52,7 +53,7 @@ class SlurmExecutor:
         """Return the QoS of each job of the user's in the last two weeks, and how long it waited, s."""
         return queue.queue_waits()
 
-    def detect(self, partition: str | None = None) -> Detected:
+    def detect(self, partition: str | None = None) -> Detected | None:
         """Return the cluster as its default partition, or another, shows it; raises DiagnosticError."""
         from socm.executors.slurm.detect import detect_cluster
 
@@ -65,6 +66,14 @@ class SlurmExecutor:
     def has_traces(self, workspace: Path) -> bool:
         """Return whether there are Slurm's own logs."""
         return (workspace / failures.SLURM_LOGS).is_dir()
+
+    def run_inside(self) -> str | None:
+        """Return None: Snakemake runs where it was started."""
+        return None
+
+    def has_ended(self, job: str) -> bool:
+        """Return False: no Snakemake runs inside a job."""
+        return False
 
     def prepare(self, workspace: Path, say: Callable[[str], None]) -> None:
         """Let Snakemake wait where Slurm takes no more jobs for now."""
