@@ -168,9 +168,12 @@ def import_everything() -> None:
         "graph",
         "observations",
         "render",
-        "run",
+        "learning",
+        "planning",
+        "running",
         "splits",
         "workflows",
+        "workspace",
     ):
         package = importlib.import_module(f"socm.{name}")
         for module in pkgutil.iter_modules(getattr(package, "__path__", ()), f"socm.{name}."):
