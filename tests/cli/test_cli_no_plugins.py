@@ -102,7 +102,18 @@ def socm(*words: str, **environment: str) -> Result:
 
 
 def test_every_reader_of_a_campaign_is_known() -> None:
-    assert READERS == ["check", "clean", "compile", "diff", "graph", "plan", "run", "schema", "splits"]
+    assert READERS == [
+        "check",
+        "clean",
+        "compile",
+        "diff",
+        "graph",
+        "plan",
+        "resources",
+        "run",
+        "schema",
+        "splits",
+    ]
 
 
 @pytest.mark.parametrize("name", READERS)
