@@ -15,10 +15,6 @@ from socm.nulls.sky.resampling import Single
 SMOOTHING = 0.35
 """Width in ln l over which contrasts are smoothed: single bins hold too few modes to know them."""
 
-SHARPENING = 0.3
-"""Of what a blur by both neighbours takes away, the part that a cell's own width has taken before; measured
-for ridges narrower than the mask resolves."""
-
 CONTRAST_VARIANCE = 4.0
 """Relative variance of the contrast that a bin shows, times its effective modes: measured."""
 
@@ -38,15 +34,14 @@ class Contrasts(NamedTuple):
 
 def combine_contrasts(local: Contrasts, fine: Contrasts, multipoles: Array, counts: Array) -> Array:
     """Return the contrast that tiles have, as sharp as wide tiles show their mean to be."""
-    tensor, mean, sharp, blurred = (
-        _smooth_contrast(sums, multipoles, counts)
-        for sums in (local.tiles, local.mean, fine.mean, fine.blurred)
+    tensor, mean, sharp = (
+        _smooth_contrast(sums, multipoles, counts) for sums in (local.tiles, local.mean, fine.mean)
     )
     size = tensor.shape[1] ** 2
     index = np.arange(size)
-    matrix, *others = (part.reshape(-1, size, size) for part in (tensor, mean, sharp, blurred))
-    means, sharps, blurs = (part[:, index, index] for part in others)
-    sharper = sharps / means * (sharps / blurs) ** SHARPENING
+    matrix, *others = (part.reshape(-1, size, size) for part in (tensor, mean, sharp))
+    means, sharps = (part[:, index, index] for part in others)
+    sharper = sharps / means
     result: Array = matrix * np.sqrt(sharper[:, :, None] * sharper[:, None, :])
     return result.reshape(tensor.shape)
 
