@@ -25,11 +25,10 @@ MOST_ERROR = 0.1
 
 
 class Contrasts(NamedTuple):
-    """What contrasts follow from: sums of all tiles; of their mean power; of that, blurred in direction."""
+    """What contrasts follow from: sums of all tiles, and of their mean power."""
 
     tiles: Sums
     mean: Sums
-    blurred: Sums
 
 
 def combine_contrasts(local: Contrasts, fine: Contrasts, multipoles: Array, counts: Array) -> Array:

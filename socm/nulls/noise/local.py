@@ -19,7 +19,6 @@ from socm.nulls.noise.cells import (
     DIRECTIONS,
     Sums,
     Tensor,
-    blur,
     fit_chance,
     mean_power,
     share_of_bin,
@@ -260,8 +259,7 @@ class _Measurement:
         held = modes.sum(axis=0) / modes.sum() * self._counts.sum()
         powers = [self._powers[number][0] for number in (one, other)]
         means = [mean_power(part, modes) for part in powers]
-        blurred = [blur(mean, held, starts) for mean in means]
-        chances: list[Array | None] = [None, None, None]
+        chances: list[Array | None] = [None, None]
         if one == other:
             white = self._powers[one][1:]
             even = [mean_power(draw, modes) for draw in white]
@@ -272,12 +270,10 @@ class _Measurement:
             chances = [
                 fit_chance(typical, starts, white, inside),
                 fit_chance(held, starts, [draw[None] for draw in even], once),
-                fit_chance(held, starts, [blur(draw, held, starts)[None] for draw in even], once),
             ]
         return Contrasts(
             self._sum_tiles(powers[0], powers[1], one, other, chances[0]),
             sum_cells(means[0], means[1], held, starts, chances[1]),
-            sum_cells(blurred[0], blurred[1], held, starts, chances[2]),
         )
 
     def _sum_tiles(self, first: Tensor, second: Tensor, one: int, other: int, chance: Array | None) -> Sums:
