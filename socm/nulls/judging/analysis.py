@@ -171,8 +171,8 @@ def analyse(
         simulated, freedom = draw_products(
             powers, members, local, density, sky.multipoles, mixing, options.simulations, drawing
         )
-        check_modes(freedom, sky.edges)
         simulated = match_levels(simulated, measured, judged, fields, freedom)
+    check_modes(freedom, sky.edges)
     results = []
     for number, (comparison, form) in enumerate(zip(judged, forms, strict=True), 1):
         progress(f"Judging spectra: {comparison.name}, {number} of {len(judged)} comparisons")

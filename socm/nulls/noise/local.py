@@ -184,32 +184,31 @@ class _Measurement:
             depth = np.einsum("ef,tfc->tc", mixing**2, self._sums[:, list(members)])
             known = (depth > LEAST_DEPTH * depth.max(axis=0)).all(axis=1)
             unit = np.sqrt(np.einsum("tx,ty->txy", depth, depth))[:, None]
-            plane = self._sharp_depth(members, _mix(mixing, draws[0][list(members)]), level)
+            plane, first = self._measure_data(members, _mix(mixing, draws[0][list(members)]), level)
+            others = (self._tiling.powers(_mix(mixing, draw[list(members)]), plane) for draw in draws[1:])
             found = []
-            for number, draw in enumerate(draws):
-                # Noise far steeper than a tile resolves would be sharpened into what isn't there.
-                flatten = level if plane is not None and number == 0 else None
-                powers = self._tiling.powers(_mix(mixing, draw[list(members)]), plane, flatten)
+            for powers in (first, *others):
                 powers[~known] = 0
                 found.append(np.divide(powers, unit, out=powers, where=unit > 0))
             self._powers.append(found)
 
-    def _sharp_depth(self, members: Sequence[int], differences: Single, level: Level) -> Single | None:
-        """Return the depth that sharpens powers, or None where they are to stay as they are.
+    def _measure_data(
+        self, members: Sequence[int], differences: Single, level: Level
+    ) -> tuple[Single | None, Tensor]:
+        """Return the depth that sharpens powers, None where they stay as they are, and the data's powers.
 
-        Where leakage rules a bin, its sharpened power can fall to nothing or below.
+        Noise far steeper than a tile resolves would be sharpened into what isn't there, so it is flattened
+        before. Where leakage rules a bin, its sharpened power can fall to nothing or below all the same.
         """
         if not self._sharp:
-            return None
+            return None, self._tiling.powers(differences)
         depth: Single = self._depths[list(members)].mean(axis=(0, 1))
-        plain, sharp = (
-            np.einsum("tcxx->cx", self._tiling.powers(differences, plane, level)).real
-            for plane in (None, depth)
-        )
-        held = self._counts.sum(axis=0)[:, None]
-        starts = self._tiling.starts
-        left = sum_bins(held * sharp, starts) / np.maximum(sum_bins(held * plain, starts), 1e-300)
-        return depth if left.min() > LEAST_SHARP else None
+        plain, sharp = (self._tiling.powers(differences, plane, level) for plane in (None, depth))
+        held, starts = self._counts.sum(axis=0)[:, None], self._tiling.starts
+        left, right = (sum_bins(held * np.einsum("tcxx->cx", one).real, starts) for one in (sharp, plain))
+        if (left / np.maximum(right, 1e-300)).min() > LEAST_SHARP:
+            return depth, sharp
+        return None, self._tiling.powers(differences)
 
     def overlap(self, one: int, other: int) -> Array:
         """Return integrals of W^4 v_i v_j over tiles, the mean over pairs of two families, (tiles, C, C)."""
