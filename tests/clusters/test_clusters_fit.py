@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from socm.clusters import Cluster, Qos, fit, load_cluster
+from socm.clusters.fit import MEASURED_RANK
 from socm.core.models import ClusterSize, Resources
 from socm.diagnostics import Diagnostic, DiagnosticError, format_diagnostics
 from socm.executors import EXECUTORS
@@ -195,7 +196,7 @@ def test_the_local_machine_refuses_nothing_it_does_not_know():
     assert (job.nodes, job.tasks, job.cpus_per_task) == (1, 2, 64)
     assert job.launcher == "mpiexec -n 2"
     assert (job.mem_mb_limit, job.runtime_minutes_limit) == (job.mem_mb, job.runtime_minutes)
-    assert launcher(job).endswith("MKL_NUM_THREADS=64 mpiexec -n 2")
+    assert launcher(job).endswith(f"MKL_NUM_THREADS=64 mpiexec -n 2 {MEASURED_RANK}")
 
 
 @given(

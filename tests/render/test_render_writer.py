@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import random
 import signal
@@ -20,17 +19,22 @@ from hypothesis import strategies as st
 
 from socm.diagnostics import DiagnosticError
 from socm.formats.layout import MANIFEST
+from socm.formats.manifest import Manifest, format_manifest
 from socm.render import write_workspace
 
 WRITE_FOR_EVER = """
-import hashlib, itertools, json, sys
+import hashlib, itertools, sys
 from pathlib import Path
+from socm.formats.manifest import Manifest, format_manifest
 from socm.render import write_workspace
+
+EMPTY = Manifest(socm="1", campaign="c", sources={}, observations=(), null_tests=(), rules={}, files={})
 
 def tree(number):
     files = {f"workflow/splits/{i}.txt": f"{number}\\n".encode() for i in range(number % 7, 60)}
     digests = {path: hashlib.sha256(text).hexdigest() for path, text in files.items()}
-    return {**files, "workflow/manifest.json": json.dumps({"files": digests}).encode()}
+    manifest = format_manifest(EMPTY.model_copy(update={"files": digests}))
+    return {**files, "workflow/manifest.json": manifest}
 
 for number in itertools.count():
     write_workspace(Path(sys.argv[1]), tree(number))
@@ -45,14 +49,16 @@ def tree_of(folder: Path) -> dict[str, bytes]:
     }
 
 
-def manifest(*paths: str) -> bytes:
-    return json.dumps({"files": dict.fromkeys(paths, "digest")}).encode()
+def manifest(files: dict[str, str]) -> bytes:
+    return format_manifest(
+        Manifest(socm="1", campaign="c", sources={}, observations=(), null_tests=(), rules={}, files=files)
+    )
 
 
 def listed(files: dict[str, bytes]) -> dict[str, bytes]:
     """Return files with the manifest of a compile that wrote them."""
     digests = {path: hashlib.sha256(content).hexdigest() for path, content in files.items()}
-    return {**files, MANIFEST: json.dumps({"files": digests}).encode()}
+    return {**files, MANIFEST: manifest(digests)}
 
 
 def test_writes_what_it_is_given(tmp_path):
@@ -87,10 +93,10 @@ def test_what_stays_keeps_its_time_and_what_is_gone_goes(tmp_path):
 def test_a_manifest_that_lies_removes_nothing_outside(tmp_path):
     outside = tmp_path / "results.fits"
     outside.write_text("a month of work")
-    write_workspace(
-        tmp_path, {MANIFEST: manifest("../results.fits", "workflow/../results.fits", "results.fits")}
-    )
-    write_workspace(tmp_path, {"workflow/Snakefile": b"", MANIFEST: manifest()})
+    digest = hashlib.sha256(outside.read_bytes()).hexdigest()
+    paths = ("../results.fits", "workflow/../results.fits", "workflow/../../results.fits", "results.fits")
+    write_workspace(tmp_path, {MANIFEST: manifest(dict.fromkeys(paths, digest))})
+    write_workspace(tmp_path, listed({"workflow/Snakefile": b""}))
     assert outside.read_text() == "a month of work"
 
 

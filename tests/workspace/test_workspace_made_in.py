@@ -93,6 +93,7 @@ def test_a_product_is_told_with_what_it_was_made_in_after_the_campaign_changed()
         "two.environment.json",
         "two.log",
         "two.made",
+        "two.usage.json",
     ]
 
 
