@@ -2,11 +2,13 @@
 
     python benchmarks/validate_resources.py measure FOLDER
 
-makes maps of 4 to 48 observations on 1 and 2 ranks, of two sizes, in some 20 minutes on two cores, and
+makes maps of 4 to 48 observations on 1 and 2 ranks, of two sizes, one after the other, and two of them
+several times: how far the run times of one map differ is the machine's doing. That takes an hour on two
+cores, and goes on where it was stopped.
 
     python benchmarks/validate_resources.py judge [--records FOLDER]
 
-says what is learnt from them, or from the recorded measurements.
+says how others would have fitted what is learnt from some of them, or of the recorded measurements.
 
 The records in tests/learning/measured_maps.json are those of one such run.
 """
@@ -31,6 +33,9 @@ RANKS = (1, 2)
 AREAS = {"small": 1, "large": 12}
 """Factors by which the sides of the simulated area have more pixels."""
 DRAWS = 2
+AGAIN = 4
+"""How often more each of these maps is made, by observations, ranks and area."""
+REPEATED = ((16, 1, "small"), (8, 2, "large"))
 DEFAULT_MB, DEFAULT_SECONDS = 4000, 3600
 """What a job asks for that says nothing."""
 HALVES = 200
@@ -73,15 +78,21 @@ def measure(folder: Path) -> None:
         for ranks in RANKS
         for name in AREAS
     ]
+    jobs += [(*job, DRAWS + number) for job in REPEATED for number in range(AGAIN)]
+    names = []
     for count, ranks, name, number in draw.sample(jobs, len(jobs)):
         job = f"maps-{count}-{ranks}-{name}-{number}"
-        (folder / "data" / f"{job}.txt").write_text("\n".join(sorted(draw.sample(ids, count))) + "\n")
+        names.append(job)
+        # The first draw and what repeats it have the same observations.
+        chosen = random.Random(f"{count} {ranks} {name} {number if number < DRAWS else 0}")
+        (folder / "data" / f"{job}.txt").write_text("\n".join(sorted(chosen.sample(ids, count))) + "\n")
         text += f'\n[campaign.{job}]\nworkflow = "ml-mapmaking"\nquery = "data/{job}.txt"\n'
         text += f'area = "data/{name}.fits"\noutput_dir = "results/{job}"\nresources.ranks = {ranks}\n'
     (folder / "campaign.toml").write_text(text)
     subprocess.run([sys.executable, "-m", "socm", "compile", "campaign.toml"], cwd=folder, check=True)
-    words = ("-m", "snakemake", "--profile", "local", "--cores", "2")
-    subprocess.run([sys.executable, *words], cwd=folder, check=True)
+    for name in names:
+        words = ("-m", "snakemake", "--profile", "local", "--cores", "2", "--", name.replace("-", "_"))
+        subprocess.run([sys.executable, *words], cwd=folder, check=True)
 
 
 def observation_ids(folder: Path) -> list[str]:
@@ -143,6 +154,21 @@ def figures(records: list[JobUsage], trained_on: int, trials: int = HALVES) -> d
     }
 
 
+def scatter(records: list[JobUsage]) -> dict[str, tuple[int, float, float]]:
+    """Return for each map that was made several times how often, and by which factors its times differ.
+
+    The factors are the longest over the shortest elapsed time, and the same of CPU time.
+    """
+    found = {}
+    for count, ranks, name in REPEATED:
+        start = f"maps-{count}-{ranks}-{name}-"
+        same = [one for one in records if one.rule.startswith(start) and one.rule != f"{start}1"]
+        times = [[one.elapsed_seconds for one in same], [one.cpu_seconds for one in same]]
+        if len(same) > 1:
+            found[start.rstrip("-")] = (len(same), *(max(each) / min(each) for each in times))
+    return found
+
+
 def main() -> None:
     """Run one of the commands."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -162,6 +188,8 @@ def main() -> None:
     used = sorted(one.memory_mb for one in records)
     took = sorted(one.elapsed_seconds for one in records)
     print(f"{len(records)} maps: {used[0]:.0f} to {used[-1]:.0f} MB, {took[0]:.1f} to {took[-1]:.1f} s")
+    for name, (times, elapsed, cpu) in scatter(records).items():
+        print(f"{name}, {times} times: run times differ by a factor {elapsed:.2f}, CPU times by {cpu:.2f}")
     for title, same in (("as measured", records), ("run time by CPU time", on_own_cores(records))):
         for number in (FEW, len(same) // 2):
             print(f"{title}, learnt from {number} of them; of the others, over {HALVES} random choices")

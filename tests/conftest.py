@@ -65,8 +65,17 @@ def pytest_xdist_make_scheduler(config, log):
     return GroupScheduling(config, log)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put first what takes longest."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the mark of what runs only where it is asked for."""
+    config.addinivalue_line("markers", "validation: takes minutes; `pytest -m validation` runs it")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put first what takes longest; leave out what `make validate` asks for by its mark."""
+    if "validation" not in config.option.markexpr:
+        left_out = [item for item in items if item.get_closest_marker("validation")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
     order = {group: number for number, group in enumerate(LONGEST)}
     items.sort(key=lambda item: order.get(_group(item.nodeid), len(order)))
 

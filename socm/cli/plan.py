@@ -122,14 +122,19 @@ def plan_command(
 def _queue_wait(text: str | None, compiled: Compiled) -> RunTime | None:
     """Return how long jobs wait in the queue, named or measured; raises BadParameter."""
     from socm.core.units import duration_seconds
-    from socm.executors import EXECUTORS
+    from socm.executors import EXECUTORS, ExecutorSilentError
     from socm.planning import RunTime, measured_run_time
 
     if text is None:
         return None
     if text == MEASURED:
         used = {rule.resources.qos for rule in compiled.plan.rules}
-        waits = EXECUTORS[compiled.cluster.scheduler].queue_waits()
+        try:
+            waits = EXECUTORS[compiled.cluster.scheduler].queue_waits()
+        except ExecutorSilentError as error:
+            raise click.BadParameter(
+                f"how long jobs waited is not known: {error}", param_hint="--queue-wait"
+            ) from None
         seconds = [wait for qos, wait in waits if qos in used or None in used]
         if not seconds:
             raise click.BadParameter(

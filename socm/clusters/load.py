@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from socm.clusters.shipped import shipped_folder
 from socm.config.document import Document
 from socm.config.reading import read_document
 from socm.core.models import Section
+from socm.core.units import memory_text
 from socm.diagnostics import Diagnostic, DiagnosticError, KeyPath, nearest_name
 
 _HINT = (
@@ -79,11 +80,37 @@ def read_cluster(file: Path) -> Cluster:
                 for name, table in tables.items()
             ]
     try:
-        return Cluster.model_validate(data)
+        cluster = Cluster.model_validate(data)
     except ValidationError as error:
         raise DiagnosticError(
             _located(document, _document_key(problem["loc"], document), problem) for problem in error.errors()
         ) from None
+    contradictions = [
+        replace(document.locate(Diagnostic("bad-cluster", f"{'.'.join(key)}: {message}", key=key)), key=None)
+        for key, message in _contradictions(cluster)
+    ]
+    if contradictions:
+        raise DiagnosticError(contradictions)
+    return cluster
+
+
+def _contradictions(cluster: Cluster) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield the keys of limits that no job can keep together with others, and why."""
+    names = {qos.name for qos in cluster.qos}
+    places: list[tuple[tuple[str, ...], Cluster | Partition, Cluster]] = [((), cluster, cluster)]
+    for one in cluster.partitions:
+        at = ("partitions", one.name)
+        places.append((at, one, cluster.in_partition(one.name)))
+        if one.qos is not None and names and not names & set(one.qos):
+            yield (*at, "qos"), f"none of these is among the QoS of this file: {', '.join(sorted(names))}"
+    for key, own, whole in places:
+        of_core, of_node = whole.mem_mb_per_core, whole.mem_mb_per_node
+        if of_core is not None and of_node is not None and of_core > of_node:
+            name = "memory_per_node" if own.mem_mb_per_core is None else "memory_per_core"
+            yield (
+                (*key, name),
+                f"a core comes with {memory_text(of_core)}, and a node has {memory_text(of_node)}",
+            )
 
 
 def _document_key(location: tuple[int | str, ...], document: Document) -> KeyPath:

@@ -60,12 +60,17 @@ class Pace:
     start_seconds: float = 0.0
     """From when a job has its cores until its program starts."""
     first_look_seconds: float = 0.0
-    """Until the first look at jobs, and after each that found one ended; 0 where an end is seen at once."""
+    """Until the first look at jobs, and after each that found one ended; 0 where an end is seen at once.
+
+    Snakemake ends one such pause after it has seen the last job end.
+    """
     look_step_seconds: float = 0.0
     """By how much each pause is longer while nothing ends."""
     most_look_seconds: float = 0.0
     retries: int = 0
     """How often the profile has a failed job tried again."""
+    begin_seconds: float = 0.0
+    """From the start of Snakemake until it hands over its first job."""
 
 
 class Executor(Protocol):

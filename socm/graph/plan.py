@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -46,6 +47,13 @@ class Rule:
             return paths[self.spec.jobs[0].name]
         patterns = {pattern(paths[job.name], job.name) for job in self.spec.jobs}
         return patterns.pop() if len(patterns) == 1 else None
+
+    def own_amounts(self, job: JobSpec) -> tuple[int, int] | None:
+        """Return a job's memory of each node, MB, and run time, min, where they aren't those of its rule."""
+        if job.memory_mb is None or job.runtime_minutes is None:
+            return None
+        part = self.resources.mem_mb / self.spec.resources.memory
+        return math.ceil(job.memory_mb * part), job.runtime_minutes
 
     def facts(self, job: JobSpec) -> JobFacts:
         """Return what is known of one of the rule's jobs before it runs."""

@@ -98,8 +98,8 @@ class Learnt:
         own = [one for one in records if one.facts is not None and one.facts.cluster == facts.cluster]
         used = own or records
         return Prediction(
-            memory_mb=self._spread("memory", used, facts, lambda one: one.memory_mb, _memory_terms),
-            runtime_seconds=self._spread("runtime", own, facts, lambda one: one.elapsed_seconds, _time_terms),
+            memory_mb=self._spread("memory", used, facts, _memory_terms, _memory),
+            runtime_seconds=self._spread("runtime", own, facts, _time_terms, _elapsed, _own_cpu),
             basis=Basis(
                 records=len(used),
                 like=sum(_is_like(_facts(one), facts) for one in used),
@@ -112,9 +112,11 @@ class Learnt:
         what: str,
         records: Sequence[JobUsage],
         facts: JobFacts,
-        amount: Callable[[JobUsage], float],
         terms: Callable[[JobFacts, Sequence[str]], list[float]],
+        amount: Callable[[JobUsage], float],
+        *followed: Callable[[JobUsage], float],
     ) -> Spread | None:
+        """Return what a job is expected to use; `followed` are amounts that it may be proportional to."""
         if not records:
             return None
         names = tuple(sorted({name for one in records for name in _facts(one).size}))
@@ -122,7 +124,11 @@ class Learnt:
         key = (what, f"{facts.kind} {scope} {facts.cluster}", names)
         if key not in self._models:
             rows = np.array([terms(_facts(one), names) for one in records])
-            self._models[key] = _fit(rows, np.array([max(amount(one), 1e-3) for one in records]))
+            amounts, *others = (
+                np.array([max(of(one), 1e-3) for one in records]) for of in (amount, *followed)
+            )
+            models = [_fit(rows, amounts), *(_fit(rows, other).scaled_to(amounts) for other in others)]
+            self._models[key] = min(models, key=lambda one: one.error)
         model = self._models[key]
         if model is None:
             return None
@@ -152,8 +158,23 @@ def learn(records: Iterable[JobUsage]) -> Learnt:
 @dataclass(frozen=True, slots=True)
 class _Model:
     coefficients: Floats
-    ratios: tuple[float, ...]
-    """What each record used, over what the others predict of it."""
+    predicted: Floats
+    """What the other records predict of each."""
+    amounts: Floats
+
+    @property
+    def ratios(self) -> tuple[float, ...]:
+        """What each record used, over what the others predict of it."""
+        return tuple(float(one) for one in self.amounts / np.maximum(self.predicted, 1e-9))
+
+    @property
+    def error(self) -> float:
+        return _error(self.predicted, self.amounts)
+
+    def scaled_to(self, amounts: Floats) -> _Model:
+        """Return the model of an amount that is proportional to this one's but for chance."""
+        factor = float(np.median(amounts / np.maximum(self.predicted, 1e-9)))
+        return _Model(factor * self.coefficients, factor * self.predicted, amounts)
 
 
 def _facts(record: JobUsage) -> JobFacts:
@@ -162,10 +183,23 @@ def _facts(record: JobUsage) -> JobFacts:
     return record.facts
 
 
+def _memory(record: JobUsage) -> float:
+    return record.memory_mb
+
+
+def _elapsed(record: JobUsage) -> float:
+    return record.elapsed_seconds
+
+
+def _own_cpu(record: JobUsage) -> float:
+    """Return the CPU time of a rank, which other work on the machine doesn't lengthen."""
+    return record.cpu_seconds / _facts(record).ranks
+
+
 def _memory_terms(facts: JobFacts, names: Sequence[str]) -> list[float]:
-    """Return what memory may be proportional to: what ranks share of a job, and what each one has."""
+    """Return what memory may be proportional to: each rank's own, and what ranks share of a job."""
     sizes = [facts.size.get(name, 0.0) for name in names]
-    return [1.0, float(facts.ranks), *sizes, *(facts.ranks * size for size in sizes)]
+    return [float(facts.ranks), 1.0, *(facts.ranks * size for size in sizes), *sizes]
 
 
 def _time_terms(facts: JobFacts, names: Sequence[str]) -> list[float]:
@@ -185,7 +219,7 @@ def _is_like(one: JobFacts, other: JobFacts) -> bool:
 def _fit(rows: Floats, amounts: Floats) -> _Model:
     """Return the model of few terms that predicts each part of the records best from the others.
 
-    rows: [record, term]; amounts: [record], positive. Errors are relative.
+    rows: [record, term], of which the first is always in; amounts: [record], positive. Errors are relative.
     """
     count, terms = rows.shape
     folds = [np.arange(count) % min(count, MOST_FOLDS) == fold for fold in range(min(count, MOST_FOLDS))]
@@ -197,9 +231,6 @@ def _fit(rows: Floats, amounts: Floats) -> _Model:
             predicted[fold] = rows[fold] @ _coefficients(rows[rest], amounts[rest], chosen)
         return predicted
 
-    def error(predicted: Floats) -> float:
-        return float(np.mean(np.abs(np.log(np.maximum(predicted, 1e-9) / amounts))))
-
     chosen: list[int] = [0]
     predicted = left_out(chosen)
     while len(chosen) < min(MOST_TERMS, max(1, count // 2)):
@@ -208,13 +239,16 @@ def _fit(rows: Floats, amounts: Floats) -> _Model:
             for term in range(terms)
             if term not in chosen and np.ptp(rows[:, term]) > 0
         }
-        best = min(tries, key=lambda term: error(tries[term]), default=None)
-        if best is None or error(tries[best]) > (1 - LEAST_GAIN) * error(predicted):
+        best = min(tries, key=lambda term: _error(tries[term], amounts), default=None)
+        if best is None or _error(tries[best], amounts) > (1 - LEAST_GAIN) * _error(predicted, amounts):
             break
         chosen.append(best)
         predicted = tries[best]
-    ratios = amounts / np.maximum(predicted, 1e-9)
-    return _Model(_coefficients(rows, amounts, chosen), tuple(float(one) for one in ratios))
+    return _Model(_coefficients(rows, amounts, chosen), predicted, amounts)
+
+
+def _error(predicted: Floats, amounts: Floats) -> float:
+    return float(np.mean(np.abs(np.log(np.maximum(predicted, 1e-9) / amounts))))
 
 
 def _coefficients(rows: Floats, amounts: Floats, chosen: Sequence[int]) -> Floats:

@@ -82,8 +82,10 @@ class Forecast:
     @cached_property
     def peaks(self) -> Peaks:
         """The most that runs at once in the typical course."""
-        shapes = [self.model.shapes[self.model.jobs[one.job].shape] for one in self.typical.tries]
-        amounts = np.array([(1, s.cores, s.mem_mb_per_node * s.nodes) for s in shapes]).reshape(-1, 3)
+        model, numbers = self.model, [one.job for one in self.typical.tries]
+        shapes = [model.shapes[model.jobs[number].shape] for number in numbers]
+        mem_mb = [model.mem_mb_per_node[number] * s.nodes for number, s in zip(numbers, shapes, strict=True)]
+        amounts = np.array([(1, s.cores, mb) for s, mb in zip(shapes, mem_mb, strict=True)]).reshape(-1, 3)
         return Peaks(*(int(peak) for peak in profile(self.typical, amounts)[1].max(axis=0, initial=0)))
 
     @cached_property
@@ -222,7 +224,8 @@ def _draw(model: RunModel, assumptions: Assumptions, random: np.random.Generator
     waits = None
     if assumptions.queue_wait is not None:
         waits = _sample([assumptions.queue_wait] * jobs, np.full(jobs, common), random).tolist()
-    return Draws(seconds.tolist(), failed, waits)
+    # Which of a rule's jobs come first is up to Snakemake, and others may wait for just two of them.
+    return Draws(seconds.tolist(), failed, waits, random.permutation(jobs).tolist())
 
 
 def _normal_quantile(probability: float) -> float:
@@ -260,10 +263,10 @@ def _failed_tries(
         (chances < rate) & np.array([model.shapes[j.shape].retries > 0 for j in model.jobs])
     ):
         failed[int(number)] = [float(random.random() * seconds[number])]
-    limits = np.array([model.shapes[job.shape].limit_seconds for job in model.jobs])
-    for number in np.flatnonzero(seconds > limits):
+    limits = model.limit_seconds
+    for number in np.flatnonzero(seconds > np.array(limits)):
         shape = model.shapes[model.jobs[number].shape]
-        tries, limit = failed.setdefault(int(number), []), shape.limit_seconds
+        tries, limit = failed.setdefault(int(number), []), limits[number]
         while len(tries) < shape.retries and limit < seconds[number]:
             tries.append(limit)
             limit = max(limit, min(limit * shape.limit_growth, shape.limit_most_seconds))

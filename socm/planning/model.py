@@ -6,6 +6,7 @@ import math
 import posixpath
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from graphlib import CycleError
 
 from socm.clusters import Cluster, JobResources, RunLimits
@@ -72,6 +73,9 @@ class PlannedJob:
     run_time: RunTime
     needs: tuple[int, ...] = ()
     """Numbers of groups, all of whose jobs must be done before."""
+    mem_mb_per_node: int | None = None
+    limit_seconds: float | None = None
+    """Both None where they are those of its rule's shape."""
 
 
 @dataclass(frozen=True)
@@ -91,10 +95,78 @@ class RunModel:
         rule = self.shapes[planned.shape].rule
         return f"{rule}/{planned.name}" if planned.name else rule
 
+    @cached_property
+    def mem_mb_per_node(self) -> tuple[int, ...]:
+        """The memory that each job takes of each of its nodes."""
+        own = ((job.mem_mb_per_node, self.shapes[job.shape].mem_mb_per_node) for job in self.jobs)
+        return tuple(of_rule if mem_mb is None else mem_mb for mem_mb, of_rule in own)
+
+    @cached_property
+    def limit_seconds(self) -> tuple[float, ...]:
+        """When each job's first try is ended."""
+        own = ((job.limit_seconds, self.shapes[job.shape].limit_seconds) for job in self.jobs)
+        return tuple(of_rule if seconds is None else seconds for seconds, of_rule in own)
+
+    @cached_property
+    def groups_of(self) -> tuple[tuple[int, ...], ...]:
+        """The groups that each job is a member of."""
+        found: list[list[int]] = [[] for _ in self.jobs]
+        for number, members in enumerate(self.groups):
+            for job in members:
+                found[job].append(number)
+        return tuple(map(tuple, found))
+
+    @cached_property
+    def waiting_for(self) -> tuple[tuple[int, ...], ...]:
+        """The jobs that wait for each group."""
+        found: list[list[int]] = [[] for _ in self.groups]
+        for number, planned in enumerate(self.jobs):
+            for group in planned.needs:
+                found[group].append(number)
+        return tuple(map(tuple, found))
+
+    @cached_property
+    def pools_that_may_fill(self) -> frozenset[int]:
+        """The pools whose nodes may have no room for a job; in the others it always finds some.
+
+        A node has none where so many cores are taken that the largest job's don't fit, or so much memory.
+        How many such nodes there can be at once follows from the limits that jobs share.
+        """
+        largest_mem_mb = [0] * len(self.shapes)
+        for job, mem_mb in zip(self.jobs, self.mem_mb_per_node, strict=True):
+            largest_mem_mb[job.shape] = max(largest_mem_mb[job.shape], mem_mb)
+        shapes = [replace(s, mem_mb_per_node=mb) for s, mb in zip(self.shapes, largest_mem_mb, strict=True)]
+        return frozenset(
+            number
+            for number, pool in enumerate(self.pools)
+            if _may_fill(pool, [shape for shape in shapes if shape.pool == number], self.limits)
+        )
+
     def before(self, job: int) -> Iterable[int]:
         """Yield the jobs that a job waits for."""
         for group in self.jobs[job].needs:
             yield from self.groups[group]
+
+
+def _may_fill(pool: NodePool, shapes: Sequence[Shape], limits: Sequence[Limit]) -> bool:
+    """Return whether jobs of these shapes may find too few nodes with room, within the limits."""
+    full_nodes = 0.0
+    takes = [([s.cores_per_node for s in shapes], pool.cores)]
+    if pool.mem_mb is not None:
+        takes.append(([s.mem_mb_per_node for s in shapes], pool.mem_mb))
+    for of_nodes, there in takes:
+        too_much = there - max(of_nodes, default=0) + 1
+        in_use = min(
+            (
+                limit.amount * max(s.nodes * amount / taken[number] for s, amount, taken in each)
+                for number, limit in enumerate(limits)
+                if (each := [(s, a, dict(s.amounts)) for s, a in zip(shapes, of_nodes, strict=True)])
+                and all(taken.get(number) for _, _, taken in each)
+            ),
+            default=math.inf,
+        )
+        full_nodes += in_use / too_much if too_much > 0 else math.inf
+    return full_nodes > pool.nodes - max((shape.nodes for shape in shapes), default=0)
 
 
 class Groups:
@@ -147,6 +219,7 @@ def model_of(
     jobs = []
     for number, rule in enumerate(plan.rules):
         asked_time = asked_run_time(rule.resources.runtime_minutes)
+        is_ended = math.isfinite(shapes[number].limit_seconds)
         for job in rule.spec.jobs:
             needs = set()
             singles = []
@@ -162,8 +235,14 @@ def model_of(
                     needs.add(group)
             if alone := [makers[p] for path in singles if (p := posixpath.normpath(path)) in makers]:
                 needs.add(groups.number(alone))
-            run_time = known.get((rule.name, job.name), asked_time)
-            jobs.append(PlannedJob(number, job.name, run_time, tuple(sorted(needs))))
+            own, of_job = rule.own_amounts(job), asked_time
+            if own is not None and own[1] != rule.resources.runtime_minutes:
+                of_job = asked_run_time(own[1])
+            run_time = known.get((rule.name, job.name), of_job)
+            mem_mb, limit_seconds = None, None
+            if own is not None:
+                mem_mb, limit_seconds = own[0], own[1] * 60.0 if is_ended else math.inf
+            jobs.append(PlannedJob(number, job.name, run_time, tuple(sorted(needs)), mem_mb, limit_seconds))
     pace = EXECUTORS[cluster.scheduler].pace
     return RunModel(tuple(shapes), tuple(jobs), tuple(groups.members), limits, pools, pace)
 
@@ -215,12 +294,8 @@ def chain_seconds(model: RunModel, seconds: Sequence[float]) -> list[float]:
     behind = [0.0] * len(model.jobs)
     # What a group of jobs still has before it once its last one has ended.
     after_group = [0.0] * len(model.groups)
-    groups_of: list[list[int]] = [[] for _ in model.jobs]
-    for number, members in enumerate(model.groups):
-        for job in members:
-            groups_of[job].append(number)
     for job in reversed(job_order(model)):
-        behind[job] = seconds[job] + max((after_group[group] for group in groups_of[job]), default=0.0)
+        behind[job] = seconds[job] + max((after_group[group] for group in model.groups_of[job]), default=0.0)
         for group in model.jobs[job].needs:
             after_group[group] = max(after_group[group], behind[job])
     return behind
@@ -230,20 +305,12 @@ def job_order(model: RunModel) -> list[int]:
     """Return the jobs, each after those that it waits for; raises CycleError."""
     waits = [len(job.needs) for job in model.jobs]
     left = [len(members) for members in model.groups]
-    groups_of: list[list[int]] = [[] for _ in model.jobs]
-    for number, members in enumerate(model.groups):
-        for job in members:
-            groups_of[job].append(number)
-    waiting: list[list[int]] = [[] for _ in model.groups]
-    for number, planned in enumerate(model.jobs):
-        for group in planned.needs:
-            waiting[group].append(number)
     order = [number for number, count in enumerate(waits) if not count]
     for job in order:
-        for group in groups_of[job]:
+        for group in model.groups_of[job]:
             left[group] -= 1
             if not left[group]:
-                for other in waiting[group]:
+                for other in model.waiting_for[group]:
                     waits[other] -= 1
                     if not waits[other]:
                         order.append(other)

@@ -1,9 +1,9 @@
 """One run from its first job to its last, event by event, as Snakemake and its executor go about it.
 
-Snakemake hands jobs that are ready to the executor, by priority and then in the order of the file, as far
-as the limits of its profile allow; one after the other. The executor starts each once its time in the queue
-is over and nodes have room, in the order in which they came, passing over those that don't fit. Snakemake
-sees that a job has ended at its next look.
+Snakemake hands jobs that are ready to the executor, by priority and then in the order of the file, jobs of
+one rule in any order, as far as the limits of its profile allow; one after the other. The executor starts
+each once its time in the queue is over and nodes have room, in the order in which they came, passing over
+those that don't fit. Snakemake sees that a job has ended at its next look.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
+from typing import NamedTuple
 
 from socm.planning.model import NodePool, RunModel, Shape
 
@@ -32,10 +33,11 @@ class Draws:
     seconds: Sequence[float]
     failed_tries: Mapping[int, Sequence[float]] = field(default_factory=dict)
     queue_seconds: Sequence[float] | None = None
+    turns: Sequence[int] | None = None
+    """The turn of each job among those of its rule that are ready together; None for the file's order."""
 
 
-@dataclass(frozen=True, slots=True)
-class Try:
+class Try(NamedTuple):
     """One time that a job held its cores, s from the start of the run."""
 
     job: int
@@ -56,7 +58,7 @@ class Schedule:
     end: Sequence[float]
     """When each job was done."""
     makespan: float
-    """When Snakemake sees that the last job is done."""
+    """When Snakemake ends."""
     held_by: Mapping[str, float]
     """The limit, pool of nodes, QUEUE or CHAIN that kept further jobs from running → for how long."""
 
@@ -70,9 +72,12 @@ class NodesInUse:
         self.free: dict[tuple[int, int], list[int]] = {(pool.cores, mem_mb): list(range(pool.nodes))}
         self.state = [(pool.cores, mem_mb)] * pool.nodes
 
-    def take(self, shape: Shape) -> list[int] | None:
-        """Return the nodes that a job gets, the fullest that hold it first; None where it doesn't fit."""
-        cores, mem_mb = shape.cores_per_node, shape.mem_mb_per_node if self.has_memory else 0
+    def take(self, shape: Shape, mem_mb: int) -> list[int] | None:
+        """Return the nodes that a job gets, the fullest that hold it first; None where it doesn't fit.
+
+        `mem_mb` is what the job takes of each node.
+        """
+        cores, mem_mb = shape.cores_per_node, mem_mb if self.has_memory else 0
         chosen: list[int] = []
         fitting = [state for state in self.free if state[0] >= cores and state[1] >= mem_mb]
         for state in sorted(fitting):
@@ -85,10 +90,10 @@ class NodesInUse:
             self._change(node, -cores, -mem_mb)
         return chosen
 
-    def give_back(self, shape: Shape, nodes: Sequence[int]) -> None:
+    def give_back(self, shape: Shape, mem_mb: int, nodes: Sequence[int]) -> None:
         """Free what a job had on these nodes."""
         for node in nodes:
-            self._change(node, shape.cores_per_node, shape.mem_mb_per_node if self.has_memory else 0)
+            self._change(node, shape.cores_per_node, mem_mb if self.has_memory else 0)
 
     def _change(self, node: int, cores: int, mem_mb: int) -> None:
         state = self.state[node]
@@ -117,6 +122,8 @@ class _Run:
         self.held_by: dict[str, float] = {}
         self.holder, self.held_since = CHAIN, 0.0
         self.free = [limit.amount for limit in model.limits]
+        self.mem_mb = model.mem_mb_per_node
+        self.may_fill = model.pools_that_may_fill
         self.nodes = [NodesInUse(pool) for pool in model.pools]
         self.on_nodes: dict[int, list[int]] = {}
         self.events: list[tuple[float, int, int, int]] = []
@@ -126,7 +133,7 @@ class _Run:
         self.unseen: list[int] = []
         self.at_work = 0
         """Jobs that Snakemake has handed over and not yet seen the end of."""
-        self.submit_at = 0.0
+        self.submit_at = self.pace.begin_seconds
         self.pause = self.pace.first_look_seconds
         self.tries: list[Try] = []
         self.failed = {job: deque(tries) for job, tries in draws.failed_tries.items()}
@@ -134,24 +141,21 @@ class _Run:
         self.start, self.end, self.ready_at = [0.0] * jobs, [0.0] * jobs, [0.0] * jobs
         self.waits = [len(job.needs) for job in model.jobs]
         self.left = [len(members) for members in model.groups]
-        self.groups_of: list[list[int]] = [[] for _ in model.jobs]
-        self.waiting: list[list[int]] = [[] for _ in model.groups]
-        for number, members in enumerate(model.groups):
-            for job in members:
-                self.groups_of[job].append(number)
-        for number, planned in enumerate(model.jobs):
-            for group in planned.needs:
-                self.waiting[group].append(number)
-        self.ready: list[deque[int]] = [deque() for _ in model.shapes]
+        turns = range(jobs) if draws.turns is None else draws.turns
+        self.place = [turn * jobs + job for job, turn in enumerate(turns)]
+        """Where each job stands among those of its rule; modulo the number of jobs, it is the job."""
+        self.ready: list[list[int]] = [[] for _ in model.shapes]
         self.order = sorted(range(len(model.shapes)), key=lambda shape: -model.shapes[shape].priority)
         for number, waits in enumerate(self.waits):
             if not waits:
-                self.ready[model.jobs[number].shape].append(number)
+                self.ready[model.jobs[number].shape].append(self.place[number])
+        for ready in self.ready:
+            heapq.heapify(ready)
         self.done = 0
 
     def to_the_end(self) -> Schedule:
         if self.pause and self.model.jobs:
-            self._add(self.pause, _LOOK)
+            self._add(self.pace.begin_seconds + self.pause, _LOOK)
         self._hand_over()
         while self.done < len(self.model.jobs):
             if not (self.in_queue or self.running or self.unseen):
@@ -174,9 +178,10 @@ class _Run:
             else:
                 self._look()
             self._note_holder()
+        # Who looks at jobs sleeps once more before Snakemake can end.
+        self.now += self.pace.first_look_seconds if self.model.jobs else 0.0
         self._note_holder(CHAIN)
-        ordered = tuple(sorted(self.tries, key=lambda one: one.start))
-        return Schedule(ordered, self.start, self.ready_at, self.end, self.now, self.held_by)
+        return Schedule(tuple(self.tries), self.start, self.ready_at, self.end, self.now, self.held_by)
 
     def _add(self, time: float, kind: int, job: int = -1) -> None:
         heapq.heappush(self.events, (time, next(self.number), kind, job))
@@ -201,17 +206,18 @@ class _Run:
                 self.free[limit] += amount
             if self.failed.get(job):
                 self.failed[job].popleft()
-                self.ready[planned.shape].appendleft(job)
+                heapq.heappush(self.ready[planned.shape], self.place[job])
                 continue
             self.done += 1
-            for group in self.groups_of[job]:
+            for group in self.model.groups_of[job]:
                 self.left[group] -= 1
                 if not self.left[group]:
-                    for other in self.waiting[group]:
+                    for other in self.model.waiting_for[group]:
                         self.waits[other] -= 1
                         if not self.waits[other]:
                             self.ready_at[other] = self.now
-                            self.ready[self.model.jobs[other].shape].append(other)
+                            ready = self.ready[self.model.jobs[other].shape]
+                            heapq.heappush(ready, self.place[other])
         if jobs:
             self._hand_over()
         self._start_pending()
@@ -222,8 +228,9 @@ class _Run:
         for number in self.order:
             ready = self.ready[number]
             amounts = self.model.shapes[number].amounts
-            while ready and all(free[limit] >= amount for limit, amount in amounts):
-                job = ready.popleft()
+            most = min((free[limit] // amount for limit, amount in amounts), default=len(ready))
+            for _ in range(min(most, len(ready))):
+                job = heapq.heappop(ready) % len(self.place)
                 for limit, amount in amounts:
                     free[limit] -= amount
                 self.at_work += 1
@@ -234,16 +241,20 @@ class _Run:
 
     def _start_pending(self) -> None:
         """Start the jobs whose nodes have room, those first that came first."""
-        full: set[int] = set()
+        if not self.pending:
+            return
+        full: set[tuple[int, int]] = set()
         kept: deque[int] = deque()
         while self.pending:
             job = self.pending.popleft()
             number = self.model.jobs[job].shape
             shape = self.model.shapes[number]
-            if shape.pool is not None:
-                nodes = None if number in full else self.nodes[shape.pool].take(shape)
+            if shape.pool in self.may_fill:
+                mem_mb = self.mem_mb[job]
+                same = (number, mem_mb)
+                nodes = None if same in full else self.nodes[shape.pool].take(shape, mem_mb)
                 if nodes is None:
-                    full.add(number)
+                    full.add(same)
                     kept.append(job)
                     continue
                 self.on_nodes[job] = nodes
@@ -257,8 +268,8 @@ class _Run:
 
     def _free_nodes(self, job: int) -> None:
         shape = self.model.shapes[self.model.jobs[job].shape]
-        if shape.pool is not None:
-            self.nodes[shape.pool].give_back(shape, self.on_nodes.pop(job))
+        if shape.pool in self.may_fill:
+            self.nodes[shape.pool].give_back(shape, self.mem_mb[job], self.on_nodes.pop(job))
 
     def _note_holder(self, holder: str | None = None) -> None:
         """Note what held the run up until now, and find what does from now on."""

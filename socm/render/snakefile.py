@@ -6,7 +6,6 @@ import ast
 import hashlib
 import json
 import keyword
-import math
 import posixpath
 import re
 import shlex
@@ -331,11 +330,9 @@ def _resources(rule: Rule, limits: RunLimits) -> tuple[str, ...]:
 
 
 def _amounts(rule: Rule, job: JobSpec) -> dict[str, int]:
-    """Return what a job asks for of its own, memory of each node; nothing where its rule's jobs are alike."""
-    if job.memory_mb is None or job.runtime_minutes is None:
-        return {}
-    part = rule.resources.mem_mb / rule.spec.resources.memory
-    return {"mem_mb": math.ceil(job.memory_mb * part), "runtime": job.runtime_minutes}
+    """Return what a job asks for of its own; nothing where its rule's jobs are alike."""
+    own = rule.own_amounts(job)
+    return {} if own is None else {"mem_mb": own[0], "runtime": own[1]}
 
 
 def _resource_values(rule: Rule, limits: RunLimits) -> dict[str, int | str]:

@@ -35,17 +35,20 @@ def with_map_sizes(
 
     def sized(job: JobSpec) -> JobSpec:
         if job.observations is None:
-            count = len(job.inputs.get("map", ()))
-            amounts = {"pixels": plane_pixels, "map_pixels": plane_pixels * count}
+            maps = len(job.inputs.get("map", ()))
+            amounts = {"pixels": plane_pixels, "map_pixels": plane_pixels * maps}
             return replace(job, kind="null maps", size=_rounded(amounts))
         hours = hours_of.of_job(job.observations, Asked.from_json(job.asked_for))
+        count, pixels_solved = float(job.observation_count), plane_pixels * sum(steps for steps, _ in passes)
         amounts = {
-            "observations": float(job.observation_count),
+            "observations": count,
             "detector_hours": hours,
             "detector_hours_kept": max(hours / factor for _, factor in passes),
             "detector_hours_solved": sum(steps * hours / factor for steps, factor in passes),
             "pixels": plane_pixels,
-            "pixels_solved": plane_pixels * sum(steps for steps, _ in passes),
+            "pixels_solved": pixels_solved,
+            # Each observation is projected into a map of its own at each step.
+            "pixels_projected": count * pixels_solved,
         }
         return replace(job, kind=workflow.job_kind(), size=_rounded(amounts))
 

@@ -103,3 +103,16 @@ def test_what_means_nothing_is_refused(campaign: Path, options: tuple[str, ...],
     assert done.returncode == 2, done.stdout + done.stderr
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_waits_that_nobody_can_name_are_refused(campaign: Path) -> None:
+    """Without Slurm, whose accounts have them, and where no scheduler has a queue."""
+    command = (sys.executable, "-m", "socm", "plan", "campaign.toml", "--queue-wait", "measured")
+    nothing = {"PATH": str(campaign)}
+    done = subprocess.run(command, cwd=campaign, capture_output=True, text=True, check=False, env=nothing)
+    assert done.returncode == 2, done.stderr
+    assert "how long jobs waited is not known: sacct" in done.stderr
+    (campaign / "campaign.toml").write_text(CAMPAIGN.replace("here.toml", "local"))
+    done = plan(campaign, "--queue-wait", "measured")
+    assert done.returncode == 2, done.stderr
+    assert "no job of yours waited in these queues lately" in done.stderr

@@ -43,9 +43,24 @@ def test_learnt_from_half_of_them_the_others_fit_in_little_more_memory_than_they
     assert ratio <= 1.5
 
 
+def test_learnt_from_half_of_them_the_others_fit_in_little_more_time_than_cores_of_their_own_take(
+    validation: ModuleType,
+):
+    """As measured, run times are as uneven as the machine was busy: one map took three times as long as itself."""
+    records = validation.recorded()
+    fits, _ = validation.figures(records, len(records) // 2, TRIALS)["run time"]
+    assert fits >= 0.95
+    fits, ratio = validation.figures(validation.on_own_cores(records), len(records) // 2, TRIALS)["run time"]
+    assert fits >= 0.95
+    assert ratio <= 1.5
+    _, elapsed, cpu = validation.scatter(records)["maps-16-1-small"]
+    assert elapsed > 3
+    assert cpu < 1.25
+
+
 def test_five_jobs_are_better_to_learn_from_than_the_default(validation: ModuleType):
-    """Run times, taken on a machine that was shared at a load of 10 to 20, are as uneven as it was."""
-    found = validation.figures(validation.recorded(), validation.FEW, TRIALS)
+    """Run times are those of cores of their own: see above."""
+    found = validation.figures(validation.on_own_cores(validation.recorded()), validation.FEW, 2 * TRIALS)
     for name in ("memory", "run time"):
         fits, ratio = found[name]
         assert fits >= 0.85, name

@@ -95,6 +95,23 @@ def test_a_law_is_found_again_from_forty_jobs():
         assert runtime.quantile(0.5) == pytest.approx(expected_s, rel=0.1)
 
 
+def test_run_times_that_other_work_lengthens_are_learnt_from_cpu_times():
+    draw = random.Random(3)
+    used = []
+    for number in range(24):
+        hours = draw.uniform(1, 100)
+        of = facts(hours=hours)
+        cpu_seconds = 10 + 5 * hours
+        one = record(of, 1000, cpu_seconds * draw.uniform(1, 4), number=number)
+        used.append(one.model_copy(update={"cpu_seconds": cpu_seconds}))
+    learnt = learn(used)
+    spreads = [learnt.predict(facts(hours=hours)).runtime_seconds for hours in (1.0, 10.0, 100.0)]
+    slower = [one.centre / (10 + 5 * hours) for one, hours in zip(spreads, (1, 10, 100), strict=True) if one]
+    assert len(slower) == 3
+    assert max(slower) / min(slower) < 1.05  # the machine is as slow for a small job as for a large one
+    assert 1.5 < slower[0] < 3.5
+
+
 @pytest.mark.parametrize("number", [20, 60])
 def test_quantiles_cover_what_they_promise(number):
     above = total = 0

@@ -11,7 +11,7 @@ from socm.planning.model import Groups, Limit, NodePool, PlannedJob, RunModel, S
 from socm.planning.run_times import RunTime
 from socm.planning.simulation import Schedule
 
-SLURM_PACE = Pace(1.0, 6.0, 40.0, 10.0, 180.0, 1)
+SLURM_PACE = Pace(1.0, 6.0, 40.0, 10.0, 180.0, 1, 2.5)
 PACES = (Pace(), SLURM_PACE, Pace(0.0, 0.0, 5.0, 5.0, 20.0, 0))
 
 

@@ -133,6 +133,21 @@ def test_no_job_runs_longer_than_it_asks_for_where_nothing_else_is_known() -> No
     assert forecast(model, Assumptions(failure_rate=0)).makespans[-1] <= 3600
 
 
+def test_a_job_with_learnt_amounts_takes_these_and_not_those_of_its_rule() -> None:
+    spec = rule("maps", 3, memory=32000, runtime="2h", threads=1)
+    own = [(32000, 120), (2000, 10), (None, None)]
+    jobs = tuple(
+        replace(job, memory_mb=mb, runtime_minutes=minutes)
+        for job, (mb, minutes) in zip(spec.jobs, own, strict=True)
+    )
+    model = model_of(plan_of(replace(spec, jobs=jobs)), CLUSTER)
+    assert model.mem_mb_per_node == (32000, 2000, 32000)
+    assert model.limit_seconds == (7200.0, 600.0, 7200.0)
+    assert [job.run_time for job in model.jobs] == [asked_run_time(minutes) for minutes in (120, 10, 120)]
+    at_once = max(forecast(model).peaks.mem_mb, 0)
+    assert at_once == 32000 + 2000 + 32000
+
+
 def test_tries_that_fail_cost_core_hours_and_time() -> None:
     shape = Shape("maps", amounts=((0, 1),), retries=1)
     jobs = tuple(PlannedJob(0, f"m{n}", RunTime(3600, 3600, 3600)) for n in range(40))

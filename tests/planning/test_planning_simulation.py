@@ -132,20 +132,46 @@ def test_no_node_ever_holds_more_than_it_has(data: st.DataObject) -> None:
             in_use.give_back(*jobs.pop(data.draw(st.integers(0, len(jobs) - 1))))
             continue
         nodes, cores = data.draw(st.integers(1, 3)), data.draw(st.integers(1, 8))
-        shape = Shape(
-            "r", nodes=nodes, cores_per_node=cores, mem_mb_per_node=data.draw(st.sampled_from((500, 9000)))
-        )
-        has_room = [n for n, s in enumerate(in_use.state) if s[0] >= cores and s[1] >= shape.mem_mb_per_node]
-        chosen = in_use.take(shape)
+        mem_mb = data.draw(st.sampled_from((500, 9000)))
+        shape = Shape("r", nodes=nodes, cores_per_node=cores)
+        has_room = [n for n, s in enumerate(in_use.state) if s[0] >= cores and s[1] >= mem_mb]
+        chosen = in_use.take(shape, mem_mb)
         assert (chosen is not None) == (len(has_room) >= nodes)
         if chosen is not None:
             assert len(set(chosen)) == nodes
-            jobs.append((shape, chosen))
+            jobs.append((shape, mem_mb, chosen))
     for node in range(pool.nodes):
-        mine = [shape for shape, nodes in jobs if node in nodes]
-        cores, mem_mb = sum(s.cores_per_node for s in mine), sum(s.mem_mb_per_node for s in mine)
+        mine = [(shape, mem_mb) for shape, mem_mb, nodes in jobs if node in nodes]
+        cores, mem_mb = sum(s.cores_per_node for s, _ in mine), sum(mb for _, mb in mine)
         assert in_use.state[node] == (8 - cores, 16000 - mem_mb)
         assert min(in_use.state[node]) >= 0
+
+
+@given(run_models(), st.integers(2, 40))
+@LAW
+def test_nodes_that_are_not_counted_never_lacked_room(model: RunModel, nodes: int) -> None:
+    model = replace(model, pools=tuple(replace(pool, nodes=nodes) for pool in model.pools))
+    counted = replace(model)
+    counted.__dict__["pools_that_may_fill"] = frozenset(range(len(model.pools)))
+    assert simulate(model, Draws(medians(model))) == simulate(counted, Draws(medians(model)))
+
+
+def test_nodes_are_counted_only_where_limits_let_them_fill() -> None:
+    shape = Shape("maps", cores=4, cores_per_node=4, mem_mb_per_node=500, amounts=((0, 1),), pool=0)
+    for nodes, may_fill in ((2, True), (5, True), (6, False)):
+        pool = NodePool("main", nodes, 8, 16000)
+        jobs = (PlannedJob(0, "m", HOUR),)
+        model = RunModel((shape,), jobs, (), (Limit("jobs", 5),), (pool,))
+        assert bool(model.pools_that_may_fill) == may_fill
+
+
+def test_small_jobs_of_a_rule_share_a_node_that_its_large_ones_fill() -> None:
+    shape = Shape("maps", cores=1, cores_per_node=1, mem_mb_per_node=9000, pool=0)
+    jobs = tuple(PlannedJob(0, f"m{n}", HOUR, mem_mb_per_node=9000 if n < 2 else 500) for n in range(8))
+    model = RunModel((shape,), jobs, (), (), (NodePool("main", 1, 8, 16000),))
+    schedule = simulate(model, Draws([3600.0] * 8))
+    assert schedule.makespan == 7200  # the second large one waits for the first, and no other does
+    assert schedule.start == [0.0, 3600.0, *[0.0] * 6]
 
 
 def test_memory_keeps_jobs_apart_that_their_cores_would_not() -> None:
@@ -187,14 +213,15 @@ def test_a_run_of_no_jobs_takes_no_time() -> None:
 
 
 def test_an_end_is_seen_at_the_next_look() -> None:
-    # Looks after 40, 90, 150, 220, 300 s: the first job, which ends at 1 + 6 + 100 s, is seen at 150; then
-    # every look that finds an end is followed by one 40 s later: 190, 240, 300 s. The second is submitted at 151.
+    # Snakemake begins after 2.5 s and looks 40, 90, 150, 220, 300 s later: the first job, which ends at
+    # 3.5 + 6 + 100 s, is seen at 152.5; then every look that finds an end is followed by one 40 s later: 192.5,
+    # 242.5, 302.5 s. The second is submitted at 153.5, and Snakemake ends 40 s after it has seen its end.
     shape = Shape("maps", amounts=((0, 1),))
     jobs = (PlannedJob(0, "a", HOUR), PlannedJob(0, "b", HOUR))
     model = RunModel((shape,), jobs, (), (Limit("jobs", 1),), pace=SLURM_PACE)
     schedule = simulate(model, Draws([100.0, 100.0]))
-    assert [(one.start, one.end) for one in schedule.tries] == [(1.0, 107.0), (151.0, 257.0)]
-    assert schedule.makespan == 300.0
+    assert [(one.start, one.end) for one in schedule.tries] == [(3.5, 109.5), (153.5, 259.5)]
+    assert schedule.makespan == 342.5
 
 
 @given(run_models())

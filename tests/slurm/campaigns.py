@@ -19,11 +19,12 @@ from pathlib import Path
 
 from cluster import ACCOUNT, CPUS_PER_NODE, MEM_MB_PER_NODE, NODES, QOS, SlurmCluster, wait_until
 
+from socm import planning
 from socm.clusters import Cluster, fit, run_limits
 from socm.core.jobs import JobSpec, RuleSpec
 from socm.core.models import Campaign, Environment, Resources
 from socm.core.steps import FINISH_IF_NEEDED, OWN_TMP_DIR, RUN_SHELL_TEXT
-from socm.graph import make_plan
+from socm.graph import Plan, make_plan
 from socm.render import render_workspace, write_workspace
 from socm.render.profiles import render_profiles
 
@@ -108,20 +109,24 @@ class Workspace:
     slurm: SlurmCluster
     started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
-    def compile(self, *rules: RuleSpec, name: str = "bad-days") -> None:
-        """Write the workspace as a compile does."""
+    def compile(
+        self, *rules: RuleSpec, name: str = "bad-days", cluster: Cluster = CLUSTER, in_order: bool = False
+    ) -> Plan:
+        """Write the workspace as a compile does, with the order of jobs that it finds if `in_order`."""
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "job.sh").write_text(JOB_SCRIPT)
-        fitted = {spec.name: fit(spec.resources, CLUSTER, jobs=len(spec.jobs)) for spec in rules}
+        fitted = {spec.name: fit(spec.resources, cluster, jobs=len(spec.jobs)) for spec in rules}
         plan = make_plan(
             [(spec, ("campaign", spec.name)) for spec in rules],
             fitted,
-            lambda members: run_limits(members, CLUSTER),
+            lambda members: run_limits(members, cluster),
         )
+        plan = planning.in_order(plan, cluster) if in_order else plan
         campaign = Campaign(name=name, resource="socmtest")
-        profiles = render_profiles(campaign, CLUSTER, plan)
+        profiles = render_profiles(campaign, cluster, plan)
         contents = render_workspace(plan, campaign=name, sources={}, extra_files=profiles)
         write_workspace(self.folder, contents)
+        return plan
 
     def control(self, name: str, script: str) -> None:
         """Say what a job does from now on."""
@@ -130,10 +135,10 @@ class Workspace:
 
     def start(self, *options: str, profile: str = "slurm", log: str = "out.log") -> subprocess.Popen[bytes]:
         """Start Snakemake in the background, in a session of its own, looking at its jobs often."""
-        command = (sys.executable, "-m", "snakemake", "--profile", profile, *options)
+        quick = QUICK if profile == "slurm" else ()
         with (self.folder / log).open("ab") as file:
             process = subprocess.Popen(
-                [*command, *(QUICK if profile == "slurm" else ())],
+                [sys.executable, "-m", "snakemake", "--profile", profile, *quick, *options],
                 cwd=self.folder,
                 env=self.slurm.environment,
                 stdin=subprocess.DEVNULL,

@@ -89,9 +89,11 @@ def describe_cluster(partition: str | None, ask: Ask, user: str) -> Detected:
     own_qos = tuple(one for one in qos if main.qos is None or one.name in main.qos)
 
     def fits_in(one: Partition) -> bool:
-        """Return whether the file can say what a partition has: no QoS more, no limit less."""
+        """Return whether the file can say what a partition has: a QoS, none more, no limit less."""
         its_qos = {other.name for other in qos} & set(one.qos or (other.name for other in qos))
         limits = ("mem_mb_per_node", "mem_mb_per_core")
+        if qos and not its_qos:
+            return False
         return its_qos <= {mine.name for mine in own_qos} and not any(
             getattr(one, limit) is None and getattr(main, limit) is not None for limit in limits
         )

@@ -29,6 +29,7 @@ class SlurmExecutor:
         look_step_seconds=10.0,
         most_look_seconds=180.0,
         retries=1,
+        begin_seconds=2.5,
     )
 
     def resources(self, job: JobResources) -> Mapping[str, int | str | None]:

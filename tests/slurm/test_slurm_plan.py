@@ -1,0 +1,306 @@
+"""Predicted makespans against real ones: campaigns of different shapes on the real cluster, under limits that bind.
+
+Run times are those of a small version of the campaign, which is run first; then the whole is predicted, as
+`socm plan` does it, and run with the profile as it is compiled.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+
+import pytest
+from campaigns import CLUSTER, RESULTS, Workspace, rule
+from cluster import ACCOUNT, SlurmCluster, wait_until
+
+from socm.clusters import Cluster
+from socm.core.jobs import JobSpec, RuleSpec
+from socm.executors import EXECUTORS
+from socm.planning import Assumptions, Forecast, RunTime, forecast, measured_run_time, model_of
+from socm.planning.durations import duration_text
+from socm.workspace.prediction import known_run_times
+
+pytestmark = [pytest.mark.slurm, pytest.mark.snakemake, pytest.mark.slow]
+
+NEAR = 0.15
+"""Part of a real makespan by which the prediction may be off."""
+BUSY = "python3 -c 'import time; e = time.process_time() + {seconds}\nwhile time.process_time() < e: pass'"
+LOOK = "--slurm-init-seconds-before-status-checks"
+AS_COMPILED = (LOOK, "40")
+"""Options of a run that looks at its jobs as the profile does, and not as soon as tests do."""
+FEW_SUBMITTED = CLUSTER.model_copy(
+    update={
+        "qos": (
+            *CLUSTER.qos,
+            CLUSTER.qos[0].model_copy(update={"name": "few", "max_jobs": None, "max_submitted": 3}),
+        )
+    }
+)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A campaign: the number of its jobs of each rule → its rules; what their jobs do, and what binds."""
+
+    rules: Callable[[Callable[[int], int]], list[RuleSpec]]
+    does: dict[str, str]
+    binds: str
+    cluster: Cluster = CLUSTER
+
+
+def jobs(name: str, number: int, reads: Sequence[tuple[str, ...]] = ()) -> list[str | JobSpec]:
+    """Return jobs, each of which reads the outputs of some."""
+    return [
+        JobSpec(
+            name=f"{name}{n}",
+            command=f"bash job.sh {name}{n} {RESULTS}/{name}/{name}{n}.txt",
+            inputs={"maps": reads[n]} if reads else {},
+            outputs={"text": f"{RESULTS}/{name}/{name}{n}.txt"},
+        )
+        for n in range(number)
+    ]
+
+
+def outputs(name: str, *numbers: int) -> tuple[str, ...]:
+    return tuple(f"{RESULTS}/{name}/{name}{n}.txt" for n in numbers)
+
+
+WIDE = Shape(
+    lambda count: [
+        rule("maps", jobs("maps", count(14)), {"threads": 4, "memory": "2 GB"}),
+        rule("null", ["null0"], after=("maps",)),
+    ],
+    {"maps": "sleep 90", "null": "sleep 40"},
+    "short_cores",
+)
+"""56 cores of 32."""
+CHAIN = Shape(
+    lambda count: [
+        rule("prep", ["prep0"], {"qos": "test"}),
+        rule("maps", jobs("maps", count(5)), {"qos": "test"}, after=("prep",)),
+        rule("coadd", ["coadd0"], {"qos": "test"}, after=("maps",)),
+        rule("null", ["null0"], {"qos": "test"}, after=("coadd",)),
+    ],
+    {
+        "prep": BUSY.format(seconds=15),
+        "maps": "sleep 60",
+        "coadd": BUSY.format(seconds=20),
+        "null": "sleep 25",
+    },
+    "jobs",
+)
+"""Two jobs at once."""
+MIXED = Shape(
+    lambda count: [
+        rule("maps", jobs("maps", count(6)), {"threads": 8, "qos": "long", "memory": "9 GB"}),
+        rule(
+            "null",
+            jobs("null", count(6) // 2, [outputs("maps", 2 * n, 2 * n + 1) for n in range(count(6) // 2)]),
+        ),
+        rule("alone", jobs("alone", count(5)), {"qos": "few"}),
+    ],
+    {"maps": "sleep 75", "null": BUSY.format(seconds=10), "alone": "sleep 100"},
+    "long_cores",
+    FEW_SUBMITTED,
+)
+"""Two maps at once; nulls of two maps each; others of which Slurm takes three."""
+
+
+@pytest.fixture
+def few(slurm: SlurmCluster) -> Iterator[None]:
+    """A QoS of which Slurm takes three jobs."""
+    slurm.run("sacctmgr", "--immediate", "add", "qos", "few", "MaxSubmitJobsPerUser=3")
+    slurm.run("sacctmgr", "--immediate", "modify", "user", "root", "set", "qos+=few")
+    yield
+    slurm.cancel_all()
+    slurm.run("sacctmgr", "--immediate", "modify", "user", "root", "set", "qos-=few")
+    slurm.run("sacctmgr", "--immediate", "delete", "qos", "few")
+
+
+@dataclass(frozen=True)
+class Course:
+    """How a run really went, s."""
+
+    makespan: float
+    """From the start of Snakemake to its end."""
+    submit_seconds: float
+    """Between the submissions of jobs that were ready together."""
+    start_seconds: float
+    """For how long a job has its cores besides what its shell takes."""
+    until_first: float
+    """From the start of Snakemake to the first submission."""
+    starts: dict[str, float]
+
+
+def run_and_time(workspace: Workspace, *options: str) -> Course:
+    """Run the campaign to its end."""
+    since = time.time()
+    process = workspace.start(*options)
+    assert process.wait(900) == 0, workspace.said()
+    makespan = time.time() - since
+    answer = workspace.slurm.run(
+        "env", "SLURM_TIME_FORMAT=%s", "sacct", "-X", "-n", "-P", "--starttime=now-60minutes",
+        "--format=JobID,Submit,Start,End",
+    )  # fmt: skip
+    accounts = [line.split("|") for line in answer.stdout.split()]
+    mine = {number: tuple(map(float, times)) for number, *times in accounts if float(times[0]) >= int(since)}
+    runs = {run.slurm_id.partition(".")[0]: run for run in workspace.runs() if run.start > since}
+    assert runs.keys() == mine.keys()
+    submitted = sorted(submit for submit, _, _ in mine.values())
+    gaps = [b - a for a, b in pairwise(submitted) if b - a < 5]
+    held = [end - start - (runs[one].end - runs[one].start) for one, (_, start, end) in mine.items()]
+    return Course(
+        makespan,
+        sum(gaps) / len(gaps) if gaps else 0.0,
+        median(held),
+        submitted[0] - since,
+        {runs[number].name: start - since for number, (_, start, _) in mine.items()},
+    )
+
+
+def write_controls(workspace: Workspace, shape: Shape, rules: Sequence[RuleSpec]) -> None:
+    workspace.folder.mkdir(exist_ok=True)
+    for one in rules:
+        for job in one.jobs:
+            workspace.control(job.name, shape.does[one.name])
+
+
+def compare(found: Forecast, real: Course, binds: str) -> None:
+    """Print how a run went, and hold it against its prediction."""
+    typical = found.typical
+    starts = " ".join(
+        f"{found.model.jobs[one.job].name} {one.start:.0f}/{real.starts[found.model.jobs[one.job].name]:.0f}"
+        for one in typical.tries
+    )
+    print(
+        f"predicted {found.makespan(10):.0f} {found.makespan(50):.0f} {found.makespan(90):.0f} s, "
+        f"typical {typical.makespan:.0f} s; real {real.makespan:.0f} s; "
+        f"bounds: chain {found.chain_bound:.0f} s, work {found.work_bound:.0f} s\n"
+        f"submitting {real.submit_seconds:.2f} s, starting {real.start_seconds:.1f} s, "
+        f"first after {real.until_first:.1f} s; held by "
+        + ", ".join(f"{name} {part:.0%}" for name, part in found.held_by.items())
+        + f"\nstarts predicted/real: {starts}"
+    )
+    assert found.held_by.get(binds, 0) > 0.2
+    assert real.makespan >= max(found.chain_bound, found.work_bound) * 0.99
+    assert found.makespan(50) == pytest.approx(real.makespan, rel=NEAR)
+
+
+@pytest.mark.validation
+@pytest.mark.parametrize("shape", [WIDE, CHAIN, MIXED], ids=["wide", "chain", "mixed"])
+@pytest.mark.timeout(2000)
+@pytest.mark.usefixtures("few")
+def test_a_makespan_is_as_it_was_predicted(workspace: Workspace, shape: Shape) -> None:
+    small = shape.rules(lambda number: min(number, 2))
+    workspace.compile(*small, cluster=shape.cluster)
+    write_controls(workspace, shape, small)
+    run_and_time(workspace)
+    whole = shape.rules(lambda number: number)
+    plan = workspace.compile(*whole, cluster=shape.cluster)
+    write_controls(workspace, shape, whole)
+    found = forecast(model_of(plan, shape.cluster, known_run_times(workspace.folder, plan)))
+    forget(workspace)
+    compare(found, run_and_time(workspace, *AS_COMPILED), shape.binds)
+
+
+def forget(workspace: Workspace) -> None:
+    """Remove what was made."""
+    for path in (workspace.folder / RESULTS).rglob("*.txt"):
+        path.unlink()
+
+
+ORDERED = Shape(
+    lambda count: [
+        rule("few", jobs("few", count(6)), {"qos": "test", "runtime": "3m"}),
+        rule("long", ["long0"], {"qos": "test", "runtime": "9m"}),
+        rule("last", ["last0"], {"qos": "test", "runtime": "4m"}, after=("long",)),
+    ],
+    {"few": "sleep 55", "long": "sleep 150", "last": "sleep 60"},
+    "jobs",
+)
+"""Two places, six short jobs that stand first, and a chain that takes as long as four of them."""
+
+
+@pytest.mark.validation
+@pytest.mark.timeout(2000)
+def test_the_critical_path_first_ends_a_run_sooner(workspace: Workspace) -> None:
+    rules = ORDERED.rules(int)
+    write_controls(workspace, ORDERED, rules)
+    makespans = {}
+    for in_order in (False, True):
+        plan = workspace.compile(*rules, in_order=in_order)
+        times = {
+            (one.name, job.name): measured_run_time([float(ORDERED.does[one.name].split()[1])])
+            for one in rules
+            for job in one.jobs
+        }
+        found = forecast(model_of(plan, CLUSTER, times))
+        assert any(one.priority for one in plan.rules) == in_order
+        real = run_and_time(workspace, *AS_COMPILED)
+        print(
+            f"with priorities: {in_order}, predicted {found.makespan(50):.0f} s, real {real.makespan:.0f} s"
+        )
+        makespans[in_order] = real.makespan
+        if in_order:
+            compare(found, real, ORDERED.binds)
+            assert real.starts["long0"] <= sorted(real.starts.values())[1]
+            assert real.starts["last0"] < max(real.starts[f"few{n}"] for n in range(6))
+        forget(workspace)
+    assert makespans[True] <= makespans[False] * 1.05
+
+
+def test_three_jobs_of_which_two_run_at_once_take_as_long_as_predicted(workspace: Workspace) -> None:
+    """What jobs take to start is that of this run: how loaded this machine is isn't the planner's matter."""
+    sleep_seconds = 20.0
+    shape = Shape(lambda _: [rule("maps", jobs("maps", 3), {"qos": "test"})], {"maps": "sleep 20"}, "jobs")
+    rules = shape.rules(int)
+    plan = workspace.compile(*rules)
+    write_controls(workspace, shape, rules)
+    real = run_and_time(workspace, LOOK, "2")
+    times = {("maps", f"maps{n}"): RunTime(sleep_seconds, sleep_seconds, sleep_seconds) for n in range(3)}
+    model = model_of(plan, CLUSTER, times)
+    pace = replace(model.pace, first_look_seconds=2.0, start_seconds=real.start_seconds)
+    compare(forecast(replace(model, pace=pace), Assumptions(failure_rate=0)), real, shape.binds)
+
+
+PLANNED = """\
+[campaign]
+resource = "./here.toml"
+
+[campaign.alone]
+workflow = "command"
+executable = "true"
+resources = {qos = "few", runtime = "10m"}
+"""
+
+
+@pytest.mark.usefixtures("few")
+def test_measured_waits_are_those_that_slurm_accounts_for(slurm: SlurmCluster, tmp_path: Path) -> None:
+    options = ("--qos=few", f"--account={ACCOUNT}", "--nodelist=n1", "--exclusive", "--output=/dev/null")
+
+    def accepts() -> bool:
+        done = slurm.run("sbatch", *options, "--time=5", "--wrap", "sleep 8", check=False)
+        return done.returncode == 0
+
+    wait_until(accepts, 30, "the QoS is not there")  # the controller hears of it a moment later
+    assert accepts()
+    wait_until(lambda: not slurm.queue(), 60, "jobs still run")
+
+    def waits() -> list[float]:
+        return [seconds for qos, seconds in EXECUTORS["slurm"].queue_waits() if qos == "few"]
+
+    wait_until(lambda: len(waits()) >= 2, 30, "the accounts have no two jobs")
+    *_, waited = sorted(waits())
+    assert 5 <= waited <= 40
+    (tmp_path / "here.toml").write_text('nodes = 4\ncores_per_node = 8\nlauncher = "srun"\n[qos]\nfew = {}\n')
+    (tmp_path / "campaign.toml").write_text(PLANNED)
+    command = (sys.executable, "-m", "socm", "plan", "campaign.toml", "--queue-wait", "measured")
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert f"a job waits {duration_text(median(waits()))} in the queue" in " ".join(done.stdout.split())
