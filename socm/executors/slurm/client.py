@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Callable
@@ -19,11 +20,20 @@ class NoClusterError(ExecutorSilentError):
     """Slurm's commands are here, and belong to no cluster."""
 
 
-def run(*command: str) -> str:
-    """Return the output of one of Slurm's commands; raises ExecutorSilentError, NoClusterError."""
+def run(*command: str, **variables: str) -> str:
+    """Return the output of one of Slurm's commands, run with further environment variables.
+
+    Raises ExecutorSilentError, NoClusterError.
+    """
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=TIMEOUT_SECONDS, errors="replace"
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=TIMEOUT_SECONDS,
+            errors="replace",
+            env={**os.environ, **variables},
         )
     except subprocess.TimeoutExpired:
         raise ExecutorSilentError(f"{command[0]} did not answer for {TIMEOUT_SECONDS} s") from None

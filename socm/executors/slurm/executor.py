@@ -21,7 +21,9 @@ class SlurmExecutor:
     name = "slurm"
     title = "Slurm"
     runs_under: str | None = None
-    # The plugin's own clock (check_active_jobs), with the first look that the profile asks for.
+    # Looks follow the plugin's own clock (check_active_jobs), with the profile's first one; who looks sleeps
+    # out the pause before Snakemake ends (RemoteExecutor.shutdown). The other times were measured on the
+    # cluster of the tests: two Snakemakes start one after the other in each job.
     pace = Pace(
         submit_seconds=1.0,
         start_seconds=6.0,

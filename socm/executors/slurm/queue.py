@@ -77,7 +77,8 @@ def queue_waits() -> list[tuple[str, float]]:
 
     Raises ExecutorSilentError where the accounts are not to be had.
     """
-    words = ("--allocations", "--noheader", "--parsable2", "--starttime=now-14days", "--format=QOS,Planned")
-    rows = (line.partition("|") for line in run("sacct", *words).splitlines())
-    waits = ((qos, duration_seconds(planned)) for qos, _, planned in rows)
-    return [(qos, float(seconds)) for qos, seconds in waits if seconds is not None]
+    # The field that has the wait itself is called Reserved or Planned, by the version of Slurm.
+    fields = "--format=QOS,Eligible,Start"
+    words = ("--allocations", "--noheader", "--parsable2", "--starttime=now-14days", fields)
+    rows = (line.split("|") for line in run("sacct", *words, SLURM_TIME_FORMAT="%s").splitlines())
+    return [(qos, float(start) - float(since)) for qos, since, start in rows if (since + start).isdigit()]
