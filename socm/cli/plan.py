@@ -86,7 +86,7 @@ def plan_command(
         run = PlannedRun(
             compiled.plan,
             compiled.cluster,
-            known_run_times(compiled.workspace, compiled.plan),
+            known_run_times(compiled.workspace, compiled.plan, file.parent),
             Assumptions(_queue_wait(queue_wait, compiled), failures / 100),
             cores or len(os.sched_getaffinity(0)),
             share_is_set=campaign.resources.nodes is not None,

@@ -36,7 +36,7 @@ class Learning:
         resources = fit(spec.resources, cluster, jobs=jobs)
         if not spec.resources.learn:
             return spec, resources
-        learnt = self._learn_from(spec.resources.learn_from, problems)
+        learnt = self.learnt_from(spec.resources.learn_from, problems)
         predictions = [learnt.predict(facts_of(spec, job, resources)) for job in spec.jobs]
         problems.extend(_notes(spec, cluster, predictions))
         asking = _with_amounts(spec, resources, cluster, predictions)
@@ -56,14 +56,15 @@ class Learning:
             )
         return spec, resources
 
-    def _learn_from(self, sources: Sequence[str], problems: Collector) -> Learnt:
+    def learnt_from(self, sources: tuple[str, ...], problems: Collector) -> Learnt:
+        """Return what the workspace and the campaigns that `sources` names teach; `problems` are added to."""
         if sources not in self._learnt:
-            self._learnt[tuple(sources)] = learn(
+            self._learnt[sources] = learn(
                 record
                 for folder in (self.workspace, *self._folders(sources, problems))
                 for record in self._records_of(folder, problems)
             )
-        return self._learnt[tuple(sources)]
+        return self._learnt[sources]
 
     def _folders(self, sources: Sequence[str], problems: Collector) -> Iterator[Path]:
         for index, source in enumerate(sources):

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import yaml
 
+from socm.diagnostics import Collector
 from socm.executors import Executor
-from socm.formats.job_usage import read_usage
-from socm.graph import Plan
-from socm.learning import learn
+from socm.graph import Learning, Plan
 from socm.planning import RunModel, RunTime, RunTimes, asked_run_time, forecast, measured_run_time
 from socm.planning.model import Groups, Limit, PlannedJob, Shape
 from socm.workspace.jobs import Job
@@ -33,17 +32,23 @@ class _Named:
         return f"{self.rule}/{self.name}" if self.name else self.rule
 
 
-def known_run_times(workspace: Path, plan: Plan) -> RunTimes:
+def known_run_times(workspace: Path, plan: Plan, base: Path | None = None) -> RunTimes:
     """Return the run times of jobs like those that ran in a workspace; none where nothing did.
 
-    They are learnt from the records that jobs leave, as a function of their sizes. Where no job of a kind has
-    left one, a job that ran takes what it took, and the others of its rule take what its jobs took.
+    They are learnt from the records that jobs leave, there and in what a rule names in `learn_from` (paths
+    from `base`), as a function of their sizes. Where no job of a kind has left one, a job that ran takes what
+    it took, and the others of its rule take what its jobs took.
     """
     records = Records(workspace)
     names = ((rule.name, job.name) for rule, job in plan.jobs())
     found = run_times_of({name: records.seconds(_Named(*name)) for name in names})
-    learnt = learn(read_usage(workspace)[0])
-    for rule, job in plan.jobs() if learnt.kinds else ():
+    learning = Learning(base or workspace, workspace)
+    for rule, job in plan.jobs():
+        asked = rule.spec.resources
+        # What is wrong with the sources is the compile's to say.
+        learnt = learning.learnt_from(asked.learn_from if asked.learn else (), Collector())
+        if not learnt.kinds:
+            continue
         prediction = learnt.predict(rule.facts(job))
         if (spread := prediction.runtime_seconds) is not None:
             low, median, high = (spread.quantile(probability) for probability in (0.1, 0.5, 0.9))

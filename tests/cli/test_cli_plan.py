@@ -76,6 +76,29 @@ def test_run_times_are_those_of_jobs_that_ran_in_the_workspace(campaign: Path) -
     assert document["deadline"]["outcome"] == "met"
 
 
+def test_run_times_are_learnt_from_the_campaigns_that_are_named(campaign: Path) -> None:
+    other = campaign / "other"
+    other.mkdir()
+    (other / "here.toml").write_text(CLUSTER)
+    (other / "campaign.toml").write_text(CAMPAIGN)
+    command = (sys.executable, "-m", "socm", "compile", "campaign.toml")
+    subprocess.run(command, cwd=other, check=True, capture_output=True)
+    rows = json.loads((other / "workflow/jobs/maps.json").read_text())
+    for number, (name, row) in enumerate(rows.items()):
+        usage = {"rule": "maps", "job": name, "facts": row["facts"], "exit_code": 0, "ended": 1e9 + number}
+        took = {"elapsed_seconds": 200 + number, "cpu_seconds": 200, "memory_mb": 90, "node_memory_mb": 90}
+        measured = {"nodes": ["n1"], "ranks": 0, "source": "shell", "format": 1}
+        path = other / "logs/maps" / f"{name}.usage.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(usage | took | measured))
+    learning = 'resources = {runtime = "2h", learn = "runtime", learn_from = ["other"], threads = 8}'
+    text = CAMPAIGN.replace('resources = {runtime = "2h", threads = 8}', learning)
+    (campaign / "campaign.toml").write_text(text)
+    document = json.loads(plan(campaign, "--format", "json").stdout)
+    assert document["rules"]["maps"]["rests_on"] == ["10 like it"]
+    assert document["rules"]["maps"]["run_time_s"][1] == pytest.approx(204.5, rel=0.02)
+
+
 def test_it_draws_and_writes_over_nothing(campaign: Path) -> None:
     done = plan(campaign, "--plot", "plan.svg")
     assert done.returncode == 0, done.stderr
