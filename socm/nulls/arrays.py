@@ -156,7 +156,7 @@ def judge_given(
     ]
     maps = open_given([_given(label, entry, unit, reader) for label, entry in labels])
     sky = None if mask is None else open_mask(reader.read(mask, "the mask"), maps[0])
-    opened = open_maps(name, [label for label, _ in labels], maps, maps[0].unit, options, sky)
+    opened = open_maps(name, [label for label, _ in labels], maps, maps[0].unit, options, sky, threads)
     names = list(groups)
     comparisons = contrast_splits(splits) if len(names) == 1 else compare_groups(names, splits)
     return analyse(opened, comparisons, len(names), options, name, seed, threads)

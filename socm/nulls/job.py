@@ -52,7 +52,7 @@ def run_test(
     with ThreadPoolExecutor(1) as beside:
         read = beside.submit(lambda: tuple(map(record_file, paths, started)))
         progress(f"Reading weights: {len(test.splits)} maps")
-        opened = open_test(test)
+        opened = open_test(test, threads)
         comparisons = list_comparisons(test)
         result = analyse(
             opened, comparisons, len(test.groups), test.analysis, test.test, test.seed, threads, progress

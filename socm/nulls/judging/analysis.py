@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from socm.diagnostics import Diagnostic, DiagnosticError
 from socm.formats.analysis_options import AnalysisOptions
+from socm.nulls.ahead import ahead
 from socm.nulls.judging.amplitude import Freedom, found_amplitude, make_templates
 from socm.nulls.judging.differences import Comparison
 from socm.nulls.judging.flags import flag
@@ -33,6 +36,7 @@ from socm.nulls.pixels.weights import Array
 from socm.nulls.progress import silent
 from socm.nulls.sky.flat import cross_products
 from socm.nulls.sky.protocols import MapsOnSky, Sky
+from socm.nulls.sky.resampling import Single
 from socm.nulls.sky.skies import choose_sky
 
 FEWEST_MODES = 5
@@ -149,36 +153,38 @@ def analyse(
     count = judged[0].legs.shape[1]
     fields = judged[0].legs if families == 2 else np.eye(count)
     members = [list(part) for part in np.array_split(range(len(fields)), 1 if families == 2 else families)]
-    weighted = weigh_fields(maps, fields, sky, progress)
-    measured = weighted.products
-    root = np.random.SeedSequence([seed, zlib.crc32(name.encode())])
-    drawing, systematics, whitening = root.spawn(3)
-    forms = [make_forms(comparison, fields) for comparison in judged]
-    density = sky.counts / sky.area
-    spread = Freedom(density / weighted.own, density / weighted.mixed)
-    if families == 2 and can_flip(len(fields), options):
-        source, freedom = "sign flips", density / weighted.noise
-        progress(f"Simulating noise: {options.simulations} sign flips")
-        simulated = flip_products(measured, options.simulations, drawing)
-    else:
-        source = "local spectra"
-        progress(f"Measuring local noise: {len(fields)} fields")
-        coarse = weighted.coarse
-        powers = family_powers(measured, members)
-        local = measure_local_noise(coarse, members, powers, sky, whitening)
-        mixing = mix_bins(coarse, sky, local.directions)
-        progress(f"Simulating noise: {options.simulations} draws")
-        simulated, freedom = draw_products(
-            powers, members, local, density, sky.multipoles, mixing, options.simulations, drawing
-        )
-        simulated = match_levels(simulated, measured, judged, fields, freedom)
-    check_modes(freedom, sky.edges)
-    results = []
-    for number, (comparison, form) in enumerate(zip(judged, forms, strict=True), 1):
-        progress(f"Judging spectra: {comparison.name}, {number} of {len(judged)} comparisons")
-        results.append(
-            _judge_comparison(comparison, form, measured, simulated, spectra, sky, spread, systematics)
-        )
+    # Products have few rows: threads of BLAS gain nothing, and on a busy machine they spin 30 times as long.
+    with threadpool_limits(1, user_api="blas"):
+        weighted = weigh_fields(maps, fields, sky, threads, progress)
+        measured = weighted.products
+        root = np.random.SeedSequence([seed, zlib.crc32(name.encode())])
+        drawing, systematics, whitening = root.spawn(3)
+        forms = [make_forms(comparison, fields) for comparison in judged]
+        density = sky.counts / sky.area
+        spread = Freedom(density / weighted.own, density / weighted.mixed)
+        if families == 2 and can_flip(len(fields), options):
+            source, freedom = "sign flips", density / weighted.noise
+            progress(f"Simulating noise: {options.simulations} sign flips")
+            simulated = flip_products(measured, options.simulations, drawing)
+        else:
+            source = "local spectra"
+            progress(f"Measuring local noise: {len(fields)} fields")
+            coarse = weighted.coarse
+            powers = family_powers(measured, members)
+            local = measure_local_noise(coarse, members, powers, sky, whitening)
+            mixing = mix_bins(coarse, sky, local.directions)
+            progress(f"Simulating noise: {options.simulations} draws")
+            simulated, freedom = draw_products(
+                powers, members, local, density, sky.multipoles, mixing, options.simulations, drawing
+            )
+            simulated = match_levels(simulated, measured, judged, fields, freedom)
+        check_modes(freedom, sky.edges)
+        results = []
+        for number, (comparison, form) in enumerate(zip(judged, forms, strict=True), 1):
+            progress(f"Judging spectra: {comparison.name}, {number} of {len(judged)} comparisons")
+            results.append(
+                _judge_comparison(comparison, form, measured, simulated, spectra, sky, spread, systematics)
+            )
     return TestResult(sky.name, sky.edges, sky.multipoles, freedom, spectra, source, tuple(results), unjudged)
 
 
@@ -229,7 +235,7 @@ class FieldProducts:
 
 
 def weigh_fields(
-    maps: NullMaps, fields: Array, sky: Sky, progress: Callable[[str], None] = silent
+    maps: NullMaps, fields: Array, sky: Sky, threads: int = 1, progress: Callable[[str], None] = silent
 ) -> FieldProducts:
     """Return the fields of a test; each plane of each map is read once, and few are held at a time."""
     size, count = len(maps.letters), len(fields)
@@ -243,20 +249,13 @@ def weigh_fields(
     for part in parts:
         weights = [maps.weight(component) for component in part]
         letters = "".join(maps.letters[component] for component in part)
-        for number, field in enumerate(fields):
+        for number, (planes, noises) in enumerate(ahead(_weigh(maps, fields, part, weights), threads)):
             progress(f"Reading and transforming maps: {letters} of field {number + 1} of {count}")
-            planes = np.empty((len(part), *maps.shape), np.float32)
-            for place, component in enumerate(part):
-                planes[place] = maps.combination(field, component) * weights[place]
             modes[number, list(part)], coarse[number, list(part)] = sky.take(planes)
-            del planes
             for place, component in enumerate(part):
-                noise = maps.variance(field, component)
-                noise *= weights[place]
-                noise *= weights[place]
-                depths[number, component] = sky.coarsen(noise)
+                depths[number, component] = sky.coarsen(noises[place])
                 if number == 0:
-                    overlaps[component] = _overlaps(weights[place], noise, sky)
+                    overlaps[component] = _overlaps(weights[place], noises[place], sky)
     for one in range(size):
         for other in range(one, size):
             norm[:, one, other] = sky.normalization(maps.weight(one), maps.weight(other))
@@ -273,7 +272,22 @@ def weigh_fields(
     )
 
 
-def _overlaps(weight: Array, noise: Array, sky: Sky) -> list[float]:
+def _weigh(
+    maps: NullMaps, fields: Array, part: Sequence[int], weights: Sequence[Array]
+) -> Iterator[tuple[Single, Single]]:
+    """Yield each field under its weight, and its variance under the weight squared, (part, ny, nx) each."""
+    for field in fields:
+        planes = np.empty((len(part), *maps.shape), np.float32)
+        noises = np.empty_like(planes)
+        for place, (component, weight) in enumerate(zip(part, weights, strict=True)):
+            np.multiply(maps.combination(field, component), weight, out=planes[place], casting="same_kind")
+            noise = maps.variance(field, component)
+            noise *= weight
+            np.multiply(noise, weight, out=noises[place], casting="same_kind")
+        yield planes, noises
+
+
+def _overlaps(weight: Array, noise: NDArray[np.floating], sky: Sky) -> list[float]:
     """Return the integrals of `FieldProducts` for one component; noise: W^2 v (ny, nx)."""
     flat = weight**2
     pairs = ((noise, noise), (flat, flat), (flat, noise))

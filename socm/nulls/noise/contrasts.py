@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from socm.nulls.noise.cells import Sums
@@ -24,21 +22,15 @@ MOST_ERROR = 0.1
 """Largest relative error of a contrast that counts: more drowns systematics, and a ridge needs no more."""
 
 
-class Contrasts(NamedTuple):
-    """What contrasts follow from: sums of all tiles, and of their mean power."""
+def combine_contrasts(tiles: Sums, mean: Sums, fine: Sums, multipoles: Array, counts: Array) -> Array:
+    """Return the contrast that small tiles have, as sharp as wide tiles show it to be.
 
-    tiles: Sums
-    mean: Sums
-
-
-def combine_contrasts(local: Contrasts, fine: Contrasts, multipoles: Array, counts: Array) -> Array:
-    """Return the contrast that tiles have, as sharp as wide tiles show their mean to be."""
-    tensor, mean, sharp = (
-        _smooth_contrast(sums, multipoles, counts) for sums in (local.tiles, local.mean, fine.mean)
-    )
+    tiles: sums over all small tiles; mean, fine: those of the mean power of small tiles, and of wide ones.
+    """
+    tensor, plain, sharp = (_smooth_contrast(sums, multipoles, counts) for sums in (tiles, mean, fine))
     size = tensor.shape[1] ** 2
     index = np.arange(size)
-    matrix, *others = (part.reshape(-1, size, size) for part in (tensor, mean, sharp))
+    matrix, *others = (part.reshape(-1, size, size) for part in (tensor, plain, sharp))
     means, sharps = (part[:, index, index] for part in others)
     sharper = sharps / means
     result: Array = matrix * np.sqrt(sharper[:, :, None] * sharper[:, None, :])

@@ -26,7 +26,6 @@ from socm.nulls.noise.cells import (
     sum_cells,
 )
 from socm.nulls.noise.contrasts import (
-    Contrasts,
     combine_contrasts,
     contrast_errors,
     level_between,
@@ -42,12 +41,15 @@ SMALL_TILE_DEG, WIDE_TILE_DEG = 8.0, 40.0
 """Distances of tiles' centres on the sky: noise may change its character over twice the first, and ridges in
 its power are seen as sharply as maps of twice the second can show them."""
 
+MOST_WIDE_TILES = 24
+"""Only the mean of wide tiles counts: where there are more, some evenly spread say as much."""
+
 MOST_STRETCH = 0.2
 """Part by which pixels' width on the sky may change from one wide tile to the next: modes of rows that differ
 by more lie in other bins."""
 
-WHITE_DRAWS = 2
-"""Draws of white noise that show how much of a cell's contrast is chance."""
+WHITE_DRAWS, MANY_TILES = 2, 60
+"""Draws of white noise that show how much of a cell's contrast is chance; with so many tiles one will do."""
 
 PLAIN_CELL, SHARP_CELL = 2, 1
 """Independent modes of a cell of a small tile and of a wide one: more would blur narrow ridges, and fewer say
@@ -94,7 +96,14 @@ class WeightedFields:
     depths: Single
     grid: CoarseGrid
 
-    def tiling(self, sky: Sky, tile_deg: tuple[float, float], padding: int, cell_modes: float) -> Tiling:
+    def tiling(
+        self,
+        sky: Sky,
+        tile_deg: tuple[float, float],
+        padding: int,
+        cell_modes: float,
+        most: int | None = None,
+    ) -> Tiling:
         """Return tiles of this grid, for the bins of a sky."""
         return Tiling(
             self.grid.shape,
@@ -106,6 +115,7 @@ class WeightedFields:
             cell_modes,
             sky.cuts,
             sky.threads,
+            most,
         )
 
 
@@ -121,9 +131,6 @@ def measure_local_noise(
     families: fields whose noise is alike but for its level and its depth, two or more in each. powers: noise
     power of each family (families, bins, C, C), by which it is flattened before it is sharpened.
     """
-    rng = np.random.default_rng(seed)
-    roots = np.sqrt(weighted.depths)
-    whites = [rng.standard_normal(roots.shape, dtype=np.float32) * roots for _ in range(WHITE_DRAWS)]
     # A tile must resolve the bins.
     least_deg = 360 / float(np.min(np.diff(sky.edges)))
     small_deg = max(SMALL_TILE_DEG, least_deg)
@@ -131,6 +138,12 @@ def measure_local_noise(
     high_deg = max(small_deg, min(wide_deg, _even_height_deg(weighted.grid.cosine, weighted.grid.steps[0])))
     small = _Measurement(sky, weighted, families, (small_deg, small_deg), sharp=False)
     wide = _Measurement(sky, weighted, families, (high_deg, wide_deg), sharp=True)
+    rng = np.random.default_rng(seed)
+    roots = np.sqrt(weighted.depths)
+    whites = [
+        rng.standard_normal(roots.shape, dtype=np.float32) * roots
+        for _ in range(WHITE_DRAWS if small.tiles < MANY_TILES else 1)
+    ]
     levels = [
         level_between(sky.multipoles, smooth_level(np.einsum("bxx->bx", power), sky.multipoles, sky.counts))
         for power in powers
@@ -140,8 +153,8 @@ def measure_local_noise(
     size, components = len(families), weighted.fields.shape[1]
     contrast = np.empty((size, size, len(sky.counts), *(components,) * 4))
     for one, other in combinations_with_replacement(range(size), 2):
-        local, fine = small.contrasts(one, other), wide.contrasts(one, other)
-        tensor = combine_contrasts(local, fine, sky.multipoles, sky.counts)
+        local = small.sum_tiles(one, other), small.sum_mean(one, other), wide.sum_mean(one, other)
+        tensor = combine_contrasts(*local, sky.multipoles, sky.counts)
         contrast[one, other] = tensor
         contrast[other, one] = tensor.transpose(0, 2, 1, 4, 3)
     inverse_area = small.inverse_area()
@@ -167,8 +180,8 @@ class _Measurement:
         sharp: bool,
     ) -> None:
         self._sharp = sharp
-        padding, modes = (2, SHARP_CELL) if sharp else (1, PLAIN_CELL)
-        self._tiling = weighted.tiling(sky, tile_deg, padding, modes)
+        padding, modes, most = (2, SHARP_CELL, MOST_WIDE_TILES) if sharp else (1, PLAIN_CELL, None)
+        self._tiling = weighted.tiling(sky, tile_deg, padding, modes, most)
         self._families, self._depths = families, weighted.depths
         self._sums = self._tiling.sum(weighted.depths)
         integrals = self._tiling.integrate(weighted.depths)
@@ -176,6 +189,11 @@ class _Measurement:
         self._counts = np.stack([self._tiling.cells_of(tile).count for tile in self._tiling.tiles])
         self._powers: list[list[Tensor]] = []
         self._overlaps: dict[tuple[int, int], Array] = {}
+
+    @property
+    def tiles(self) -> int:
+        """Number of tiles."""
+        return len(self._counts)
 
     def measure(self, draws: Sequence[Single], levels: Sequence[Level]) -> None:
         """Measure the powers (tiles, cells, C, C) of each family in each set of fields, the data's first."""
@@ -250,33 +268,31 @@ class _Measurement:
         found /= found.sum(axis=1, keepdims=True)
         return smooth(found, sky.multipoles, sky.counts, slope=False)
 
-    def contrasts(self, one: int, other: int) -> Contrasts:
-        """Return the sums of two families, without what chance adds to products of a family with itself."""
-        starts = self._tiling.starts
-        overlap = self.overlap(one, other)
-        modes = np.einsum("txx->t", overlap)[:, None] * self._counts
+    def sum_mean(self, one: int, other: int) -> Sums:
+        """Return the sums of two families' mean power, without what chance adds where they are one."""
+        starts, modes = self._tiling.starts, self._modes(one, other)
         held = modes.sum(axis=0) / modes.sum() * self._counts.sum()
-        powers = [self._powers[number][0] for number in (one, other)]
-        means = [mean_power(part, modes) for part in powers]
-        chances: list[Array | None] = [None, None]
+        first, second = (mean_power(self._powers[number][0], modes) for number in (one, other))
+        chance = None
         if one == other:
-            white = self._powers[one][1:]
-            even = [mean_power(draw, modes) for draw in white]
+            white = [mean_power(draw, modes)[None] for draw in self._powers[one][1:]]
+            chance = fit_chance(held, starts, white, share_of_bin(held, starts)[None])
+        return sum_cells(first, second, held, starts, chance)
+
+    def _modes(self, one: int, other: int) -> Array:
+        """Return the modes of each cell of each tile that are held against each other, (tiles, cells)."""
+        modes: Array = np.einsum("txx->t", self.overlap(one, other))[:, None] * self._counts
+        return modes
+
+    def sum_tiles(self, one: int, other: int) -> Sums:
+        """Return the sums over all tiles, without what chance adds to products of a family with itself."""
+        overlap, starts = self.overlap(one, other), self._tiling.starts
+        first, second = self._powers[one][0], self._powers[other][0]
+        chance = None
+        if one == other:
             share = np.stack([share_of_bin(count, starts) for count in self._counts])
             inside = np.einsum("txx->t", overlap)[:, None] * share
-            typical = self._counts.mean(axis=0)
-            once = share_of_bin(held, starts)[None]
-            chances = [
-                fit_chance(typical, starts, white, inside),
-                fit_chance(held, starts, [draw[None] for draw in even], once),
-            ]
-        return Contrasts(
-            self._sum_tiles(powers[0], powers[1], one, other, chances[0]),
-            sum_cells(means[0], means[1], held, starts, chances[1]),
-        )
-
-    def _sum_tiles(self, first: Tensor, second: Tensor, one: int, other: int, chance: Array | None) -> Sums:
-        overlap, starts = self.overlap(one, other), self._tiling.starts
+            chance = fit_chance(self._counts.mean(axis=0), starts, self._powers[one][1:], inside)
         components = overlap.shape[-1]
         total = np.zeros((self._tiling.bins, *(components,) * 4), np.complex128)
         powers = [np.zeros((self._tiling.bins, components)) for _ in range(2)]

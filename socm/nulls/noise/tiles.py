@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import combinations_with_replacement, product
+from itertools import combinations_with_replacement
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,9 @@ from socm.nulls.pixels.weights import Array
 from socm.nulls.sky.resampling import Single
 
 MOST_SECTORS = 1000
+
+MOST_SIDE_BY_SIDE = 4
+"""Tiles that are transformed at the same time: each takes memory."""
 
 LEAST_OVERLAP, MOST_SHARPENING = 0.02, 3.0
 """Lags at which less of a tile overlaps with itself are left out; others count at most so much more."""
@@ -48,13 +53,14 @@ class Tile:
 
 
 class Tiling:
-    """Overlapping tiles over a cylindrical or flat map, whose squared windows add up to 1.
+    """Overlapping tiles over a cylindrical or flat map; squared windows add up to 1 if none is left out.
 
     shape: pixels (ny, nx); steps: size of a pixel (y, x) in radians of the map's own coordinates, negative
     where the coordinate falls; cosine: how much narrower on the sky the pixels of each row are (ny,), 1 for
     a flat map; edges: of the bins (bins + 1,); tile_deg: distance (y, x) of tiles' centres, half of a tile's
     size; padding: how much larger than a tile its transform is; cell_modes: independent modes of a cell;
-    cuts: modes with |ky| or |kx| below these are left out.
+    cuts: modes with |ky| or |kx| below these are left out; most: where there are more tiles, every second row
+    and column of them, or every third, … is kept.
     """
 
     def __init__(
@@ -68,22 +74,32 @@ class Tiling:
         cell_modes: float = 2,
         cuts: tuple[float, float] = (0.0, 0.0),
         threads: int = 1,
+        most: int | None = None,
     ) -> None:
         self.edges, self._steps, self._cuts, self._threads = edges, steps, cuts, threads
         self._cosine = cosine
         self._padding = padding
-        self.tiles: list[Tile] = []
-        height = np.degrees(abs(steps[0]) * shape[0])
-        for rows, across in _windows(_count(height, tile_deg[0]), shape[0]):
-            narrow = float(np.average(cosine[rows], weights=across**2))
-            width = np.degrees(abs(steps[1]) * shape[1]) * narrow
-            for columns, along in _windows(_count(width, tile_deg[1]), shape[1]):
-                self.tiles.append(Tile(rows, columns, across[:, None] * along[None, :], narrow))
+        rows_of_tiles = [
+            list(self._row(rows, across, shape[1], tile_deg[1]))
+            for rows, across in _windows(_count(np.degrees(abs(steps[0]) * shape[0]), tile_deg[0]), shape[0])
+        ]
+        count = sum(map(len, rows_of_tiles))
+        stride = 1 if most is None else math.ceil(math.sqrt(count / most))
+        self.tiles = [
+            tile for row in rows_of_tiles[stride // 2 :: stride] for tile in row[stride // 2 :: stride]
+        ]
         smallest = min(tile.cosine * tile.window.size for tile in self.tiles)
         independent = np.diff(edges**2) * abs(steps[0] * steps[1]) * smallest / (8 * np.pi)
         self.sectors = np.clip(independent / (2 * cell_modes), 1, MOST_SECTORS).astype(np.intp)
         self.starts = np.concatenate([[0], np.cumsum(self.sectors)]).astype(np.intp)
         self._cells: dict[tuple[int, int, float], Cells] = {}
+
+    def _row(self, rows: slice, across: Single, length: int, tile_deg: float) -> Iterator[Tile]:
+        """Yield the tiles of one row of them, `length` pixels long."""
+        narrow = float(np.average(self._cosine[rows], weights=across**2))
+        width = np.degrees(abs(self._steps[1]) * length) * narrow
+        for columns, along in _windows(_count(width, tile_deg), length):
+            yield Tile(rows, columns, across[:, None] * along[None, :], narrow)
 
     @property
     def bins(self) -> int:
@@ -143,15 +159,21 @@ class Tiling:
         what modulates their noise (ny, nx), powers are as sharp as the noise covariance of such maps is, see
         `_sharpening`; this needs a padding of 2. level: what powers are divided by before that.
         """
-        found = []
+        side_by_side = min(self._threads, len(self.tiles), MOST_SIDE_BY_SIDE)
+        workers = self._threads // side_by_side
         for tile in self.tiles:
-            place = (..., tile.rows, tile.columns)
-            kernel = None if depth is None else self._sharpening(tile, depth[place])
-            roots = None if level is None else np.sqrt(level(np.hypot(*self._wavenumbers(tile))))
-            found.append(self._power(tile, maps[place] * tile.window, kernel, roots))
-        return np.stack(found)
+            self.cells_of(tile)
 
-    def _sharpening(self, tile: Tile, depth: Single) -> Single:
+        def measure(tile: Tile) -> NDArray[np.complex128]:
+            place = (..., tile.rows, tile.columns)
+            kernel = None if depth is None else self._sharpening(tile, depth[place], workers)
+            roots = None if level is None else np.sqrt(level(np.hypot(*self._wavenumbers(tile))))
+            return self._power(tile, maps[place] * tile.window, kernel, roots, workers)
+
+        with ThreadPoolExecutor(side_by_side) as pool:
+            return np.stack([*pool.map(measure, self.tiles)])
+
+    def _sharpening(self, tile: Tile, depth: Single, workers: int) -> Single:
         """Return the factor on a tile's correlation function, (ny, nx // 2 + 1) of lags.
 
         With noise that is stationary behind M, measured powers are P blurred by |F M|^2, so that products of
@@ -163,7 +185,7 @@ class Tiling:
         shape = self._padded(tile)
         square = np.maximum(depth, 0) * tile.window**2
         own, squared = (
-            fft.irfft2(np.abs(fft.rfft2(plane, s=shape, workers=self._threads)) ** 2, s=shape)
+            fft.irfft2(np.abs(fft.rfft2(plane, s=shape, workers=workers)) ** 2, s=shape, workers=workers)
             for plane in (np.sqrt(square), square)
         )
         own, squared = own / own[0, 0], np.maximum(squared / squared[0, 0], 0)
@@ -172,31 +194,41 @@ class Tiling:
         return kernel
 
     def _power(
-        self, tile: Tile, maps: Single, kernel: Single | None, roots: Single | None
+        self, tile: Tile, maps: Single, kernel: Single | None, roots: Single | None, workers: int
     ) -> NDArray[np.complex128]:
         from scipy import fft
 
         cells, shape = self.cells_of(tile), self._padded(tile)
-        modes = fft.rfft2(maps, s=shape, workers=self._threads)
+        modes = fft.rfft2(maps, s=shape, workers=workers)
         if roots is not None:
             modes /= roots
-        if kernel is None:
-            modes = modes.reshape(*modes.shape[:-2], -1)[..., cells.index]
         size, components = len(cells.count), modes.shape[1]
-        found = np.zeros((components, components, len(cells.index)), np.complex64)
-        for one, other in combinations_with_replacement(range(components), 2):
-            power = np.sum(modes[:, one] * modes[:, other].conj(), axis=0)
+        pairs = [*combinations_with_replacement(range(components), 2)]
+        if kernel is None:
+            modes = np.take(modes.reshape(*modes.shape[:-2], -1), cells.index, axis=-1)
+            _rotate(modes.swapaxes(0, 1), cells)
+        found = np.empty((components, components, len(cells.index)), np.complex64)
+        for one, other in pairs:
+            power = modes[0, one] * modes[0, other].conj()
+            for several in modes[1:]:
+                power += several[one] * several[other].conj()
             if kernel is not None:
-                lags = fft.irfft2(power, s=shape, workers=self._threads)
+                lags = fft.irfft2(power, s=shape, workers=workers)
                 lags *= kernel
-                power = fft.rfft2(lags, workers=self._threads).ravel()[cells.index]
-            found[one, other], found[other, one] = power, power.conj()
-        _rotate(found, cells)
+                power = fft.rfft2(lags, workers=workers).ravel()[cells.index]
+            found[one, other] = power
+            if kernel is not None and one != other:
+                found[other, one] = power.conj()
+        if kernel is not None:
+            # Powers of Q and U become those of E and B first on one side, then on the other.
+            _rotate(found, cells)
+            _rotate(found.swapaxes(0, 1), cells)
         result = np.empty((size, components, components), np.complex128)
-        for one, other in product(range(components), repeat=2):
+        for one, other in pairs:
             values = found[one, other]
             result[:, one, other].real = np.bincount(cells.cell, values.real, size)
             result[:, one, other].imag = np.bincount(cells.cell, values.imag, size)
+            result[:, other, one] = result[:, one, other].conj()
         result /= np.maximum(cells.count, 1)[:, None, None]
         return result
 
@@ -215,15 +247,13 @@ class Tiling:
         return self.sum(planes * area[:, None].astype(np.float32))
 
 
-def _rotate(power: NDArray[np.complex64], cells: Cells) -> None:
-    """Turn the powers of Q and U, the last two of (C, C, modes), into those of E and B, in place."""
-    if len(power) == 1:
+def _rotate(values: NDArray[np.complex64], cells: Cells) -> None:
+    """Turn Q and U, the last two of values (C, …, modes), into E and B, in place."""
+    if len(values) == 1:
         return
-    for axis in (0, 1):
-        turned = np.moveaxis(power, axis, 0)
-        q, u = turned[-2].copy(), turned[-1].copy()
-        turned[-2] = cells.cosine * q - cells.sine * u
-        turned[-1] = cells.sine * q + cells.cosine * u
+    q, u = values[-2].copy(), values[-1].copy()
+    values[-2] = cells.cosine * q - cells.sine * u
+    values[-1] = cells.sine * q + cells.cosine * u
 
 
 def _count(side_deg: float, tile_deg: float) -> int:

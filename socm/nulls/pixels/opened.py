@@ -13,6 +13,7 @@ import numpy as np
 from socm.diagnostics import Collector, Diagnostic, DiagnosticError
 from socm.formats.analysis_options import AnalysisOptions
 from socm.formats.null_spec import NullSpecification
+from socm.nulls.ahead import ahead
 from socm.nulls.pixels.healpix import HealpixGeometry, HealpixPixels
 from socm.nulls.pixels.holes import HoleFilling
 from socm.nulls.pixels.maps import COMPONENTS, Geometry, Pixelization, Window
@@ -22,6 +23,9 @@ from socm.nulls.pixels.weights import Array, Mask, common_support, common_weight
 WRONG_DECADES, RIGHT_DECADES = 2.0, 1.0
 """A weight is taken for a variance if the scatter of differences is this many decades from what it promises,
 and within the second number of what it would promise as a variance."""
+
+SCATTER_PIXELS = 1_000_000
+"""Pixels that are enough to know that."""
 
 
 @dataclass(frozen=True)
@@ -141,12 +145,12 @@ class OpenTest:
         return total
 
 
-def open_test(test: NullSpecification) -> OpenTest:
+def open_test(test: NullSpecification, threads: int = 1) -> OpenTest:
     """Check the maps of a test and make their common weight; raises DiagnosticError naming every bad file."""
     maps = open_files(test.splits)
     mask = None if test.analysis.mask is None else open_mask(Path(test.analysis.mask), maps[0])
     splits = [split.name for split in test.splits]
-    return open_maps(test.test, splits, maps, maps[0].unit, test.analysis, mask)
+    return open_maps(test.test, splits, maps, maps[0].unit, test.analysis, mask, threads)
 
 
 def open_maps(
@@ -156,6 +160,7 @@ def open_maps(
     unit: str,
     options: AnalysisOptions,
     mask: Array | None = None,
+    threads: int = 1,
 ) -> OpenTest:
     """Check maps on the same pixels and make their common weight.
 
@@ -163,7 +168,7 @@ def open_maps(
     can't be used.
     """
     geometry, components = maps[0].geometry, maps[0].components
-    supports, variances = _read_weights(maps)
+    supports, variances = _read_weights(maps, threads)
     mask = np.ones(geometry.shape) if mask is None else mask
     support = np.logical_and.reduce(supports) & (mask > 0)
     width = options.apodization_deg
@@ -204,7 +209,7 @@ def open_maps(
         width,
         filling,
     )
-    _check_maps(opened)
+    _check_maps(opened, threads)
     return opened
 
 
@@ -216,7 +221,7 @@ def default_apodization_deg(geometry: Pixelization, support: Mask) -> float:
     return float(min(1.0, 0.08 * min(geometry.sides_deg(support))))
 
 
-def _read_weights(maps: Sequence[SplitMap]) -> tuple[list[Mask], list[Array]]:
+def _read_weights(maps: Sequence[SplitMap], threads: int) -> tuple[list[Mask], list[Array]]:
     """Return for each component where all maps have weight, and the sum of their variances."""
     problems = Collector()
 
@@ -228,7 +233,7 @@ def _read_weights(maps: Sequence[SplitMap]) -> tuple[list[Mask], list[Array]]:
             problems.extend(problem.under((number, WEIGHT)) for problem in found)
             yield weight
 
-    made = [common_support(checked(component)) for component in range(maps[0].components)]
+    made = [common_support(ahead(checked(component), threads)) for component in range(maps[0].components)]
     problems.raise_if_errors()
     return [support for support, _ in made], [variance for _, variance in made]
 
@@ -245,14 +250,13 @@ def _wrong_weights(plane: str, weight: Array) -> Iterator[Diagnostic]:
             )
 
 
-def _check_maps(opened: OpenTest) -> None:
+def _check_maps(opened: OpenTest, threads: int) -> None:
     """Raise for each plane that holds no data where it is used, and for weights that are variances."""
     problems = Collector()
     for component, letter in enumerate(opened.letters):
-        inside = opened.support
         scatter = _Scatter(opened)
-        for number, one in enumerate(opened.maps):
-            used = one.read(component)[inside]
+        for number, (used, weight) in enumerate(ahead(_read_used(opened, component), threads)):
+            one = opened.maps[number]
             plane = f"{one.map.name}, plane {letter}"
             if not np.isfinite(used).all():
                 problems.add(
@@ -272,10 +276,18 @@ def _check_maps(opened: OpenTest) -> None:
                         hint="Nothing was mapped there, whatever its weights are; make the map again.",
                     )
                 )
-            elif component == 0:
-                scatter.add(number, used, one.inverse_variance(component)[inside])
+            elif weight is not None:
+                scatter.add(number, used, weight)
         problems.extend(scatter.problems())
     problems.raise_if_errors()
+
+
+def _read_used(opened: OpenTest, component: int) -> Iterator[tuple[Array, Array | None]]:
+    """Yield where each map is used its values of a component, and the first component's weights."""
+    inside = opened.support
+    for one in opened.maps:
+        weight = one.inverse_variance(component)[inside] if component == 0 else None
+        yield one.read(component)[inside], weight
 
 
 class _Scatter:
@@ -288,6 +300,8 @@ class _Scatter:
 
     def add(self, one: int, values: Array, weight: Array) -> None:
         """Compare a map, by its number, values (n,) and weight (n,), with the one before."""
+        step = -(-len(values) // SCATTER_PIXELS)
+        values, weight = values[::step], weight[::step]
         if self._before is not None:
             before, values_before, weight_before = self._before
             measured = float(np.median((values - values_before) ** 2)) / MEDIAN_OF_CHI_SQUARE

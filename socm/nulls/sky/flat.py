@@ -63,7 +63,7 @@ class FlatSky:
         """Multipoles |ky| and |kx| below which modes are left out."""
         return self.ky_min, self.kx_min
 
-    def integrate(self, plane: Array) -> float:
+    def integrate(self, plane: NDArray[np.floating]) -> float:
         """Return the integral of a plane (ny, nx) over the map, sr."""
         return float(plane.sum(dtype=float) * abs(self.steps[0] * self.steps[1]))
 

@@ -65,7 +65,7 @@ class Sky(Protocol):
     def coarsen(self, plane: NDArray[np.floating]) -> Single:
         """Return a plane on `grid`."""
 
-    def integrate(self, plane: Array) -> float:
+    def integrate(self, plane: NDArray[np.floating]) -> float:
         """Return the integral of a plane over the map, sr."""
 
     def normalization(self, one: Array, other: Array) -> Array:

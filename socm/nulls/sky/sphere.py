@@ -112,7 +112,7 @@ class SphericalSky:
         """Return a plane on `grid`."""
         return resample(plane, self.grid.shape, self.threads)
 
-    def integrate(self, plane: Array) -> float:
+    def integrate(self, plane: NDArray[np.floating]) -> float:
         """Return the integral of a plane over the map, sr."""
         rows = plane.reshape(len(self.pixel_area), -1).sum(axis=1, dtype=float)
         return float(rows @ self.pixel_area.ravel())
