@@ -46,7 +46,7 @@ thinning = 16
 sample_rate = 10
 sim_noise = true
 scan_map = "${sky.sky}"
-pixels_healpix_radec_nside = 128
+pixels_healpix_radec_nside = 256
 filterbin_name = "filterbin"
 options.mapmaker.disable = true
 resources = { ranks = 2, memory = "3G" }
