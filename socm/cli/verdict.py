@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from socm.desk.judging import judge
 from socm.diagnostics.terminal import echo, echo_json
 
 if TYPE_CHECKING:
@@ -88,36 +88,6 @@ def verdict_command(directories: tuple[Path, ...], quiet: bool) -> None:
             for reason in record.lacks:
                 echo(f"  {record.place.name}: {reason}")
     sys.exit(verdict.status.exit_code)
-
-
-def judge(directories: Sequence[Path]) -> Verdict:
-    """Return the verdict on what is in workspaces now.
-
-    A test that rests on a job which `socm status` doesn't call done is incomplete.
-    """
-    from socm.formats.layout import MANIFEST
-    from socm.nulls.report.records import find_tests, read_records
-    from socm.nulls.report.verdict import judge_records
-
-    places = find_tests(directories)
-    unsettled: dict[Path, str] = {}
-    for workspace in dict.fromkeys(
-        place.workspace for place in places if (place.workspace / MANIFEST).exists()
-    ):
-        unsettled |= _yet_to_make(workspace)
-    return judge_records(read_records(places, unsettled))
-
-
-def _yet_to_make(workspace: Path) -> dict[Path, str]:
-    """Return the files that jobs of a workspace have yet to make, or to make anew, and why."""
-    from socm.workspace.status import read_status
-
-    return {
-        (workspace / path).absolute(): f"{job.title} is {job.state}" + (f": {job.why}" if job.why else "")
-        for job in read_status(workspace).jobs
-        if job.state != "done"
-        for path in job.makes
-    }
 
 
 def _as_json(verdict: Verdict) -> str:

@@ -55,13 +55,18 @@ class Diagnostic:
 
 
 class DiagnosticError(Exception):
-    """Carries every problem of one phase to whoever prints them."""
+    """Carries every problem of one phase to whoever prints them; a traceback shows notes and hints."""
 
     def __init__(self, diagnostics: Diagnostic | Iterable[Diagnostic]) -> None:
         self.diagnostics: tuple[Diagnostic, ...] = (
             (diagnostics,) if isinstance(diagnostics, Diagnostic) else tuple(diagnostics)
         )
         super().__init__("; ".join(f"{d.severity}[{d.code}]: {d.message}" for d in self.diagnostics))
+        for diagnostic in self.diagnostics:
+            for note in diagnostic.notes:
+                self.add_note(note)
+            if diagnostic.hint:
+                self.add_note(f"hint: {diagnostic.hint}")
 
 
 @dataclass

@@ -94,8 +94,11 @@ def _texts(values: Column) -> list[str]:
     return [_number(value) for value in values.tolist()]
 
 
-def read_manifest(text: str) -> Previous:
-    """Return where a manifest's test placed its observations; raises ValueError where it is no manifest."""
+def read_rows(text: str) -> tuple[str, dict[str, list[str]]]:
+    """Return which column a manifest's thresholds are a median of, if any, and its cells by column.
+
+    Raises ValueError where it is no manifest.
+    """
     lines = text.split("\n")
     limits = (lines[0].split("\t") + [""] * len(COLUMNS))[COLUMNS.index("threshold")]
     median_of = limits.removeprefix(MEDIAN).removesuffix(")") if limits.startswith(MEDIAN) else ""
@@ -103,15 +106,20 @@ def read_manifest(text: str) -> Previous:
         raise ValueError("not a manifest of splits: its first line does not name the columns")
     if lines[-1]:
         raise ValueError("the manifest breaks off within a line")
-    splits: dict[str, dict[str, int]] = {}
-    threshold: float | None = None
-    for number, line in enumerate(lines[1:-1], 2):
-        cells = line.split("\t")
+    rows = [line.split("\t") for line in lines[1:-1]]
+    for number, cells in enumerate(rows, 2):
         if len(cells) != len(COLUMNS):
             raise ValueError(f"line {number} of the manifest has {len(cells)} cells, not {len(COLUMNS)}")
-        obs_id, group, split, _, _, limit, _ = cells
-        if limit and threshold is None:
-            threshold = float(limit)
+    cells_of = zip(*rows, strict=True) if rows else ((),) * len(COLUMNS)
+    return median_of, {name: list(cells) for name, cells in zip(COLUMNS, cells_of, strict=True)}
+
+
+def read_manifest(text: str) -> Previous:
+    """Return where a manifest's test placed its observations; raises ValueError where it is no manifest."""
+    median_of, cells = read_rows(text)
+    splits: dict[str, dict[str, int]] = {}
+    for obs_id, group, split in zip(cells["obs_id"], cells["group"], cells["split"], strict=True):
         if split:
             splits.setdefault(group, {})[obs_id] = int(split)
+    threshold = next((float(limit) for limit in cells["threshold"] if limit), None)
     return Previous(splits, threshold, median_of)

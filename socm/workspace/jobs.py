@@ -26,6 +26,8 @@ class Job:
     params: Mapping[str, str]
     """What Snakemake gets as params: a change of these runs the job again."""
     inputs: tuple[str, ...]
+    products: Mapping[str, str]
+    """Everything the job makes, by the names of its rule's outputs."""
     outputs: tuple[str, ...]
     """What the job makes and the campaign keeps."""
     temporary: tuple[str, ...]
@@ -97,6 +99,7 @@ def _jobs_of_rule(
             name=name,
             params={key: value for key, value in params.items() if value is not None},
             inputs=tuple(path for value in row.inputs.values() for path in _paths(value)),
+            products=row.outputs,
             outputs=tuple(path for key, path in row.outputs.items() if key not in row.temporary),
             temporary=tuple(path for key, path in row.outputs.items() if key in row.temporary),
             query=query if row.observations is not None and isinstance(query, str) else None,

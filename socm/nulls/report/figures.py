@@ -13,7 +13,6 @@ import numpy as np
 from socm.diagnostics import Collector
 from socm.formats.differences import file_name
 from socm.formats.new_file import check_free, write_new
-from socm.formats.null_products import JudgedComparison
 from socm.nulls.report.records import Products, iter_products
 from socm.nulls.report.svg import HISTOGRAM_BINS
 from socm.nulls.report.verdict import Verdict
@@ -34,7 +33,7 @@ def write_figures(folder: Path, verdict: Verdict, *, force: bool = False) -> lis
     for place, products in iter_products(verdict.records):
         for number, comparison in enumerate(products.ptes.comparisons):
             stem = file_name(f"{place.name}_{comparison.name}")
-            drawings[stem] = partial(_draw_comparison, place.name, products, number, comparison)
+            drawings[stem] = partial(draw_comparison, place.name, products, number)
     if verdict.family is not None:
         drawings["ptes"] = partial(_draw_ptes, verdict.family.ptes)
     problems = Collector()
@@ -72,8 +71,9 @@ def _figure(width: float, height: float) -> Any:
     return figure
 
 
-def _draw_comparison(name: str, products: Products, number: int, comparison: JudgedComparison) -> Any:
-    """Return a figure of null spectra with error bars, a dashed zero, and unused multipoles grey."""
+def draw_comparison(name: str, products: Products, number: int) -> Any:
+    """Return a figure (matplotlib) of null spectra with error bars, zero dashed, unused multipoles grey."""
+    comparison = products.ptes.comparisons[number]
     edges, multipoles = products.arrays["edges"], products.arrays["multipoles"]
     judgements = comparison.judgements
     columns = min(3, len(judgements))

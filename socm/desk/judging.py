@@ -1,0 +1,48 @@
+"""The null tests of workspaces, held against what `socm status` says of the jobs that they rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from socm.nulls.report.records import TestRecord
+    from socm.nulls.report.verdict import Verdict
+
+
+def judge(directories: Sequence[Path]) -> Verdict:
+    """Return the verdict on what is in workspaces now."""
+    from socm.nulls.report.verdict import judge_records
+
+    return judge_records(read_tests(directories))
+
+
+def read_tests(directories: Sequence[Path]) -> list[TestRecord]:
+    """Return the tests of workspaces, or output folders of single tests, as they are now.
+
+    A test that rests on a job which `socm status` doesn't call done is incomplete. Raises DiagnosticError
+    no-null-tests, and for what can't be read of a workspace.
+    """
+    from socm.formats.layout import MANIFEST
+    from socm.nulls.report.records import find_tests, read_records
+
+    places = find_tests(directories)
+    unsettled: dict[Path, str] = {}
+    for workspace in dict.fromkeys(
+        place.workspace for place in places if (place.workspace / MANIFEST).exists()
+    ):
+        unsettled |= _yet_to_make(workspace)
+    return read_records(places, unsettled)
+
+
+def _yet_to_make(workspace: Path) -> dict[Path, str]:
+    """Return the files that jobs of a workspace have yet to make, or to make anew, and why."""
+    from socm.workspace.status import read_status
+
+    return {
+        (workspace / path).absolute(): f"{job.title} is {job.state}" + (f": {job.why}" if job.why else "")
+        for job in read_status(workspace).jobs
+        if job.state != "done"
+        for path in job.makes
+    }
