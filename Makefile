@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 # Tests of Slurm mostly wait: one process more than cores keeps two of them busy.
 WORKERS ?= 3
 EXAMPLE := examples/first-light
+# How many packages the demo installs, by which it estimates how long is left; a test compares it.
+DEMO_PACKAGES := 130
 
 .PHONY: help demo demo-clean test lint docs bench validate clean
 .DEFAULT_GOAL := help
@@ -18,7 +20,7 @@ $(VENV)/.demo: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing socm, the mapmaker and their libraries into $(VENV): a few minutes, most of them for downloads."
 	@bash -o pipefail -c "$(BIN)/python -m pip install --progress-bar=off --disable-pip-version-check \
-	  -e '.[analysis,mapmaking,diagnostics]' | awk -f $(EXAMPLE)/show-install.awk"
+	  -e '.[analysis,mapmaking,diagnostics]' | $(BIN)/python $(EXAMPLE)/show_install.py $(DEMO_PACKAGES)"
 	touch $@
 
 $(VENV)/.test: $(VENV)/.demo
@@ -45,6 +47,9 @@ lint: $(VENV)/.test  ## style, types and walls
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(VENV)/.test  ## build the documentation as a site, build/site; a broken link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: $(VENV)/.bench  ## print the ratios that docs/performance.md explains
 	@for benchmark in benchmarks/bench_*.py; do echo "== $$benchmark"; PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python $$benchmark || exit 1; done

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,6 @@ class Job:
     params: Mapping[str, str]
     """What Snakemake gets as params: a change of these runs the job again."""
     inputs: tuple[str, ...]
-    products: Mapping[str, str]
-    """Everything the job makes, by the names of its rule's outputs."""
     outputs: tuple[str, ...]
     """What the job makes and the campaign keeps."""
     temporary: tuple[str, ...]
@@ -41,6 +39,8 @@ class Job:
     runtime_minutes: int
     takes: Mapping[str, int]
     """What it takes of the named resources that jobs share."""
+    products: Mapping[str, str] = field(default_factory=dict)
+    """Everything the job makes, by the names of its rule's outputs."""
 
     @property
     def title(self) -> str:
