@@ -129,6 +129,8 @@ def kind_of(path: str) -> str:
     """Return the kind of a file: files of one kind differ by numbers, or by the names of splits and rules."""
     if path.startswith(".snakemake/"):
         return "/".join(path.split("/")[:2])
+    if path.endswith((".log", ".tsv", ".png")):
+        return f"{path.partition('/')[0]}/*{Path(path).suffix}"
     top, _, name = path.replace("mission", "wafer").replace("_ws", "").replace("ws", "").partition("/")
     return re.sub(r"\d+", "#", f"{top}/{name.rpartition('/')[2]}")
 
