@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from socm.core.models import Environment, Resources
+from socm.core.query_lines import QueryLines
 from socm.core.steps import Shell
 from socm.diagnostics import KeyPath
 from socm.formats.manifest import NullTestPlace
-
-
-def count_observations(lines: Sequence[str]) -> int:
-    """Return how many observations the lines of a query file name; one may stand in several, part by part."""
-    if ":" not in "\n".join(lines):
-        return len(lines)
-    return len({line.partition(":")[0] for line in lines})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +60,9 @@ class JobSpec:
     judges: NullTestPlace | None = None
 
     @property
-    def observation_count(self) -> int:
-        """How many observations the job's query file names."""
-        return count_observations(self.observations or ())
+    def query(self) -> QueryLines | None:
+        """The job's query file; None where a job reads no observations."""
+        return None if self.observations is None else QueryLines.of(self.observations)
 
     @property
     def awaited(self) -> str:

@@ -58,7 +58,7 @@ LearntAmounts = Annotated[
 class Section(BaseModel):
     """A table of the campaign file. Unknown keys are errors; nothing changes after it was read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, defer_build=True)
 
     @field_validator("*", mode="before")
     @classmethod

@@ -24,7 +24,9 @@ MOST_PROBLEMS = 8
 class Part(BaseModel):
     """A table inside a document: unknown keys, NaN and infinities are errors; nothing changes later."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, ser_json_inf_nan="constants")
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, ser_json_inf_nan="constants", defer_build=True
+    )
 
 
 class Document(Part):

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 class Foreign(BaseModel):
     """What is read of a file that isn't ours alone; keys that nobody asks for are let be."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
 class SnakemakeRecord(Foreign):

@@ -25,7 +25,7 @@ class JobRow(BaseModel):
     Keys that only the job's own programs read aren't looked at here.
     """
 
-    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False, defer_build=True)
 
     command: str
     setup: str | None = None

@@ -68,7 +68,7 @@ class DetectorSets:
 
     def bands(self) -> tuple[str, ...]:
         """Return the bands that there are, sorted; none if the database doesn't say."""
-        whole = set(self.kind_of[~self.in_parts].tolist())
+        whole = np.flatnonzero(np.bincount(self.kind_of[~self.in_parts])).tolist()
         known = {band for number in whole for band in self.kinds[number].bands}
         return tuple(sorted(known | {line.split(":")[2] for lines in self.parts.values() for line in lines}))
 

@@ -26,9 +26,9 @@ from socm.observations.expression import (
 )
 from socm.observations.plausible import blob_warnings, drop_impossible_times
 from socm.observations.query_file import query_file
-from socm.observations.table import Column, ObservationTable, float_or_text
+from socm.observations.table import Column, ObservationTable, float_or_text, number_text
 
-ROWS_PER_FETCH = 20_000
+ROWS_PER_FETCH = 2_000
 IDS_PER_STATEMENT = 900
 WHOLE_OBSERVATION = ("", "_all")
 _DATABASE_AT_FAULT = (
@@ -41,6 +41,7 @@ _DATABASE_AT_FAULT = (
 )
 _NO_ID = re.compile(r"^#|[\s:\x00-\x1f\x7f-\x9f]|^$")
 """What no obs_id may hold: the mapmaker would read the line as something else."""
+_PLAIN = {ord("_"): "0", ord("-"): "0"}
 _NO_COLUMN = re.compile(r"no such column: (.+)")
 _NO_TAG = re.compile(r"no such function: \w*tags?|sub-select returns 2 columns.*", re.IGNORECASE)
 _TEXT = re.compile(r"""['"](\w+)['"]""")
@@ -247,7 +248,11 @@ class _Database:
 
     def _check_names(self, ids: Column) -> None:
         """Raise for ids that a query file can't hold."""
-        odd = [name for name in ids.tolist() if _NO_ID.search(name)]
+        names = ids.tolist()
+        # Looked at as one text first: almost always they are letters, digits, _ and - alone.
+        if all(names) and "".join(names).translate(_PLAIN).isalnum():
+            return
+        odd = [name for name in names if _NO_ID.search(name)]
         if not odd:
             return
         shown = ", ".join(map(repr, odd[:5])) + (", …" if len(odd) > 5 else "")
@@ -313,11 +318,14 @@ def _columns_of(
     batches: list[list[Column]] = [[] for _ in names]
     blobs: dict[str, int] = {}
     for rows in filter(None, fetched):
-        for name, column, values in zip(names, batches, zip(*rows, strict=True), strict=True):
-            number = sum(type(value) is bytes for value in values) if bytes in set(map(type, values)) else 0
-            if number:
-                blobs[name] = blobs.get(name, 0) + number
-            column.append(float_or_text(_with_blobs_shown(values) if number and name == "obs_id" else values))
+        for name, column, fetched_values in zip(names, batches, zip(*rows, strict=True), strict=True):
+            values: Sequence[Any] = fetched_values
+            kinds = set(map(type, values))
+            if bytes in kinds:
+                blobs[name] = blobs.get(name, 0) + sum(type(value) is bytes for value in values)
+                if name == "obs_id":
+                    values, kinds = _with_blobs_shown(values), {*kinds, str} - {bytes}
+            column.append(float_or_text(values, kinds))
     columns = {name: _joined(column, name == "obs_id") for name, column in zip(names, batches, strict=True)}
     return columns, blobs
 
@@ -338,7 +346,7 @@ def _joined(batches: list[Column], always_text: bool) -> Column:
 
 def _numbers_as_text(values: Column) -> Column:
     column = np.empty(len(values), dtype=object)
-    column[:] = ["" if v != v else str(int(v)) if v.is_integer() else repr(v) for v in values.tolist()]
+    column[:] = list(map(number_text, values.tolist()))
     return column
 
 

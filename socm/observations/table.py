@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from socm.core.query_lines import QueryLines
 from socm.diagnostics import Diagnostic
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class ObservationTable:
     def take(self, indices: NDArray[np.integer[Any]]) -> ObservationTable:
         """Return the table of the rows at `indices`, in that order."""
         columns = {name: values[indices] for name, values in self.columns.items()}
+        for values in columns.values():
+            values.flags.writeable = False
         kept = set(columns["obs_id"].tolist()) if self.parts else set()
         return replace(
             self,
@@ -80,20 +83,20 @@ class ObservationTable:
                 found.update(values.astype("<f8").tobytes())
         return found.hexdigest()
 
-    def lines(self, indices: NDArray[np.integer[Any]] | None = None) -> list[str]:
-        """Return the lines of a query file for these rows: an id each, or its parts, sorted."""
-        ids: list[str] = (self.obs_id if indices is None else self.obs_id[indices]).tolist()
+    def lines(self, indices: NDArray[np.integer[Any]] | None = None) -> QueryLines:
+        """Return the lines of a query file for these rows (ascending): an id each, or its parts."""
+        rows = np.arange(len(self)) if indices is None else np.asarray(indices)
+        ids: list[str] = self.obs_id[rows].tolist()
         if not self.parts:
-            return sorted(ids)
-        return sorted(line for obs_id in ids for line in self.parts.get(obs_id, (obs_id,)))
+            return QueryLines(ids, rows)
+        return QueryLines(line for obs_id in ids for line in self.parts.get(obs_id, (obs_id,)))
 
 
-def float_or_text(values: Sequence[Any]) -> Column:
+def float_or_text(values: Sequence[Any], kinds: Collection[type]) -> Column:
     """Return the values of one database column as float64, or as str objects if any is text.
 
-    NULL is NaN, or "" in text; so are bytes, which are neither.
+    `kinds` are the types of the values. NULL is NaN, or "" in text; so are bytes, which are neither.
     """
-    kinds = set(map(type, values))
     if str in kinds:  # asked first: numpy would read "1.0" as a number, and an obs_id of digits, too
         return _text(values, kinds)
     if bytes in kinds:
@@ -101,10 +104,10 @@ def float_or_text(values: Sequence[Any]) -> Column:
     return np.array(values, dtype=np.float64)
 
 
-def _text(values: Sequence[Any], kinds: set[type]) -> Column:
+def _text(values: Sequence[Any], kinds: Collection[type]) -> Column:
     column = np.empty(len(values), dtype=object)
     distinct = set(values)
-    if len(distinct) > len(values) // 2 and kinds == {str}:
+    if len(distinct) > len(values) // 2 and set(kinds) == {str}:
         column[:] = values
     else:
         shared = {value: value if type(value) is str else _as_text(value) for value in distinct}
@@ -113,4 +116,11 @@ def _text(values: Sequence[Any], kinds: set[type]) -> Column:
 
 
 def _as_text(value: Any) -> str:
+    if isinstance(value, float):
+        return number_text(value)
     return "" if value is None or isinstance(value, bytes) else str(value)
+
+
+def number_text(value: float) -> str:
+    """Return a number as it reads in a column of texts; NaN is ""."""
+    return "" if value != value else str(int(value)) if value.is_integer() else repr(value)

@@ -399,8 +399,8 @@ def _row(rule: Rule, job: JobSpec) -> dict[str, Any]:
     for name in ("temporary", "mark", "leftovers", "reader"):
         if value := getattr(job, name):
             row[name] = value
-    if job.observations is not None:
-        row |= {"observations": observations_digest(job.observations), "asked": job.observation_count}
+    if job.query is not None:
+        row |= {"observations": job.query.digest, "asked": job.query.observation_count}
     if job.asked_for:
         row["asked_for"] = job.asked_for
     if job.min_coverage is not None:
@@ -410,11 +410,6 @@ def _row(rule: Rule, job: JobSpec) -> dict[str, Any]:
         row["rests_on"] = job.rests_on
     row["facts"] = rule.facts(job).model_dump(mode="json")
     return row
-
-
-def observations_digest(observations: Sequence[str]) -> str:
-    """Return a digest of the ids of a query file, whatever their order."""
-    return hashlib.sha256("\n".join(sorted(observations)).encode()).hexdigest()
 
 
 def _pattern_text(path: str) -> str:

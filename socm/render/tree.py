@@ -24,11 +24,6 @@ from socm.render.snakefile import (
 )
 
 
-def query_file_text(observations: Sequence[str]) -> str:
-    """Return a query file: one observation id a line, sorted."""
-    return "".join(f"{observation}\n" for observation in sorted(observations))
-
-
 def render_workspace(
     plan: Plan,
     *,
@@ -57,8 +52,8 @@ def render_workspace(
         texts[layout.rule_file(rule.name)] = render_rule(rule, constraints[rule.name], plan.limits)
         texts[layout.job_table(rule.name)] = render_table(rule)
     for _, job in plan.jobs():
-        if job.observations is not None:
-            texts[str(job.inputs["query"])] = query_file_text(job.observations)
+        if job.query is not None:
+            texts[str(job.inputs["query"])] = job.query.text
     texts |= plan.files()
     own = rules_with_own_folders(plan)
     texts |= {

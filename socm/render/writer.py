@@ -158,12 +158,13 @@ def _replace_folder(
                     if (WORKFLOW / (Path(folder) / name).relative_to(old)).as_posix() in fresh | gone
                 },
             )
-        for path in sorted(fresh):
-            if path.startswith(f"{WORKFLOW}/"):
-                target = new / Path(path).relative_to(WORKFLOW)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with naming(workspace / path):
-                    target.write_bytes(contents[path])
+        inside = [path for path in sorted(fresh) if path.startswith(f"{WORKFLOW}/")]
+        targets = {path: new / path.removeprefix(f"{WORKFLOW}/") for path in inside}
+        for folder in dict.fromkeys(target.parent for target in targets.values()):
+            folder.mkdir(parents=True, exist_ok=True)
+        for path, target in targets.items():
+            with naming(workspace / path):
+                target.write_bytes(contents[path])
         _remove_empty_folders(new)
         _swap(new, old)
     finally:

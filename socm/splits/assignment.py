@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from socm.splits.ranking import Integers, rank_integers
+from socm.splits.values import Column
 
 Assignment = Literal["random", "interleave"]
 
-KEY_BYTES = 8
+KEY = np.dtype(">u8")
 
 
 def chunks_of_time(times: NDArray[np.float64], chunk_seconds: float) -> Integers:
@@ -47,24 +48,22 @@ def splits_of_chunks(
     if assignment == "interleave" or nsplits == 1:
         return positions
     present, rows = rank_integers(blocks)
-    table = np.array([permutation(seed, test, block, nsplits) for block in present], dtype=np.int64)
-    split: Integers = table.reshape(-1, nsplits)[rows, positions]
+    split: Integers = permutations(seed, test, present, nsplits)[rows, positions]
     return split
 
 
-def permutation(seed: int, test: str, block: int, size: int) -> list[int]:
-    """Return a permutation of range(size) that (seed, test, block) alone decide, on every machine.
+def permutations(seed: int, test: str, blocks: Iterable[int], size: int) -> Integers:
+    """Return for each block a permutation of range(size) that (seed, test, block) alone decide, anywhere.
 
     Every position draws 8 bytes of SHAKE-256; their order is the permutation.
     """
-    text = f"{seed}\n{test}\n{block}".encode()
-    drawn = hashlib.shake_256(text).digest(KEY_BYTES * size)
-    keys = [drawn[KEY_BYTES * position : KEY_BYTES * (position + 1)] for position in range(size)]
-    return sorted(range(size), key=lambda position: (keys[position], position))
+    texts = (f"{seed}\n{test}\n{block}".encode() for block in blocks)
+    drawn = b"".join(hashlib.shake_256(text).digest(KEY.itemsize * size) for text in texts)
+    return np.argsort(np.frombuffer(drawn, KEY).reshape(-1, size), axis=1, kind="stable")
 
 
-def previous_splits(ids: Sequence[str], previous: Mapping[str, int] | None) -> Integers:
+def previous_splits(ids: Column, previous: Mapping[str, int] | None) -> Integers:
     """Return the split (from 0) in which each observation was placed before; −1 where it was not."""
     if not previous:
         return np.full(len(ids), -1, dtype=np.int64)
-    return np.array([previous.get(obs_id, 0) - 1 for obs_id in ids], dtype=np.int64)
+    return np.array([previous.get(obs_id, 0) - 1 for obs_id in ids.tolist()], dtype=np.int64)

@@ -96,6 +96,15 @@ def split_balance(
     return tuple(found)
 
 
+def detectors_per_wafer(columns: Mapping[str, Column]) -> Floats:
+    """Return each observation's nominal detectors of one band on a wafer; NaN for an unknown flavour."""
+    flavors = columns.get("tube_flavor")
+    if flavors is None or flavors.dtype != object:
+        return np.full(len(columns["obs_id"]), np.nan)
+    names, rows = factorise(flavors)
+    return np.array([DETECTORS_PER_WAFER.get(name.lower(), np.nan) for name in names])[rows]
+
+
 class _Columns:
     def __init__(self, columns: Mapping[str, Column], wafers: Sequence[str]) -> None:
         self.count = len(columns["obs_id"])
@@ -108,11 +117,7 @@ class _Columns:
         lists = columns.get("wafer_slots_list")
         self.masks = wafer_masks(lists) if lists is not None and lists.dtype == object else {}
         self.wafers = tuple(wafers) or tuple(self.masks)
-        flavors = columns.get("tube_flavor")
-        self.detectors = np.full(self.count, np.nan)
-        if flavors is not None and flavors.dtype == object:
-            names, rows = factorise(flavors)
-            self.detectors = np.array([DETECTORS_PER_WAFER.get(name.lower(), np.nan) for name in names])[rows]
+        self.detectors = detectors_per_wafer(columns)
 
     def _numbers(self, columns: Mapping[str, Column], *names: str) -> Floats:
         for name in names:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from socm.splits.ephemeris import Body, Floats, horizontal
+from socm.splits.ephemeris import Body, Floats, horizontal, pieces
 from socm.splits.sites import Site
 
 COARSE_STEP_S = 900.0
@@ -43,8 +43,8 @@ def separations_deg(
     def nearest(times: Floats, some: np.ndarray) -> Floats:
         return _nearest_cosine(body, site, times, azimuth[some], throw[some], sine[some], cosine_el[some])
 
-    for count in np.unique(counts):
-        some = np.flatnonzero(counts == count)
+    groups = ((n, np.flatnonzero(counts == n)) for n in np.unique(counts).tolist())
+    for count, some in ((n, piece) for n, rows in groups for piece in pieces(rows)):
         step = length[some] / (count - 1)
         best = np.full(len(some), -2.0)
         worst = np.full(len(some), 2.0)
@@ -60,11 +60,11 @@ def separations_deg(
             step = step / 2
             if halving == HALVINGS:
                 refined = np.flatnonzero(best > np.cos(np.radians(NEAR_DEG)))
-            rows = some[refined]
+            at_rows = some[refined]
             middle = at[refined]
             for sign in (-1, 1):
-                times = np.clip(middle + sign * step[refined], start[rows], stop[rows])
-                cosine = nearest(times, rows)
+                times = np.clip(middle + sign * step[refined], start[at_rows], stop[at_rows])
+                cosine = nearest(times, at_rows)
                 closer = cosine > best[refined]
                 best[refined[closer]], at[refined[closer]] = cosine[closer], times[closer]
         smallest[some] = np.degrees(np.arccos(np.clip(best, -1, 1)))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from socm.splits.assignment import permutation
+from socm.splits.assignment import permutations
 from socm.splits.sites import Site
 
 Floats = NDArray[np.float64]
@@ -52,7 +52,7 @@ def assign_by_coverage(
     order = new[np.lexsort((units[new], -np.round(seconds[new], 3)))]
     for unit in order.tolist():
         side = int(units[unit] % 2)
-        tie_break = np.argsort(permutation(seed, test, int(units[unit]), nsplits))
+        tie_break = np.argsort(permutations(seed, test, [int(units[unit])], nsplits)[0])
         # the growth of the squared hits, of which equal splits have the least
         growth = np.round(sky[side] @ hits[unit], 3)
         total = np.round(sky[side].sum(axis=1), 3)

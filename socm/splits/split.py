@@ -208,7 +208,7 @@ def _place(
     parts: list[tuple[Integers, ...]] = []
     for code, group in enumerate(groups):
         rows = np.flatnonzero(group.members & usable)
-        known = previous_splits(ids[rows].tolist(), previous.splits.get(group.name))
+        known = previous_splits(ids[rows], previous.splits.get(group.name))
         if chunks is None:
             chunk = chunks_of_count(
                 times[rows], ids[rows].tolist(), options.chunk_observations or 1, known >= 0

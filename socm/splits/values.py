@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -144,11 +146,25 @@ def missing_column(selection: Selection, alternatives: tuple[str, ...]) -> Diagn
     )
 
 
-def factorise(values: Column) -> tuple[list[str], NDArray[np.int64]]:
-    """Return the distinct texts in order of appearance, and the number of each row's."""
+def factorise(values: Column) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Return the distinct texts in order of appearance, and the number of each row's.
+
+    Of a column that nobody can write to, the answer is kept as long as the column is: each test asks again.
+    """
+    known = _FACTORISED.get(id(values))
+    if known is not None and known[0]() is values and not values.flags.writeable:
+        return known[1]
     texts = values.tolist()
     codes = {text: code for code, text in enumerate(dict.fromkeys(texts))}
-    return list(codes), np.fromiter(map(codes.__getitem__, texts), dtype=np.int64, count=len(texts))
+    numbers = np.fromiter(map(codes.__getitem__, texts), dtype=np.int64, count=len(texts))
+    numbers.flags.writeable = False
+    if not values.flags.writeable:
+        forget = partial(_FACTORISED.pop, id(values), None)
+        _FACTORISED[id(values)] = weakref.ref(values, lambda _: forget()), (tuple(codes), numbers)
+    return tuple(codes), numbers
+
+
+_FACTORISED: dict[int, tuple[weakref.ref[Column], tuple[tuple[str, ...], NDArray[np.int64]]]] = {}
 
 
 def warning(code: str, message: str, **more: Any) -> Diagnostic:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from pydantic import Field, create_model
 
 from socm.core.fields import names_in
-from socm.core.jobs import JobSpec, RuleSpec, count_observations
+from socm.core.jobs import JobSpec, RuleSpec
 from socm.core.models import Environment, Workflow
 from socm.core.null_analysis import CampaignNullAnalysis
 from socm.core.null_tests import EXCLUSIVE_OPTIONS, SplitOptions
@@ -165,7 +165,7 @@ class NullTest(Mapmaker, SplitOptions):
                 name=posixpath.join(self.variant_folder, split.name),
                 folder=posixpath.join(base, split.name),
                 query_file=split_file(self.name, self.variant_folder, split.name),
-                observations=tuple(selection.lines(split)),
+                observations=selection.lines(split),
                 asked=selection.asked(split),
                 wafers=tuple(split.wafers),
                 tubes=tuple(split.tubes),
@@ -198,7 +198,7 @@ class NullTest(Mapmaker, SplitOptions):
                     ivar=Path(made.weight),
                     hits=None if made.hits is None else Path(made.hits),
                     coverage=Path(made.coverage),
-                    asked=count_observations(request.observations),
+                    asked=request.observations.observation_count,
                     observations=Path(request.query_file),
                     means=means.get(split.name, {}),
                     weighted=made.is_weighted,

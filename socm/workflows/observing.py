@@ -14,6 +14,7 @@ from pydantic import Field
 from socm.core.fields import CampaignPath, NameList, names_in
 from socm.core.jobs import RuleSpec
 from socm.core.models import Workflow
+from socm.core.query_lines import QueryLines
 from socm.diagnostics import Diagnostic
 from socm.formats.layout import split_table
 
@@ -51,7 +52,7 @@ class Selection:
     observations: ObservationTable
     splits: TestSplits | None = None
 
-    def lines(self, split: Split | None = None) -> list[str]:
+    def lines(self, split: Split | None = None) -> QueryLines:
         """Return the lines of the query file of a split, or of the whole selection."""
         return self.observations.lines(None if split is None else split.indices)
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from socm.core.jobs import JobSpec, RuleSpec
+from socm.core.query_lines import QueryLines
 from socm.formats.judgement_needs import MapSize
 from socm.observations import ObservationTable
 from socm.observations.asked import Asked
-from socm.splits.balance import DETECTORS_PER_WAFER
+from socm.splits.balance import DETECTORS_PER_WAFER, detectors_per_wafer
 
 if TYPE_CHECKING:
     from socm.workflows.mapmakers.base import Mapmaker
@@ -34,12 +35,13 @@ def with_map_sizes(
     passes = workflow.solver_passes()
 
     def sized(job: JobSpec) -> JobSpec:
-        if job.observations is None:
+        if job.query is None:
             maps = len(job.inputs.get("map", ()))
             amounts = {"pixels": plane_pixels, "map_pixels": plane_pixels * maps}
             return replace(job, kind="null maps", size=_rounded(amounts))
-        hours = hours_of.of_job(job.observations, Asked.from_json(job.asked_for))
-        count, pixels_solved = float(job.observation_count), plane_pixels * sum(steps for steps, _ in passes)
+        hours = hours_of.of_job(job.query, Asked.from_json(job.asked_for))
+        count = float(job.query.observation_count)
+        pixels_solved = plane_pixels * sum(steps for steps, _ in passes)
         amounts = {
             "observations": count,
             "detector_hours": hours,
@@ -61,23 +63,21 @@ class _DetectorHours:
     def __init__(self, table: ObservationTable) -> None:
         count = len(table)
         hours = np.asarray(table.columns.get("duration", np.full(count, np.nan)), dtype=np.float64) / 3600
-        flavors = table.columns.get("tube_flavor", np.full(count, "", dtype=object)).tolist()
-        known = {name: DETECTORS_PER_WAFER.get(str(name).lower(), MOST_DETECTORS) for name in set(flavors)}
-        detectors = np.fromiter(map(known.__getitem__, flavors), dtype=np.float64, count=count)
+        detectors = np.nan_to_num(detectors_per_wafer(table.columns), nan=float(MOST_DETECTORS))
         self.amounts = np.nan_to_num(hours) * detectors
-        self.has_parts = bool(table.parts)
         self.sets = table.detector_sets
 
-    def of_job(self, lines: Sequence[str], asked: Asked) -> float:
+    def of_job(self, lines: QueryLines, asked: Asked) -> float:
         """Return the sum over all detector sets of a job's lines; where none is known, one counts."""
         row_of = self.sets.row_of
-        parts = [line for line in lines if ":" in line] if self.has_parts else []
-        whole = [line for line in lines if ":" not in line] if parts else lines
-        rows = np.fromiter(map(row_of.__getitem__, whole), dtype=np.intp, count=len(whole))
+        rows, parts = lines.rows, list[str]()
+        if rows is None:
+            parts = [line for line in lines if ":" in line]
+            rows = np.array([row_of[line] for line in lines if ":" not in line], dtype=np.intp)
         counts = np.array([_count_sets(asked.sets.get(kind.id_end)) for kind in self.sets.kinds], dtype=float)
         hours = float((self.amounts[rows] * counts[self.sets.kind_of[rows]]).sum())
         named = [name for name in asked.sets if name in row_of]
-        for name in set(named).intersection(whole) if named else ():
+        for name in set(named).intersection(lines) if named else ():
             row = row_of[name]
             more = _count_sets(asked.sets[name]) - counts[self.sets.kind_of[row]]
             hours += float(self.amounts[row] * more)

@@ -16,7 +16,7 @@ from made_observations import DAY, START, make_columns, take
 from socm.core.null_tests import SplitOptions
 from socm.diagnostics import DiagnosticError
 from socm.splits import NULL_TESTS, NullTest, TestSplits, custom_test, split_observations
-from socm.splits.assignment import permutation, splits_of_chunks
+from socm.splits.assignment import permutations, splits_of_chunks
 from socm.splits.manifest import manifest_tsv, read_manifest
 from socm.splits.values import Column
 
@@ -197,9 +197,9 @@ def test_swapping_the_sense_of_a_threshold_swaps_the_groups(
     st.integers(0, 2**63), st.text(max_size=20), st.integers(-(10**9), 10**9), st.sampled_from([1, 2, 8, 64])
 )
 def test_a_permutation_is_one(seed: int, test: str, block: int, size: int) -> None:
-    drawn = permutation(seed, test, block, size)
+    drawn = permutations(seed, test, [block], size)[0].tolist()
     assert sorted(drawn) == list(range(size))
-    assert drawn == permutation(seed, test, block, size)
+    assert drawn == permutations(seed, test, [block], size)[0].tolist()
 
 
 def test_every_split_is_equally_likely() -> None:
@@ -220,11 +220,14 @@ GOLDEN = {
 @pytest.mark.parametrize("case", GOLDEN)
 def test_the_assignment_never_changes(case: tuple[int, str, int, int]) -> None:
     """These permutations are in every workspace that exists: with others, all maps would be made anew."""
-    assert permutation(*case) == GOLDEN[case]
+    assert permutations(*case[:2], [case[2]], case[3])[0].tolist() == GOLDEN[case]
 
 
 def test_another_process_draws_the_same() -> None:
-    code = "from socm.splits.assignment import permutation; print(permutation(3, 'wafer-tests', 12, 8))"
+    code = (
+        "from socm.splits.assignment import permutations; "
+        "print(permutations(3, 'wafer-tests', [12], 8)[0].tolist())"
+    )
     told = {
         subprocess.run(
             [sys.executable, "-c", code],
@@ -235,7 +238,7 @@ def test_another_process_draws_the_same() -> None:
         ).stdout.strip()
         for number in (0, 1)
     }
-    assert told == {str(permutation(3, "wafer-tests", 12, 8))}
+    assert told == {str(permutations(3, "wafer-tests", [12], 8)[0].tolist())}
 
 
 def test_seed_and_test_decide() -> None:

@@ -10,7 +10,8 @@ from made_observations import make_columns
 
 from socm.core.null_tests import SplitOptions
 from socm.splits import NULL_TESTS, REASONS, custom_test, manifest_tsv, read_manifest, split_observations
-from socm.splits.manifest import COLUMNS
+from socm.splits.manifest import COLUMNS, number_texts
+from socm.splits.model import SplitRows, TestSplits
 
 LOOSE = SplitOptions(
     nsplits=2,
@@ -55,6 +56,31 @@ def test_a_row_shows_what_decided() -> None:
         else:
             assert float(row["value"]) == pytest.approx(pwv, rel=1e-11)
             assert row["group"] == ("high" if pwv > 2 else "low")
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(allow_infinity=False), min_size=1))
+def test_a_manifest_holds_numbers_to_twelve_digits(numbers: list[float]) -> None:
+    values = np.array(numbers)
+    columns = {"obs_id": np.array([f"obs_{row}" for row in range(len(values))], dtype=object)}
+    rows = SplitRows(
+        index=np.arange(len(values)),
+        value=values,
+        threshold=values,
+        group=np.zeros(len(values), dtype=np.int16),
+        chunk=np.zeros(len(values), dtype=np.int64),
+        split=np.ones(len(values), dtype=np.int16),
+        reason=np.zeros(len(values), dtype=np.int8),
+    )
+    splits = TestSplits(NULL_TESTS["pwv-tests"], 1, ("high",), (), rows, {}, 0)
+    for row, value in zip(table(manifest_tsv(splits, columns["obs_id"])), numbers, strict=True):
+        assert row["value"] == row["threshold"]
+        if np.isnan(value):
+            assert row["value"] == ""
+        else:
+            assert float(row["value"]) == pytest.approx(value, rel=1e-11, abs=0)
+            written = np.array([float(row["value"])])
+            assert float(number_texts(written)[0]) == written[0]
 
 
 def test_the_same_input_makes_the_same_bytes() -> None:

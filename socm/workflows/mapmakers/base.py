@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from socm.core.fields import CampaignPath
-from socm.core.jobs import JobSpec, RuleSpec, count_observations
+from socm.core.jobs import JobSpec, RuleSpec
+from socm.core.query_lines import QueryLines
 from socm.core.steps import MAP, Shell
 from socm.formats import layout
 from socm.workflows.judgement import read_map_size
@@ -35,7 +36,7 @@ class MapRequest:
     name: str
     folder: str
     query_file: str
-    observations: tuple[str, ...]
+    observations: QueryLines
     asked: Asked
     wafers: tuple[str, ...] = ()
     tubes: tuple[str, ...] = ()
@@ -178,7 +179,7 @@ class Mapmaker(Observing):
             name=job_name,
             folder=posixpath.join(self.output_dir, job_name) if job_name else self.output_dir,
             query_file=layout.query_file(self.name, job_name),
-            observations=tuple(selection.lines()),
+            observations=selection.lines(),
             asked=selection.asked(),
         )
         names = " and ".join(name for name, _ in self.variant)
@@ -187,7 +188,7 @@ class Mapmaker(Observing):
         return rules
 
 
-def _description(lines: Sequence[str]) -> str:
-    count = count_observations(lines)
+def _description(lines: QueryLines) -> str:
+    count = lines.observation_count
     parts = f"{len(lines)} wafers and bands of " if len(lines) != count else ""
     return f"Map of {parts}{count} observations."
