@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 
 import pytest
+import tomli
 
 PROGRAMS = Path(sys.executable).parent
 SLURMS_COMMANDS = re.compile(r"\b(squeue|sbatch|scancel|sacct|sacctmgr|scontrol|sinfo|srun)\b")
@@ -39,6 +41,44 @@ def test_slurms_commands_are_known_to_its_own_room_only(checkout):
     assert any(SLURMS_COMMANDS.search(path.read_text(encoding="utf-8")) for path in room.glob("*.py"))
 
 
+OWN_READERS = {
+    "jobs/usage.py": "it runs as a file, by an interpreter that finds no module of socm's",
+    "config/programs.py": "what a program prints is no file",
+    "simulate/dataset.py": "the record of a simulated data set has one writer and one reader, both there",
+    "executors/slurm/submitting.py": "a note has one writer and one reader, both there",
+    "nulls/report/page.py": "a file of anybody's is looked at, whether it is a verdict of any version",
+    "nulls/report/provenance.py": "a note that a shell wrote, perhaps cut off",
+}
+"""Modules that read JSON outside formats, and why."""
+
+
+def test_files_that_rooms_exchange_are_read_in_formats(checkout):
+    sources = [*(checkout / "socm").rglob("*.py")]
+    reading = {
+        str(path.relative_to(checkout / "socm"))
+        for path in sources
+        if re.search(r"\bjson\.loads?\(", path.read_text(encoding="utf-8"))
+    }
+    assert {path for path in reading if not path.startswith("formats/")} == OWN_READERS.keys()
+
+
+def test_every_room_stands_in_the_contracts(checkout):
+    linter = tomli.loads((checkout / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    layers, *others = linter["contracts"]
+    rooms = {path.parent.name for path in (checkout / "socm").glob("*/__init__.py")}
+    placed = {room.strip() for layer in layers["layers"] for room in layer.split("|")}
+    assert layers["exhaustive"]
+    beside = set(layers["exhaustive_ignores"])
+    assert rooms <= placed | beside
+    inside_jobs = next(one for one in others if "inside a job" in one["name"])
+    assert {f"socm.{room}" for room in beside} == set(inside_jobs["source_modules"])
+    # What runs inside a job may import these of the campaign's rooms, and no other.
+    allowed = {"formats", "diagnostics", "reads", "observations"}
+    assert {f"socm.{room}" for room in placed - allowed - {"__main__"}} == set(
+        inside_jobs["forbidden_modules"]
+    )
+
+
 def test_compile_and_run_name_no_kind_of_workflow(checkout):
     import ast
 
@@ -48,13 +88,10 @@ def test_compile_and_run_name_no_kind_of_workflow(checkout):
     kinds = {kind for registered in registered_workflows.values() for kind in registered.__mro__}
     names = {kind.__name__ for kind in kinds if issubclass(kind, Workflow)} - {"Workflow", "Observing"}
     assert {"MLMapmaking", "NullTest", "Mapmaker", "SATSims"} <= names
-    rooms = [
-        checkout / "socm/compile.py",
-        *(checkout / "socm/run").rglob("*.py"),
-        *(checkout / "socm/graph").rglob("*.py"),
-        *(checkout / "socm/render").rglob("*.py"),
-    ]
-    for file in rooms:
+    rooms = ("executors", "graph", "learning", "planning", "render", "running", "workspace")
+    files = {room: [*(checkout / "socm" / room).rglob("*.py")] for room in rooms}
+    assert all(files.values())
+    for file in (checkout / "socm/compile.py", *chain.from_iterable(files.values())):
         tree = ast.parse(file.read_text(encoding="utf-8"))
         named = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
         named |= {

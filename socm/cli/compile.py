@@ -16,9 +16,9 @@ from socm.formats.layout import WORKFLOW
 
 if TYPE_CHECKING:
     from socm.compile import Compiled
+    from socm.formats.last_compile import LastCompile
     from socm.reads import Reads
     from socm.render import Written
-    from socm.workspace.last_compile import Remembered
 
 
 FORCE = click.option(
@@ -51,7 +51,7 @@ def compile_command(file: Path, output: Path | None, form: str, no_plugins: bool
         report(notes, written=True, as_json=form == "json")
         if form == "text":
             _tell_rules(last.rules)
-            _tell_nothing_changed(workspace, last.files)
+            _tell_nothing_changed(workspace, len(last.files))
         return
     try:
         compiled, reads = compile_recorded(file, output, plugins=not no_plugins)
@@ -94,7 +94,7 @@ def _who_runs(workspace: Path) -> tuple[Diagnostic, ...]:
     )
 
 
-def _inputs_elsewhere(workspace: Path, made: Remembered) -> tuple[Diagnostic, ...]:
+def _inputs_elsewhere(workspace: Path, made: LastCompile) -> tuple[Diagnostic, ...]:
     """Return the warning that jobs won't find what lies beside the campaign file, in another folder."""
     missing = [path for path in made.needed if not (workspace / path).exists()]
     if not missing:
@@ -191,8 +191,8 @@ def call_of(file: Path, *, plugins: bool) -> tuple[str, ...]:
     return str(file), "plugins" if plugins else "no plugins"
 
 
-def _to_remember(compiled: Compiled) -> Remembered:
-    from socm.workspace.last_compile import Remembered
+def _to_remember(compiled: Compiled) -> LastCompile:
+    from socm.formats.last_compile import LastCompile
 
     rules = compiled.plan.rules
     made = {path for _, job in compiled.plan.jobs() for path in job.outputs.values()}
@@ -202,7 +202,7 @@ def _to_remember(compiled: Compiled) -> Remembered:
         for value in job.inputs.values()
         for path in ((value,) if isinstance(value, str) else value)
     }
-    return Remembered(
+    return LastCompile(
         rules=tuple((rule.name, len(rule.spec.jobs), rule.spec.description) for rule in rules),
         diagnostics=compiled.diagnostics,
         needed=tuple(sorted(read - made - set(compiled.contents))),

@@ -44,9 +44,17 @@ def read_foreign(model: type[F], path: Path) -> F | None:
 def read_json(path: Path) -> Any:
     """Return the value in a JSON file; None where it is missing, unreadable or no JSON."""
     try:
-        return json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
-    except (OSError, ValueError, RecursionError):
+        return read_json_or_raise(path)
+    except (OSError, ValueError):
         return None
+
+
+def read_json_or_raise(path: Path) -> Any:
+    """Return the value in a JSON file; raises OSError, and ValueError where it is no JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def read_table(path: Path) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
@@ -55,6 +56,12 @@ def parse_job_table(content: bytes, path: str | os.PathLike[str]) -> Mapping[str
         reason = f"{where}: {first['msg']}" if where else first["msg"]
     message = f"The {NOUN} {os.fspath(path)} is damaged: {reason}"
     raise DiagnosticError(Diagnostic("damaged-file", message, hint=REMEDY))
+
+
+def read_job_row(table: Path, job: str) -> Mapping[str, Any]:
+    """Return all that a table says of a job; raises OSError, ValueError and KeyError."""
+    row: Mapping[str, Any] = json.loads(table.read_text(encoding="utf-8"))[job]
+    return row
 
 
 def format_job_table(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> str:

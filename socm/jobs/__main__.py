@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import os
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 from socm.diagnostics.edge import run_program
 from socm.diagnostics.terminal import echo
 from socm.formats.document import write_document
+from socm.formats.job_table import read_job_row
 from socm.jobs.coverage import LOG_READERS
 from socm.jobs.coverage.model import coverage_message, coverage_of, empty_map_message
 from socm.jobs.finish import NOTE, finish, remove_leftovers
@@ -79,7 +79,7 @@ def coadd_maps(asked: argparse.Namespace) -> int:
     """Write the sum of a job's depth-1 maps; return 5 if there are none."""
     from socm.jobs.coadd import coadd_depth1_maps
 
-    row = json.loads(asked.table.read_text(encoding="utf-8"))[asked.job]
+    row = read_job_row(asked.table, asked.job)
     try:
         number = coadd_depth1_maps(row)
     except ImportError as error:
@@ -107,7 +107,7 @@ def check_schedule_file(asked: argparse.Namespace) -> int:
 
 def check_coverage(asked: argparse.Namespace) -> int:
     """Write coverage.json; return 4 if the map used less than the job's min_coverage or has no weight."""
-    row = json.loads(asked.table.read_text(encoding="utf-8"))[asked.job]
+    row = read_job_row(asked.table, asked.job)
     query_file = Path(row["inputs"]["query"])
     query = query_file.read_bytes()
     digest = hashlib.sha256(query).hexdigest() if _is_as_at_start(query_file, asked.log) else None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from socm.diagnostics.terminal import echo
+from socm.formats.job_table import read_job_row
 from socm.jobs.made import leftovers_of, made_until_now, unlink_unchanged
 
 NOTE = "SOCM_FILES"
@@ -21,7 +21,7 @@ def finish(table: Path, job: str, note: Path | None) -> None:
     A mark is new at every run, because what reads it can only see from its content that the job ran
     again: the program's own results are not known.
     """
-    row = json.loads(table.read_text(encoding="utf-8"))[job]
+    row = read_job_row(table, job)
     remove_leftovers(row, note)
     if "mark" in row:
         mark = Path(row["outputs"][row["mark"]])

@@ -6,7 +6,6 @@ observation, a file one of its detector sets; wafers get the numbers that they h
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from socm.formats.foreign import read_table
 from socm.simulate.databases import (
     CONTEXT,
     OBS_COLUMNS,
@@ -70,10 +70,10 @@ def make_context(specification: Path, folder: Path) -> int:
     The specification is a JSON file whose ``tods`` are the folders of HDF5 files. Raises ValueError
     where there are none, or where two files hold the same detectors of the same scan.
     """
-    spec = json.loads(specification.read_text(encoding="utf-8"))
-    scans = [read_scan(path) for place in spec["tods"] for path in sorted(Path(place).glob("*.h5"))]
+    folders = [str(place) for place in read_table(specification).get("tods", ())]
+    scans = [read_scan(path) for place in folders for path in sorted(Path(place).glob("*.h5"))]
     if not scans:
-        raise ValueError(f"no time streams in {', '.join(spec['tods'])}: did the simulation save any?")
+        raise ValueError(f"no time streams in {', '.join(folders)}: did the simulation save any?")
     observations = group_scans(scans)
     planes = {scan.detset: _focal_plane(scan) for scan in scans}
     folder.mkdir(parents=True, exist_ok=True)

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from socm.diagnostics import Diagnostic, DiagnosticError, Place
 from socm.executors.base import ExecutorSilentError
+from socm.formats.foreign import read_json_or_raise
 from socm.formats.layout import HOLDER, LOCKS, MANIFEST, RECORDS, SNAKEMAKE
+from socm.formats.manifest import read_manifest
 from socm.running.orphans import find_orphans
 from socm.workspace import lock
 from socm.workspace.snakemake import locks_of
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
 
 
 def check_workspace(workspace: Path, file: Path, manifest: bytes) -> None:
@@ -26,12 +21,10 @@ def check_workspace(workspace: Path, file: Path, manifest: bytes) -> None:
 
     `file` is the campaign's, and `manifest` what a compile of it would write.
     """
-    found = _read_manifest(workspace)
-    sources = found.get("sources")
-    names = list(sources) if isinstance(sources, dict) else []
+    names = list(read_manifest(workspace).sources)
     beside = workspace / file.name
     if file.name not in names or (beside.exists() and not beside.samefile(file)):
-        name = ", ".join(map(str, names)) or "nothing"
+        name = ", ".join(names) or "nothing"
         other = f"the {name} beside it" if file.name in names else name
         message = f"this workspace was last compiled from {other}, not from {file}"
         hint = f"`socm compile {file}` first, if what it doesn't name may go"
@@ -50,7 +43,7 @@ def check_not_running(workspace: Path) -> None:
             if (workspace / place).is_symlink():
                 raise OSError(None, "it is a link, so that they may be another workspace's", place)
         if (workspace / HOLDER).exists():
-            json.loads((workspace / HOLDER).read_bytes())
+            read_json_or_raise(workspace / HOLDER)
         is_locked = bool(locks_of(workspace))
     holder = lock.read_holder(workspace)
     is_held = holder is not None and holder.process.is_here and not holder.process.is_dead
@@ -111,24 +104,3 @@ def readable_records(workspace: Path) -> Iterator[None]:
                 hint="nothing is removed while its records can't be read",
             )
         ) from None
-
-
-def _read_manifest(workspace: Path) -> Mapping[str, Any]:
-    path = workspace / MANIFEST
-    if not os.path.lexists(path):
-        raise DiagnosticError(
-            Diagnostic(
-                "not-compiled",
-                "there is no compiled campaign here",
-                place=Place(str(path)),
-                hint="name its workspace: socm clean CAMPAIGN -o FOLDER",
-            )
-        )
-    with readable_records(workspace):
-        try:
-            manifest = json.loads(path.read_bytes())
-        except (ValueError, RecursionError) as error:
-            raise OSError(None, f"it is no JSON ({error})", str(path)) from None
-        if not isinstance(manifest, dict):
-            raise OSError(None, "it holds something else", str(path))
-    return manifest

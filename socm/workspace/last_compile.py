@@ -7,16 +7,15 @@ wherever more than files decided what was compiled, the compile is done as ever.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import sys
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from socm.diagnostics import Diagnostic, DiagnosticError, Place, Severity
+from socm.diagnostics import DiagnosticError
+from socm.formats.last_compile import LastCompile, read_last_compile, write_last_compile
 from socm.formats.layout import MANIFEST
 from socm.reads import Reads
 
@@ -26,46 +25,25 @@ MOST_KEPT = 200
 """Workspaces that are remembered; those not compiled for longest are forgotten."""
 
 
-@dataclass(frozen=True, slots=True)
-class Remembered:
-    """What the last compile made of a campaign.
-
-    `rules` are name, number of jobs and description; `needed` are the files that the jobs read and
-    no job makes, relative to the campaign's folder.
-    """
-
-    rules: tuple[tuple[str, int, str], ...]
-    diagnostics: tuple[Diagnostic, ...]
-    needed: tuple[str, ...]
-    files: int = 0
-
-
-def recall(workspace: Path, call: tuple[str, ...]) -> Remembered | None:
+def recall(workspace: Path, call: tuple[str, ...]) -> LastCompile | None:
     """Return what the last compile made, if another would find the same; None where it might not.
 
     `call` is how the compile is called. What the last one read is as it was, and so is what it wrote.
     """
+    last = read_last_compile(_memory_file(workspace))
     try:
-        memory = json.loads(_memory_file(workspace).read_bytes())
-        if memory["call"] != [*_process(), *call] or not Reads(memory["reads"]).are_unchanged():
+        if last is None or last.call != (*_process(), *call) or not Reads(dict(last.reads)).are_unchanged():
             return None
-        files = memory["files"]
-        if any(_digest(workspace / path) != digest for path, digest in files.items()):
+        if any(_digest(workspace / path) != digest for path, digest in last.files.items()):
             return None
-        return Remembered(
-            rules=tuple((name, jobs, text) for name, jobs, text in memory["rules"]),
-            diagnostics=tuple(map(_diagnostic, memory["diagnostics"])),
-            needed=tuple(memory["needed"]),
-            files=len(files),
-        )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, KeyError):
         return None
+    return last
 
 
-def remember(workspace: Path, call: tuple[str, ...], reads: Reads, made: Remembered) -> None:
+def remember(workspace: Path, call: tuple[str, ...], reads: Reads, made: LastCompile) -> None:
     """Keep what a compile read and made for the next one; where nothing can be kept, nothing is."""
-    # Importing these takes longer than recalling.
-    from socm.formats.document import replace_file
+    # Importing it takes longer than recalling.
     from socm.formats.manifest import read_manifest
 
     if reads.unrepeatable:
@@ -75,17 +53,10 @@ def remember(workspace: Path, call: tuple[str, ...], reads: Reads, made: Remembe
         # What a compile reads of what it writes is checked with the rest of that.
         written = {os.path.abspath(workspace / path) for path in files}  # noqa: PTH100 -- links stay
         written |= {str(folder) for path in written for folder in Path(path).parents}
-        memory = {
-            "call": [*_process(), *call],
-            "reads": reads.without(written).states,
-            "files": files,
-            "rules": made.rules,
-            "diagnostics": [asdict(diagnostic) for diagnostic in made.diagnostics],
-            "needed": made.needed,
-        }
         file = _memory_file(workspace)
         file.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(file, json.dumps(memory).encode())
+        states = reads.without(written).states
+        write_last_compile(file, replace(made, call=(*_process(), *call), reads=states, files=files))
         _forget_the_oldest(file.parent)
 
 
@@ -110,14 +81,3 @@ def _forget_the_oldest(folder: Path) -> None:
     files = sorted(ours, key=lambda file: file.stat().st_mtime, reverse=True)
     for file in files[MOST_KEPT:]:
         file.unlink(missing_ok=True)
-
-
-def _diagnostic(fields: dict[str, Any]) -> Diagnostic:
-    place, key = fields["place"], fields["key"]
-    return replace(
-        Diagnostic(**fields),
-        severity=Severity(fields["severity"]),
-        place=Place(**place) if place else None,
-        key=tuple(key) if key is not None else None,
-        notes=tuple(fields["notes"]),
-    )

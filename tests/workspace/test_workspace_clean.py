@@ -299,10 +299,11 @@ def without_manifest(cleaned: Cleaned) -> tuple[str, ...]:
         (holder_unreadable, "unreadable-records"),
         (records_of_another, "unreadable-records"),
         (without_manifest, "not-compiled"),
-        (manifest_of(""), "unreadable-records"),
-        (manifest_of("[]"), "unreadable-records"),
-        (manifest_of('{"sources": {"campaign.toml": ""}}'), "compile-first"),
-        (manifest_of('{"sources": 3}'), "other-campaign"),
+        (manifest_of(""), "damaged-file"),
+        (manifest_of("[]"), "damaged-file"),
+        (manifest_of('{"sources": {"campaign.toml": ""}}'), "damaged-file"),
+        (manifest_of('{"format": 1, "sources": 3}'), "damaged-file"),
+        (manifest_of('{"format": 1000}'), "other-format"),
     ],
 )
 def test_nothing_goes_where_it_is_not_known_whose_it_is(
