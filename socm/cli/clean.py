@@ -104,15 +104,13 @@ def kept_by(compiled: Compiled, file: Path) -> Kept:
     from socm.executors import EXECUTORS
     from socm.formats.layout import WORKFLOW, benchmark_file, job_stem, log_file
     from socm.graph.grouping import identifier
-    from socm.graph.plan import paths_in
     from socm.workspace.clean import Kept
 
     campaign = compiled.loaded.campaign
     paths = {file.name, WORKFLOW, *EXECUTORS, *compiled.plan.files()}
     for rule, job in compiled.plan.jobs():
         stem = job_stem(rule.name, job.name if rule.has_wildcard else "")
-        paths |= {log_file(stem), benchmark_file(stem), *job.outputs.values()}
-        paths.update(path for value in job.inputs.values() for path in paths_in(value))
+        paths |= {log_file(stem), benchmark_file(stem), *job.outputs.values(), *job.input_paths}
     resting = [
         *campaign.disabled,
         *(one for name in (*compiled.waiting, *compiled.unchecked) for one in campaign.named(name)),
@@ -142,13 +140,9 @@ def _shared_folders(compiled: Compiled) -> set[str]:
 def _leftovers(compiled: Compiled) -> list[Proof]:
     """Return the files that patterns in `temporary` fit, of jobs that are done."""
     from socm.formats.layout import job_stem, log_file
-    from socm.graph.plan import paths_in
     from socm.workspace.clean import find_leftovers
 
-    named: list[str] = []
-    for _, job in compiled.plan.jobs():
-        named += job.outputs.values()
-        named += (path for value in job.inputs.values() for path in paths_in(value))
+    named = [path for _, job in compiled.plan.jobs() for path in (*job.outputs.values(), *job.input_paths)]
     found: dict[str, Proof] = {}
     for rule, job in compiled.plan.jobs():
         if job.leftovers and all((compiled.workspace / path).exists() for path in job.outputs.values()):

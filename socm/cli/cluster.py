@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from socm.diagnostics.amounts import counted
 from socm.diagnostics.terminal import echo, printable_json
 
 
@@ -22,7 +23,7 @@ def list_clusters() -> None:
 
     for name in cluster_names():
         cluster = load_cluster(name, Path())
-        size = [f"{cluster.nodes:,} node{'s' if cluster.nodes != 1 else ''}"] if cluster.nodes else []
+        size = [counted(cluster.nodes, "node")] if cluster.nodes else []
         size += [f"{cluster.cores_per_node} cores"] if cluster.cores_per_node else []
         size += [f"{cluster.mem_mb_per_node:,} MB"] if cluster.mem_mb_per_node else []
         echo(f"{name}: {' × '.join(size[:2])}{''.join(f', {mem} a node' for mem in size[2:])}")

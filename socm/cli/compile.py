@@ -196,12 +196,7 @@ def _to_remember(compiled: Compiled) -> LastCompile:
 
     rules = compiled.plan.rules
     made = {path for _, job in compiled.plan.jobs() for path in job.outputs.values()}
-    read = {
-        path
-        for _, job in compiled.plan.jobs()
-        for value in job.inputs.values()
-        for path in ((value,) if isinstance(value, str) else value)
-    }
+    read = {path for _, job in compiled.plan.jobs() for path in job.input_paths}
     return LastCompile(
         rules=tuple((rule.name, len(rule.spec.jobs), rule.spec.description) for rule in rules),
         diagnostics=compiled.diagnostics,

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from socm.diagnostics.amounts import size_text
+from socm.diagnostics.amounts import counted, size_text
 from socm.workspace.diff import CHANGES, FIRST, Change, ChangeKind, Difference, Gone, Why
 
 MIN_COLUMNS = 40
@@ -31,13 +31,15 @@ def print_difference(difference: Difference, console: Console, *, every_job: boo
     for kind in CHANGES:
         if of_kind := difference.of_kind(kind):
             style, heading, _ = _MEANING[kind]
-            console.print(Text(f"{_jobs(len(of_kind))} {heading}", style=f"bold {style}"))
+            console.print(Text(f"{counted(len(of_kind), 'job')} {heading}", style=f"bold {style}"))
             for changes in _by_rule(of_kind):
                 for line in _rule_lines(changes, every_job):
                     _print_line(console, line)
             console.print()
     if difference.gone:
-        console.print(Text(f"{_jobs(len(difference.gone))} gone; their files stay behind", style="bold red"))
+        console.print(
+            Text(f"{counted(len(difference.gone), 'job')} gone; their files stay behind", style="bold red")
+        )
         for line in _gone_lines(difference.gone, every_job):
             _print_line(console, line)
         console.print()
@@ -80,7 +82,7 @@ def _rule_lines(changes: Sequence[Change], every_job: bool) -> Iterator[tuple[in
         for line in lines:
             yield 6, f"{change.job}: {line}"
     if not every_job and len(listed) > MOST_LINES:
-        yield 6, f"… and {_jobs(len(listed) - MOST_LINES)} more; --all names them"
+        yield 6, f"… and {counted(len(listed) - MOST_LINES, 'job')} more; --all names them"
 
 
 def _names(names: Sequence[str], every_job: bool) -> str:
@@ -88,15 +90,15 @@ def _names(names: Sequence[str], every_job: bool) -> str:
         return "1 job"
     some = names if every_job else names[:3]
     more = ", …" if len(some) < len(names) else ""
-    return f"{_jobs(len(names))}, {', '.join(some)}{more}"
+    return f"{counted(len(names), 'job')}, {', '.join(some)}{more}"
 
 
 def _cost(changes: Sequence[Change]) -> str:
     parts = []
     for measured, source in ((True, "as measured last time"), (False, "as asked for")):
-        counted = [change.core_hours for change in changes if change.measured is measured]
-        if counted:
-            parts.append(f"{_hours(sum(counted))} core hours {source}")
+        hours = [change.core_hours for change in changes if change.measured is measured]
+        if hours:
+            parts.append(f"{_hours(sum(hours))} core hours {source}")
     return f" ({', '.join(parts)})"
 
 
@@ -134,7 +136,7 @@ def _observations(why: Why) -> str:
 def _gone_lines(gone: Sequence[Gone], every_job: bool) -> Iterator[tuple[int, str]]:
     for one in gone:
         title = f"{one.rule} {one.job}".strip()
-        files = f"{len(one.files)} file{'s' if len(one.files) != 1 else ''}"
+        files = counted(len(one.files), "file")
         yield 2, f"{title}: {files}, {size_text(one.size_bytes)}" if one.files else f"{title}: no files"
         shown = one.files if every_job else one.files[:FIRST]
         for path, size in shown:
@@ -146,18 +148,16 @@ def _gone_lines(gone: Sequence[Gone], every_job: bool) -> Iterator[tuple[int, st
 def _summary(difference: Difference) -> str:
     if not difference.changes:
         left = " Files of jobs that are gone stay behind." if difference.gone else ""
-        return f"Nothing would run: {_jobs(difference.unchanged)} stay as they are.{left}"
+        return f"Nothing would run: {counted(difference.unchanged, 'job')} stay as they are.{left}"
     parts = [f"{len(found)} {_MEANING[kind][2]}" for kind in CHANGES if (found := difference.of_kind(kind))]
-    text = f"{_jobs(len(difference.changes))} would run: {', '.join(parts)}{_cost(difference.changes)}."
+    text = (
+        f"{counted(len(difference.changes), 'job')} would run: {', '.join(parts)}{_cost(difference.changes)}."
+    )
     text += f" {difference.unchanged} stay as they are."
     if difference.gone:
         size = size_text(sum(one.size_bytes for one in difference.gone))
         text += f" {len(difference.gone)} gone, {size} stay behind."
     return text
-
-
-def _jobs(count: int) -> str:
-    return f"{count:,} job{'' if count == 1 else 's'}"
 
 
 def _hours(hours: float) -> str:

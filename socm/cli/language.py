@@ -10,6 +10,7 @@ import click
 from socm.cli.options import plugins_option
 from socm.cli.printing import report
 from socm.diagnostics import Diagnostic, DiagnosticError, explain, explained_codes, nearest_name
+from socm.diagnostics.amounts import counted
 from socm.diagnostics.edge import naming
 from socm.diagnostics.terminal import echo, echo_json, printable_json
 from socm.formats.new_file import check_free, write_new
@@ -58,7 +59,7 @@ def check(file: Path, form: str, no_plugins: bool) -> None:
     if form == "text":
         rules = compiled.plan.rules
         jobs = sum(len(rule.spec.jobs) for rule in rules)
-        echo(f"{file} is good: {_number(len(rules), 'rule')}, {_number(jobs, 'job')}; nothing written.")
+        echo(f"{file} is good: {counted(len(rules), 'rule')}, {counted(jobs, 'job')}; nothing written.")
 
 
 @click.command()
@@ -173,7 +174,3 @@ def completion(shell: str) -> None:
 
 def _json(value: object) -> str:
     return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
-
-
-def _number(count: int, word: str) -> str:
-    return f"{count} {word}{'' if count == 1 else 's'}"

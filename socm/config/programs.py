@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -18,6 +17,7 @@ from socm.core.fields import ProgramOptions
 from socm.core.models import Workflow
 from socm.diagnostics import DiagnosticError
 from socm.formats.document import Document, read_document, write_document
+from socm.formats.layout import cache_file
 from socm.reads import unrecorded
 
 TIMEOUT_S = 120
@@ -133,6 +133,4 @@ def _marks(file: str) -> tuple[int, int]:
 
 
 def _file_of(program: str, words: tuple[str, ...]) -> Path:
-    cache_folder = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    name = hashlib.sha256("\0".join((program, *words)).encode()).hexdigest()[:32]
-    return Path(cache_folder, "socm", "options", f"{name}.json")
+    return cache_file("options", "\0".join((program, *words)))

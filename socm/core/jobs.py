@@ -13,6 +13,11 @@ from socm.diagnostics import KeyPath
 from socm.formats.manifest import NullTestPlace
 
 
+def paths_in(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    """Return the paths of an input, which may be one or several."""
+    return (value,) if isinstance(value, str) else value
+
+
 @dataclass(frozen=True, slots=True)
 class JobSpec:
     """One job: a command, what it reads and what it makes.
@@ -63,6 +68,11 @@ class JobSpec:
     def query(self) -> QueryLines | None:
         """The job's query file; None where a job reads no observations."""
         return None if self.observations is None else QueryLines.of(self.observations)
+
+    @property
+    def input_paths(self) -> tuple[str, ...]:
+        """Every path that the job reads."""
+        return tuple(path for value in self.inputs.values() for path in paths_in(value))
 
     @property
     def awaited(self) -> str:

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 
+def counted(number: int, word: str) -> str:
+    """Return a number with its word, such as ``1 job`` and ``1,200 jobs``."""
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
 def size_text(size_bytes: float) -> str:
     """Return an amount of data in the unit that suits it, such as ``1.24 GB``."""
     for unit in ("B", "kB", "MB", "GB"):

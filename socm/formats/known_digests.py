@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +13,7 @@ from pydantic import Field
 from socm.diagnostics import DiagnosticError
 from socm.formats.document import Document, read_document, write_document
 from socm.formats.file_record import FileRecord, record_file
+from socm.formats.layout import cache_file
 
 
 class _Kept(Document):
@@ -60,6 +60,4 @@ def known_digests(workspace: Path) -> Iterator[KnownDigests]:
 
 
 def _file_of(workspace: Path) -> Path:
-    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    name = hashlib.sha256(os.path.realpath(workspace).encode()).hexdigest()[:32]
-    return Path(cache, "socm", "digests", f"{name}.json")
+    return cache_file("digests", os.path.realpath(workspace))

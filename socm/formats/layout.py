@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import posixpath
+from pathlib import Path
 
 WORKFLOW = "workflow"
 """The folder that a compile replaces as one."""
@@ -106,3 +109,13 @@ def stem_of_log(path: str) -> str | None:
     if not path.startswith(f"{LOGS}/") or not path.endswith(".log") or ".." in path.split("/"):
         return None
     return path.removeprefix(f"{LOGS}/").removesuffix(".log")
+
+
+def user_cache() -> Path:
+    """Return the user's cache folder."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def cache_file(kind: str, name: str) -> Path:
+    """Return where socm keeps something of a kind by its name, whatever characters that has."""
+    return user_cache() / "socm" / kind / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.json"

@@ -7,11 +7,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 
-from socm.core.jobs import JobSpec
+from socm.core.jobs import JobSpec, paths_in
 from socm.core.shells import is_plain
 from socm.diagnostics import Collector, Diagnostic, KeyPath, Severity, nearest_name
 from socm.graph.own_folders import WORKSPACE_FOLDERS, check_patterns
-from socm.graph.plan import Plan, Rule, paths_in, title_of
+from socm.graph.plan import Plan, Rule, title_of
 
 Job = tuple[Rule, JobSpec]
 
@@ -164,10 +164,7 @@ def _check_circles(plan: Plan, makers: Mapping[str, Job], problems: Collector) -
     before: dict[int, list[Job]] = {}
     for _, job in plan.jobs():
         before[id(job)] = [
-            makers[normal]
-            for value in job.inputs.values()
-            for path in paths_in(value)
-            if (normal := posixpath.normpath(path)) in makers
+            makers[normal] for path in job.input_paths if (normal := posixpath.normpath(path)) in makers
         ]
     done: set[int] = set()
     for start in plan.jobs():
@@ -215,12 +212,7 @@ def _circle_from(start: Job, before: Mapping[int, Sequence[Job]], done: set[int]
 
 
 def _check_temporary(plan: Plan, problems: Collector) -> None:
-    read = {
-        posixpath.normpath(path)
-        for _, job in plan.jobs()
-        for value in job.inputs.values()
-        for path in paths_in(value)
-    }
+    read = {posixpath.normpath(path) for _, job in plan.jobs() for path in job.input_paths}
     reported: set[str] = set()
     for rule, job in plan.jobs():
         if rule.name in reported:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from socm.core.jobs import JobSpec
 from socm.graph.checks import makers_of
-from socm.graph.plan import Plan, Rule, paths_in, title_of
+from socm.graph.plan import Plan, Rule, title_of
 
 MOST_REDUCED = 2000
 Level = Literal["workflow", "rule", "job"]
@@ -71,11 +71,10 @@ def make_network(plan: Plan, level: Level, waiting: Mapping[str, Sequence[str]] 
     makers = makers_of(plan)
     edges: dict[tuple[str, str], None] = {}
     for rule, job in plan.jobs():
-        for value in job.inputs.values():
-            for path in paths_in(value):
-                maker = makers.get(posixpath.normpath(path))
-                if maker is not None and name_of(*maker) != name_of(rule, job):
-                    edges[name_of(*maker), name_of(rule, job)] = None
+        for path in job.input_paths:
+            maker = makers.get(posixpath.normpath(path))
+            if maker is not None and name_of(*maker) != name_of(rule, job):
+                edges[name_of(*maker), name_of(rule, job)] = None
     nodes = [Node(name, number) for name, number in counts.items()]
     for name, needed in (waiting or {}).items():
         nodes.append(Node(name, 0, waits=True))

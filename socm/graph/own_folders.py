@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterator, Mapping
-from itertools import chain
 
 from socm.clusters import SCHEDULERS
 from socm.core.jobs import JobSpec
 from socm.diagnostics import Collector, Diagnostic
 from socm.formats.layout import BENCHMARKS, LOGS, SNAKEMAKE, WORKFLOW
-from socm.graph.plan import Plan, Rule, paths_in, title_of
+from socm.graph.plan import Plan, Rule, title_of
 from socm.jobs.made import fits
 
 WORKSPACE_FOLDERS = (WORKFLOW, *SCHEDULERS, LOGS, BENCHMARKS, SNAKEMAKE)
@@ -124,7 +123,7 @@ def _named_below(plan: Plan, place: Place) -> dict[str, dict[str, str]]:
         for path in job.outputs.values():
             named.setdefault(path, f"{title_of(rule, job)} makes")
     for rule, job in plan.jobs():
-        for path in chain.from_iterable(map(paths_in, job.inputs.values())):
+        for path in job.input_paths:
             named.setdefault(path, f"{title_of(rule, job)} reads")
     below: dict[str, dict[str, str]] = {}
     for path, who in named.items():
@@ -148,6 +147,4 @@ def _in_turn(one: JobSpec, other: JobSpec) -> bool:
 
 def _reads(reader: JobSpec, maker: JobSpec) -> bool:
     made = {posixpath.normpath(path) for path in maker.outputs.values()}
-    return any(
-        posixpath.normpath(path) in made for value in reader.inputs.values() for path in paths_in(value)
-    )
+    return any(posixpath.normpath(path) in made for path in reader.input_paths)

@@ -94,11 +94,6 @@ class Plan:
         return {path: text for rule in self.rules for path, text in rule.spec.files.items()}
 
 
-def paths_in(value: str | tuple[str, ...]) -> tuple[str, ...]:
-    """Return the paths of an input, which may be one or several."""
-    return (value,) if isinstance(value, str) else value
-
-
 def title_of(rule: Rule, job: JobSpec) -> str:
     """Return what messages call a job: ``mission-tests/mission_split_1``."""
     return f"{rule.name}/{job.name}" if job.name else rule.name

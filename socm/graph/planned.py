@@ -99,13 +99,7 @@ def _reading(rules: Sequence[RuleSpec], paths: Sequence[str]) -> Sequence[RuleSp
 
     Those that one of the jobs says it reads are left to it: it knows which job reads which.
     """
-    known = {
-        path
-        for rule in rules
-        for job in rule.jobs
-        for value in job.inputs.values()
-        for path in ((value,) if isinstance(value, str) else value)
-    }
+    known = {path for rule in rules for job in rule.jobs for path in job.input_paths}
     left = tuple(path for path in paths if path not in known)
     if not left:
         return rules

@@ -8,11 +8,10 @@ import posixpath
 import shlex
 from collections.abc import Mapping
 
-from socm.core.jobs import JobSpec
+from socm.core.jobs import JobSpec, paths_in
 from socm.core.variables import is_expanded, shell_value
 from socm.formats.layout import SNAKEMAKE
 from socm.graph import Rule
-from socm.graph.plan import paths_in
 
 OF_CONTAINERS = ("APPTAINER", "SINGULARITY")
 """How the variables begin that the container's runtime reads, not the program in it."""

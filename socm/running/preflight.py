@@ -12,6 +12,7 @@ from socm.core.models import Environment
 from socm.diagnostics import Diagnostic, Severity
 from socm.diagnostics.amounts import size_text
 from socm.executors import executor_of
+from socm.formats.layout import user_cache
 from socm.graph import Plan, Rule
 
 LEAST_FREE_BYTES = 1_000_000_000
@@ -38,8 +39,7 @@ def check_before_run(
 
 def check_cache(severity: Severity = Severity.ERROR) -> tuple[Diagnostic, ...]:
     """Return a problem if Snakemake's cache folder can't be written: Snakemake doesn't start without it."""
-    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    folder = Path(cache, "snakemake")
+    folder = user_cache() / "snakemake"
     nearest = _nearest_folder(folder / "file")
     if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
         return ()

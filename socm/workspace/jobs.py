@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from socm.core.jobs import paths_in
 from socm.formats.job_table import JobRow, parse_job_table
 from socm.formats.layout import MANIFEST, job_stem, job_table
 from socm.formats.manifest import RuleFacts, parse_manifest
@@ -98,7 +99,7 @@ def _jobs_of_rule(
             rule=rule,
             name=name,
             params={key: value for key, value in params.items() if value is not None},
-            inputs=tuple(path for value in row.inputs.values() for path in _paths(value)),
+            inputs=tuple(path for value in row.inputs.values() for path in paths_in(value)),
             products=row.outputs,
             outputs=tuple(path for key, path in row.outputs.items() if key not in row.temporary),
             temporary=tuple(path for key, path in row.outputs.items() if key in row.temporary),
@@ -109,7 +110,3 @@ def _jobs_of_rule(
             runtime_minutes=facts.runtime_minutes,
             takes=facts.takes,
         )
-
-
-def _paths(value: str | tuple[str, ...]) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else value

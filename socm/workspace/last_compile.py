@@ -16,7 +16,7 @@ from pathlib import Path
 
 from socm.diagnostics import DiagnosticError
 from socm.formats.last_compile import LastCompile, read_last_compile, write_last_compile
-from socm.formats.layout import MANIFEST
+from socm.formats.layout import MANIFEST, cache_file
 from socm.reads import Reads
 
 _OURS = re.compile(r"[0-9a-f]{32}\.json|\.[0-9a-f]{32}\.json\..*\.partial")
@@ -71,9 +71,7 @@ def _digest(path: Path) -> str:
 
 
 def _memory_file(workspace: Path) -> Path:
-    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    name = hashlib.sha256(os.path.realpath(workspace).encode()).hexdigest()[:32]
-    return Path(cache, "socm", "compiles", f"{name}.json")
+    return cache_file("compiles", os.path.realpath(workspace))
 
 
 def _forget_the_oldest(folder: Path) -> None:
