@@ -99,7 +99,7 @@ def test_check_tells_tools_in_json(socm: Socm, tmp_path: Path) -> None:
 def test_explain_says_more(socm: Socm) -> None:
     ran = socm("explain", "unknown-key")
     assert ran.code == 0
-    assert ran.out.startswith("unknown-key\n\nThe key means nothing in this table")
+    assert ran.out.startswith("unknown-key\n\nThe key isn't known in this table")
     assert socm("explain", "error[unknown-key]").code == 2
     assert socm("explain", "[unknown-key]").out == ran.out
     assert "unknown-key\n" in socm("explain").out
