@@ -153,5 +153,9 @@ class Observing(Workflow):
         yield from ()
 
     def plan(self, selection: Selection, terms: Terms) -> tuple[RuleSpec, ...]:
-        """Return the rules of the workflow, all references resolved."""
+        """Return the rules of the workflow, one RuleSpec for each shape of job, all references resolved.
+
+        `selection` is what `choose` returned for it. Raises DiagnosticError for what can't be planned, its keys
+        counted from the workflow's table, and NotImplementedError where a kind doesn't define it.
+        """
         raise NotImplementedError

@@ -83,7 +83,12 @@ class Mapmaker(Observing):
     """Who reads from the log what a map holds: a name of `socm.jobs.coverage`, make-ml-map's if empty."""
 
     def map_products(self, folder: str) -> MapProducts:
-        """Return the files that a map in `folder` consists of."""
+        """Return the files of the map in `folder`, as paths relative to the workspace.
+
+        The map has a plane for each of `comps`, in K or as its header says; the weight has one plane, one for
+        each of the map's, or a matrix of them, in K^-2 (K^2 for a variance). Raises NotImplementedError
+        where a mapmaker doesn't define it.
+        """
         raise NotImplementedError
 
     def map_inputs(self, request: MapRequest) -> dict[str, str]:
