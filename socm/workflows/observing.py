@@ -155,7 +155,7 @@ class Observing(Workflow):
     def plan(self, selection: Selection, terms: Terms) -> tuple[RuleSpec, ...]:
         """Return the rules of the workflow, one RuleSpec for each shape of job, all references resolved.
 
-        `selection` is what `choose` returned for it. Raises DiagnosticError for what can't be planned, its keys
+        `selection` is what `choose` returned. Raises DiagnosticError for what can't be planned, its keys
         counted from the workflow's table, and NotImplementedError where a kind doesn't define it.
         """
         raise NotImplementedError
