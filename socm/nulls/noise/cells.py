@@ -99,15 +99,3 @@ def fit_chance(held: Array, starts: NDArray[np.intp], white: Sequence[Tensor], w
         low, high = np.where(excess, middle, low), np.where(excess, high, middle)
     chance: Array = np.minimum(low[direction] / (held + low[direction]), MOST_CHANCE)
     return chance
-
-
-def blur(power: Tensor, held: Array, starts: NDArray[np.intp]) -> Tensor:
-    """Return powers of cells (cells, C, C) averaged with those of both neighbours in direction, 1 : 2 : 1."""
-    blurred = np.empty_like(power)
-    for start, stop in pairwise(starts):
-        modes = held[start:stop, None, None]
-        sums = power[start:stop] * modes
-        around = np.roll(sums, 1, axis=0) + 2 * sums + np.roll(sums, -1, axis=0)
-        modes = np.roll(modes, 1, axis=0) + 2 * modes + np.roll(modes, -1, axis=0)
-        blurred[start:stop] = around / np.maximum(modes, 1e-300)
-    return blurred

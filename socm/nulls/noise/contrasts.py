@@ -13,10 +13,6 @@ from socm.nulls.sky.resampling import Single
 SMOOTHING = 0.35
 """Width in ln l over which contrasts are smoothed: single bins hold too few modes to know them."""
 
-SHARPENING = 0.3
-"""Of what a blur by both neighbours takes away, the part that a cell's own width has taken before; measured
-for ridges narrower than the mask resolves."""
-
 CONTRAST_VARIANCE = 4.0
 """Relative variance of the contrast that a bin shows, times its effective modes: measured."""
 
@@ -26,22 +22,17 @@ MOST_ERROR = 0.1
 """Largest relative error of a contrast that counts: more drowns systematics, and a ridge needs no more."""
 
 
-def combine_contrasts(
-    tiles: Sums, mean: Sums, fine: Sums, blurred: Sums, multipoles: Array, counts: Array
-) -> Array:
+def combine_contrasts(tiles: Sums, mean: Sums, fine: Sums, multipoles: Array, counts: Array) -> Array:
     """Return the contrast that small tiles have, as sharp as wide tiles show it to be.
 
-    tiles: sums over all small tiles; mean, fine, blurred: those of the mean power of small tiles, of wide
-    ones, and of that averaged over neighbouring directions.
+    tiles: sums over all small tiles; mean, fine: those of the mean power of small tiles, and of wide ones.
     """
-    tensor, plain, sharp, soft = (
-        _smooth_contrast(sums, multipoles, counts) for sums in (tiles, mean, fine, blurred)
-    )
+    tensor, plain, sharp = (_smooth_contrast(sums, multipoles, counts) for sums in (tiles, mean, fine))
     size = tensor.shape[1] ** 2
     index = np.arange(size)
-    matrix, *others = (part.reshape(-1, size, size) for part in (tensor, plain, sharp, soft))
-    means, sharps, blurs = (part[:, index, index] for part in others)
-    sharper = sharps / means * (sharps / blurs) ** SHARPENING
+    matrix, *others = (part.reshape(-1, size, size) for part in (tensor, plain, sharp))
+    means, sharps = (part[:, index, index] for part in others)
+    sharper = sharps / means
     result: Array = matrix * np.sqrt(sharper[:, :, None] * sharper[:, None, :])
     return result.reshape(tensor.shape)
 

@@ -19,7 +19,6 @@ from socm.nulls.noise.cells import (
     DIRECTIONS,
     Sums,
     Tensor,
-    blur,
     fit_chance,
     mean_power,
     share_of_bin,
@@ -154,14 +153,8 @@ def measure_local_noise(
     size, components = len(families), weighted.fields.shape[1]
     contrast = np.empty((size, size, len(sky.counts), *(components,) * 4))
     for one, other in combinations_with_replacement(range(size), 2):
-        tensor = combine_contrasts(
-            small.sum_tiles(one, other),
-            small.sum_mean(one, other),
-            wide.sum_mean(one, other),
-            wide.sum_mean(one, other, blurred=True),
-            sky.multipoles,
-            sky.counts,
-        )
+        local = small.sum_tiles(one, other), small.sum_mean(one, other), wide.sum_mean(one, other)
+        tensor = combine_contrasts(*local, sky.multipoles, sky.counts)
         contrast[one, other] = tensor
         contrast[other, one] = tensor.transpose(0, 2, 1, 4, 3)
     inverse_area = small.inverse_area()
@@ -275,20 +268,15 @@ class _Measurement:
         found /= found.sum(axis=1, keepdims=True)
         return smooth(found, sky.multipoles, sky.counts, slope=False)
 
-    def sum_mean(self, one: int, other: int, *, blurred: bool = False) -> Sums:
+    def sum_mean(self, one: int, other: int) -> Sums:
         """Return the sums of two families' mean power, without what chance adds where they are one."""
         starts, modes = self._tiling.starts, self._modes(one, other)
         held = modes.sum(axis=0) / modes.sum() * self._counts.sum()
-
-        def mean(powers: Tensor) -> Tensor:
-            found = mean_power(powers, modes)
-            return blur(found, held, starts) if blurred else found
-
+        first, second = (mean_power(self._powers[number][0], modes) for number in (one, other))
         chance = None
         if one == other:
-            white = [mean(draw)[None] for draw in self._powers[one][1:]]
+            white = [mean_power(draw, modes)[None] for draw in self._powers[one][1:]]
             chance = fit_chance(held, starts, white, share_of_bin(held, starts)[None])
-        first, second = (mean(self._powers[number][0]) for number in (one, other))
         return sum_cells(first, second, held, starts, chance)
 
     def _modes(self, one: int, other: int) -> Array:
