@@ -2,7 +2,7 @@
 
 How needs grow with each number follows from the arrays and transforms that there are. Held against nine
 measurements (benchmarks/bench_nulls.py), from 300 × 300 pixels to 2400 × 10800 and of 2 to 14 fields, the
-rule asks for 1.1 to 1.8 times the memory and 1.6 to 4 times the CPU time; for small maps START_S is more.
+rule says 1.0 to 1.8 times the memory and 0.9 to 4 times the CPU time; jobs ask for more by a margin.
 """
 
 from __future__ import annotations

@@ -297,3 +297,17 @@ def test_a_filled_hole_carries_no_strong_low_multipoles_to_high_ones() -> None:
     ]
     assert powers[1] > 1.3 * powers[0]
     assert powers[2] == pytest.approx(powers[0], rel=0.05)
+
+
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(seed=st.integers(0, 10**6), ny=st.integers(2, 40), nx=st.integers(2, 40))
+def test_holes_are_filled_from_good_pixels_alone_within_their_range(seed: int, ny: int, nx: int) -> None:
+    rng = np.random.default_rng(seed)
+    good = rng.uniform(size=(ny, nx)) < rng.choice([0.2, 0.9])
+    good.flat[0] = True
+    holes = ~good & (rng.uniform(size=(ny, nx)) < rng.choice([0.3, 1.0]))
+    plane = np.where(good, rng.standard_normal((ny, nx)), np.nan)
+    filled = plane.copy()
+    HoleFilling(good, holes).fill(filled)
+    assert np.array_equal(filled[~holes], plane[~holes], equal_nan=True)
+    assert ((filled[holes] >= plane[good].min() - 1e-12) & (filled[holes] <= plane[good].max() + 1e-12)).all()

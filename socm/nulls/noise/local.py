@@ -41,9 +41,6 @@ SMALL_TILE_DEG, WIDE_TILE_DEG = 8.0, 40.0
 """Distances of tiles' centres on the sky: noise may change its character over twice the first, and ridges in
 its power are seen as sharply as maps of twice the second can show them."""
 
-MOST_WIDE_TILES = 24
-"""Only the mean of wide tiles counts: where there are more, some evenly spread say as much."""
-
 MOST_STRETCH = 0.2
 """Part by which pixels' width on the sky may change from one wide tile to the next: modes of rows that differ
 by more lie in other bins."""
@@ -96,14 +93,7 @@ class WeightedFields:
     depths: Single
     grid: CoarseGrid
 
-    def tiling(
-        self,
-        sky: Sky,
-        tile_deg: tuple[float, float],
-        padding: int,
-        cell_modes: float,
-        most: int | None = None,
-    ) -> Tiling:
+    def tiling(self, sky: Sky, tile_deg: tuple[float, float], padding: int, cell_modes: float) -> Tiling:
         """Return tiles of this grid, for the bins of a sky."""
         return Tiling(
             self.grid.shape,
@@ -115,7 +105,6 @@ class WeightedFields:
             cell_modes,
             sky.cuts,
             sky.threads,
-            most,
         )
 
 
@@ -180,8 +169,8 @@ class _Measurement:
         sharp: bool,
     ) -> None:
         self._sharp = sharp
-        padding, modes, most = (2, SHARP_CELL, MOST_WIDE_TILES) if sharp else (1, PLAIN_CELL, None)
-        self._tiling = weighted.tiling(sky, tile_deg, padding, modes, most)
+        padding, modes = (2, SHARP_CELL) if sharp else (1, PLAIN_CELL)
+        self._tiling = weighted.tiling(sky, tile_deg, padding, modes)
         self._families, self._depths = families, weighted.depths
         self._sums = self._tiling.sum(weighted.depths)
         integrals = self._tiling.integrate(weighted.depths)

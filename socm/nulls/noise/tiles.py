@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
@@ -53,14 +52,13 @@ class Tile:
 
 
 class Tiling:
-    """Overlapping tiles over a cylindrical or flat map; squared windows add up to 1 if none is left out.
+    """Overlapping tiles over a cylindrical or flat map, whose squared windows add up to 1.
 
     shape: pixels (ny, nx); steps: size of a pixel (y, x) in radians of the map's own coordinates, negative
     where the coordinate falls; cosine: how much narrower on the sky the pixels of each row are (ny,), 1 for
     a flat map; edges: of the bins (bins + 1,); tile_deg: distance (y, x) of tiles' centres, half of a tile's
     size; padding: how much larger than a tile its transform is; cell_modes: independent modes of a cell;
-    cuts: modes with |ky| or |kx| below these are left out; most: where there are more tiles, every second row
-    and column of them, or every third, … is kept.
+    cuts: modes with |ky| or |kx| below these are left out.
     """
 
     def __init__(
@@ -74,32 +72,22 @@ class Tiling:
         cell_modes: float = 2,
         cuts: tuple[float, float] = (0.0, 0.0),
         threads: int = 1,
-        most: int | None = None,
     ) -> None:
         self.edges, self._steps, self._cuts, self._threads = edges, steps, cuts, threads
         self._cosine = cosine
         self._padding = padding
-        rows_of_tiles = [
-            list(self._row(rows, across, shape[1], tile_deg[1]))
-            for rows, across in _windows(_count(np.degrees(abs(steps[0]) * shape[0]), tile_deg[0]), shape[0])
-        ]
-        count = sum(map(len, rows_of_tiles))
-        stride = 1 if most is None else math.ceil(math.sqrt(count / most))
-        self.tiles = [
-            tile for row in rows_of_tiles[stride // 2 :: stride] for tile in row[stride // 2 :: stride]
-        ]
+        self.tiles: list[Tile] = []
+        height = np.degrees(abs(steps[0]) * shape[0])
+        for rows, across in _windows(_count(height, tile_deg[0]), shape[0]):
+            narrow = float(np.average(cosine[rows], weights=across**2))
+            width = np.degrees(abs(steps[1]) * shape[1]) * narrow
+            for columns, along in _windows(_count(width, tile_deg[1]), shape[1]):
+                self.tiles.append(Tile(rows, columns, across[:, None] * along[None, :], narrow))
         smallest = min(tile.cosine * tile.window.size for tile in self.tiles)
         independent = np.diff(edges**2) * abs(steps[0] * steps[1]) * smallest / (8 * np.pi)
         self.sectors = np.clip(independent / (2 * cell_modes), 1, MOST_SECTORS).astype(np.intp)
         self.starts = np.concatenate([[0], np.cumsum(self.sectors)]).astype(np.intp)
         self._cells: dict[tuple[int, int, float], Cells] = {}
-
-    def _row(self, rows: slice, across: Single, length: int, tile_deg: float) -> Iterator[Tile]:
-        """Yield the tiles of one row of them, `length` pixels long."""
-        narrow = float(np.average(self._cosine[rows], weights=across**2))
-        width = np.degrees(abs(self._steps[1]) * length) * narrow
-        for columns, along in _windows(_count(width, tile_deg), length):
-            yield Tile(rows, columns, across[:, None] * along[None, :], narrow)
 
     @property
     def bins(self) -> int:
