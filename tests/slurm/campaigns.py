@@ -153,11 +153,14 @@ class Workspace:
         """Run Snakemake to its end; return its exit code and what it said."""
         before = len(self.said())
         process = self.start(*options, profile=profile)
+        return self.end_of(process, timeout), self.said()[before:]
+
+    def end_of(self, process: subprocess.Popen[bytes], timeout: float = 400) -> int:
+        """Return the exit code of a Snakemake at its end; where it doesn't end, fail with what it said last."""
         try:
-            process.wait(timeout)
+            return process.wait(timeout)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"Snakemake does not end\n{self.said()[before:]}") from None
-        return process.returncode, self.said()[before:]
+            raise AssertionError(f"Snakemake does not end\n{self.said()[-20_000:]}") from None
 
     def would_run(self) -> list[str]:
         """Return the names of the jobs that Snakemake would run now."""

@@ -68,7 +68,7 @@ def night(slurm_session: SlurmCluster, tmp_path_factory: pytest.TempPathFactory)
     process = workspace.start("--jobs", "60")
     try:
         _interfere(workspace)
-        process.wait(900)
+        workspace.end_of(process, 900)
         yield Night(workspace, process.returncode, workspace.said())
     finally:
         workspace.stop()

@@ -144,7 +144,7 @@ def run_and_time(workspace: Workspace, *options: str) -> Course:
     """Run the campaign to its end."""
     since = time.time()
     process = workspace.start(*options)
-    assert process.wait(900) == 0, workspace.said()
+    assert workspace.end_of(process, 900) == 0, workspace.said()
     makespan = time.time() - since
     answer = workspace.slurm.run(
         "env", "SLURM_TIME_FORMAT=%s", "sacct", "-X", "-n", "-P", "--starttime=now-60minutes",

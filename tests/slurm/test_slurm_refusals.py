@@ -65,7 +65,7 @@ def test_a_full_queue_is_waited_for_and_every_job_is_submitted_once(workspace: W
     assert all(job.queued and "QOSMaxSubmitJobPerUserLimit" in job.queued.reason for job in waiting)
     assert "QOSMaxSubmitJobPerUserLimit" in status_json(read_status(workspace.folder))
     workspace.slurm.run("scancel", *full)
-    assert process.wait(400) == 0, workspace.said()
+    assert workspace.end_of(process) == 0, workspace.said()
     assert sorted(run.name for run in workspace.runs()) == sorted(names)
     assert workspace.outputs() == sorted(names)
     assert workspace.said().count(TAKES_NO_MORE) <= 2
@@ -82,7 +82,7 @@ def test_a_signal_ends_the_wait(workspace: Workspace, full: list[str], by: signa
     process = workspace.start(*FEW)
     workspace.wait_until_said(TAKES_NO_MORE)
     process.send_signal(by)
-    assert process.wait(60) != 0
+    assert workspace.end_of(process, 60) != 0
     wait_until(lambda: not sbatches(workspace.folder), 10, "something still submits")
     workspace.slurm.run("scancel", *full)
     assert workspace.runs() == []
