@@ -20,6 +20,7 @@ from socm.nulls.pixels.healpix import HealpixGeometry, narrowest_arc_deg, write_
 from socm.nulls.pixels.maps import read_header
 from socm.nulls.pixels.sources import open_files
 from socm.nulls.pixels.units import SCALES, Unit, parse_unit
+from socm.nulls.pixels.weights import marginal_weight
 
 ANALYSIS: dict[str, Any] = {"bin_edges": (200.0, 400.0, 600.0, 800.0), "simulations": 60}
 NSIDE = 64
@@ -528,3 +529,77 @@ def test_a_mask_leaves_out_what_it_covers() -> None:
 def test_arguments_that_are_no_test_are_value_errors(groups: Any) -> None:
     with pytest.raises(ValueError, match=r"groups need|it needs|no HEALPix map"):
         judge(groups, unit="uK")
+
+
+def weights_of_scans(rng: np.random.Generator, size: int, pixels: int) -> np.ndarray:
+    """Return positive semidefinite weights (pixels, size, size), many of them singular or nearly so."""
+    looks = rng.standard_normal((pixels, 4, size)) * rng.choice([0, 1e-6, 1, 1], (pixels, 4, 1))
+    looks *= rng.choice([0, 1, 1, 1, 1], (pixels, 1, size))
+    return np.einsum("pka,pkb->pab", looks, looks) * 10 ** rng.uniform(-8, 20, (pixels, 1, 1))
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([2, 3]))
+def test_the_weight_of_a_component_is_what_the_others_leave_it(seed: int, size: int) -> None:
+    matrix = weights_of_scans(np.random.default_rng(seed), size, 50)
+    for component in range(size):
+        found = marginal_weight(lambda a, b: matrix[:, a, b], component, size)
+        given_weight = matrix[:, component, component]
+        assert ((found >= 0) & (found <= given_weight)).all()
+        assert (found[given_weight == 0] == 0).all()
+        measured = np.einsum("paa->pa", matrix) > 0
+        for one, weight, holds in zip(matrix, found, measured, strict=True):
+            if not holds[component]:
+                continue
+            row = np.count_nonzero(holds[:component])
+            part = one[np.ix_(holds, holds)]
+            scale = 1 / np.sqrt(np.diagonal(part))
+            unit = part * np.outer(scale, scale)
+            least = np.linalg.eigvalsh(unit)[0]
+            if least > 1e-3:
+                expected = one[component, component] / np.linalg.inv(unit)[row, row]
+                np.testing.assert_allclose(weight, expected, rtol=1e-6)
+            elif least < 1e-9:
+                assert weight == 0
+
+
+@pytest.mark.parametrize("kind", ["all zero", "one angle", "negative", "not a number", "infinite"])
+def test_a_weight_matrix_that_cannot_be_inverted_gives_no_weight_or_shows_what_it_is(kind: str) -> None:
+    angle = np.array([1.0, 0.6, 0.8])
+    matrix = {
+        "all zero": np.zeros((3, 3)),
+        "one angle": np.outer(angle, angle),
+        "negative": np.diag([-1.0, 1, 1]),
+        "not a number": np.full((3, 3), np.nan),
+        "infinite": np.diag([np.inf, 1, 1]),
+    }[kind][None]
+    weights = [marginal_weight(lambda a, b: matrix[:, a, b], one, 3)[0] for one in range(3)]
+    expected = {"negative": [-1, 1, 1], "infinite": [np.inf, 0, 0], "not a number": [np.nan] * 3}
+    np.testing.assert_array_equal(weights, expected.get(kind, [0, 0, 0]))
+
+
+def test_maps_solved_with_a_matrix_scatter_as_its_inverse_says() -> None:
+    rng = np.random.default_rng(1)
+    angle = rng.uniform(0, 0.5, (4000, 5))
+    looks = np.stack([np.ones_like(angle), np.cos(2 * angle), np.sin(2 * angle)], axis=-1)
+    matrix = np.einsum("pka,pkb->pab", looks, looks)
+    right = np.einsum("pka,pk->pa", looks, rng.standard_normal(angle.shape))
+    for component in range(3):
+        weight = marginal_weight(lambda a, b: matrix[:, a, b], component, 3)
+        used = weight > 0
+        values = np.einsum("paj,pj->pa", np.linalg.inv(matrix[used]), right[used])[:, component]
+        assert np.mean(values**2 * weight[used]) == pytest.approx(1, abs=0.08)
+
+
+def test_a_weight_matrix_in_a_file_promises_what_its_inverse_does() -> None:
+    shape = car_geometry()[0]
+    sky = noise(3, shape, 1)[0]
+    matrix = np.array([[4.0, 1, 0.5], [1, 2, 0.8], [0.5, 0.8, 2]])[..., None, None] * np.ones(shape)
+    covariance = np.linalg.inv(matrix[..., 0, 0])
+    write_car(Path("a.fits"), sky)
+    write_car(Path("a_ivar.fits"), matrix, "uK^-2")
+    write_car(Path("b.fits"), sky)
+    write_car(Path("b_ivar.fits"), covariance[..., None, None] * np.ones(shape), "uK^2")
+    for one in open_files([split("a"), split("b", variance=True)]):
+        for component in range(3):
+            expected = np.full(shape, 1 / covariance[component, component])
+            np.testing.assert_allclose(one.inverse_variance(component), expected, rtol=1e-6)

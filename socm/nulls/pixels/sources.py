@@ -15,7 +15,7 @@ from socm.diagnostics import Collector, Diagnostic, DiagnosticError
 from socm.formats.null_spec import Split
 from socm.nulls.pixels.maps import COMPONENTS, Pixelization, by, read_header
 from socm.nulls.pixels.units import SCALES, Unit, parse_unit
-from socm.nulls.pixels.weights import Array
+from socm.nulls.pixels.weights import Array, marginal_weight
 
 MAP, WEIGHT = "map", "ivar"
 """How keys of diagnostics call the two files of a map."""
@@ -104,8 +104,17 @@ class SplitMap:
         return np.divide(plane, weight, out=np.zeros_like(plane), where=weight > 0)
 
     def inverse_variance(self, component: int) -> Array:
-        """Return the inverse variance of a plane; of a variance that can't be one it has its sign."""
-        number = _diagonal(component, self.components, math.prod(self.weight.planes))
+        """Return the inverse variance of a plane; of a variance or weight that can't be one it has its sign.
+
+        That of a matrix W is 1 / (W^-1)_aa, as the planes were solved for together: see `marginal_weight`.
+        """
+        count = math.prod(self.weight.planes)
+        number, size = _diagonal(component, self.components, count), math.isqrt(count)
+        # A weighted T map whose Q and U are not at hand can't be solved for: it is (W m)_T / W_TT.
+        solved = size == self.components or not self.is_weighted
+        if size > 1 and solved and not self.is_variance:
+            plane = marginal_weight(lambda a, b: self.weight.read(a * size + b), component, size)
+            return plane * self._scale(1)
         plane = self.weight.read(number) * self._scale(1)
         if self.is_variance:
             usable = np.isfinite(plane) & (plane != 0)
