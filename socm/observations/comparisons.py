@@ -11,10 +11,12 @@ import datetime
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
 from socm.diagnostics import Diagnostic
+from socm.observations.plausible import TIMES, unit_of_time
 
 _TOKEN = re.compile(
     r"""
@@ -38,7 +40,15 @@ _BREAKS = frozenset(
 _ARITHMETIC = frozenset("+-*/%&|") | {"<<", ">>"}
 _NUMBERS = frozenset({"abs", "round", "length", "julianday", "unixepoch", "instr", "floor", "ceil"})
 _A_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
-_A_DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?)?")
+_TEXTS = frozenset({"date", "time", "datetime", "strftime", "substr", "substring", "lower", "upper", "trim"}) | {
+    *("ltrim", "rtrim", "replace", "hex", "quote", "printf", "format", "typeof", "group_concat", "timediff")
+}
+"""Functions whose value is a text, whatever it looks like."""
+_DATES = frozenset({"date", "time", "datetime", "current_date", "current_time", "current_timestamp"})
+"""Those whose text is no number."""
+_SAME_TYPE = frozenset({"coalesce", "ifnull", "nullif", "max", "min"})
+_SUBTRACTED_DATE = re.compile(r"([12]\d{3}) - (\d\d?) - (\d\d?)")
+_A_DAY = re.compile(r"(19|20)\d\d([01]\d([0-3]\d)?)?(\.0*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +64,7 @@ _Node = _Token | list["_Node"]
 class _Operand:
     """One side of a comparison; `text` is how it is written, of a column its name in the database."""
 
-    kind: Literal["text", "number", "column", "null", "unknown"]
+    kind: Literal["text", "number", "column", "made text", "null", "unknown"]
     text: str = ""
 
 
@@ -126,8 +136,7 @@ def _check(nodes: Sequence[_Node], types: ColumnTypes, is_condition: bool) -> It
     before: _Node | None = None
     for node in nodes:
         if isinstance(node, list):
-            word = _word(before)
-            inside = not before or word in _BREAKS - {","} or (not word.isidentifier() and word != "")
+            inside = not before or _word(before) in _BREAKS - {","}
             yield from _check(node, types, is_condition and inside)
         before = node
     if nodes and _word(nodes[0]) == "SELECT":
@@ -221,12 +230,30 @@ def _operand(nodes: Sequence[_Node], types: ColumnTypes) -> _Operand:
             return _Operand("null" if token.text.upper() == "NULL" else "number", token.text)
         name = token.text.lower()
         column = types.names.get(name) or types.names.get(name.removeprefix("obs."))
-        return _Operand("column", column) if column else _Operand("unknown")
-    if len(nodes) == 2 and _word(nodes[0]).lower() in _NUMBERS and isinstance(nodes[1], list):
-        return _Operand("number", _written(nodes))
-    if len(nodes) > 2 and any(_word(node) in _ARITHMETIC for node in nodes[1:-1]):
-        return _Operand("number", _written(nodes))
-    return _Operand("unknown")
+        if column or name not in _DATES:
+            return _Operand("column", column) if column else _Operand("unknown")
+        return _Operand("made text", token.text)
+    if len(nodes) == 2 and isinstance(nodes[1], list):
+        return _operand_of_call(_word(nodes[0]).lower(), nodes, nodes[1], types)
+    marks = {_word(node) for node in nodes[1:-1]}
+    if "||" in marks:
+        return _Operand("made text", _written(nodes))
+    return _Operand("number", _written(nodes)) if marks & _ARITHMETIC else _Operand("unknown")
+
+
+def _operand_of_call(
+    name: str, call: Sequence[_Node], arguments: list[_Node], types: ColumnTypes
+) -> _Operand:
+    if name in _TEXTS:
+        return _Operand("made text", _written(call))
+    is_number = name in _NUMBERS or (name == "cast" and _affinity(_word(arguments[-1])) == "number")
+    if name in _SAME_TYPE:
+        found = [_operand(part, types) for _, part in _segments(arguments)]
+        is_number = all(
+            one.kind in {"number", "null"} or (one.kind == "column" and types.only(one.text, "numbers"))
+            for one in found
+        )
+    return _Operand("number", _written(call)) if is_number else _Operand("unknown")
 
 
 def _check_alone(operand: _Operand) -> Iterator[_Problem]:
@@ -254,9 +281,9 @@ def _check_pair(a: _Operand, operator: str, b: _Operand, types: ColumnTypes) -> 
     for one, other in ((a, b), (b, a)):
         if one.kind == "column":
             yield from _check_column(one.text, operator, other, types, is_left=one is a)
-    if {a.kind, b.kind} == {"text", "number"}:
-        text, number = (a, b) if a.kind == "text" else (b, a)
-        yield f"`{number.text}` is a number and {_shown(text)}: {_BY_TYPE}", _hint(text.text)
+    if {a.kind, b.kind} in ({"text", "number"}, {"made text", "number"}):
+        text, number = (a, b) if b.kind == "number" else (b, a)
+        yield f"`{number.text}` is a number and {_shown(text)}: {_BY_TYPE}", _hint(text)
 
 
 _BY_TYPE = "SQLite sorts every number before every string"
@@ -266,12 +293,24 @@ def _check_column(
     name: str, operator: str, other: _Operand, types: ColumnTypes, is_left: bool
 ) -> Iterator[_Problem]:
     affinity = types.affinities[name]
-    if operator in _PATTERNS:
+    if date := _SUBTRACTED_DATE.fullmatch(other.text) if other.kind == "number" else None:
+        year, month, day = map(int, date.groups())
+        yield (
+            f"`{other.text}` is a difference: {year - month - day}",
+            _hint(_Operand("text", f"{year}-{month:02}-{day:02}"))
+            if types.only(name, "numbers")
+            else f"quotes make a text: '{year}-{month:02}-{day:02}'",
+        )
+    elif operator in _PATTERNS:
         if is_left and other.kind == "text" and affinity != "text" and types.only(name, "numbers"):
             yield (
                 f"`{name}` is numeric, and {operator} compares text",
                 f"write {name} BETWEEN a AND b",
             )
+    elif other.kind == "made text":
+        is_read = affinity == "number" and not _is_date(other.text)
+        if types.only(name, "numbers") and affinity != "text" and not is_read:
+            yield f"`{name}` is numeric, and {_shown(other)}: {_BY_TYPE}", _hint(other)
     elif other.kind in {"text", "number"}:
         yield from _check_literal(name, operator, other, types)
     elif other.kind == "column" and is_left:
@@ -289,8 +328,10 @@ def _check_literal(name: str, operator: str, other: _Operand, types: ColumnTypes
     becomes_number = affinity != "text" and (other.kind == "number" or (affinity == "number" and is_number))
     if not becomes_number and other.kind == "text":
         if types.only(name, "numbers"):
-            yield f"`{name}` is numeric, and {_shown(other)}: {_BY_TYPE}", _hint(other.text)
+            yield f"`{name}` is numeric, and {_shown(other)}: {_BY_TYPE}", _hint(other)
         return
+    if becomes_number and name in TIMES and types.only(name, "numbers"):
+        yield from _check_time(name, other.text.strip())
     by_letters = not becomes_number and operator in _ORDERS | {"BETWEEN"}
     if (by_letters and types.holds(name, "text")) or (becomes_number and types.only(name, "text")):
         how = "SQLite compares them letter by letter" if by_letters else _BY_TYPE
@@ -298,20 +339,36 @@ def _check_literal(name: str, operator: str, other: _Operand, types: ColumnTypes
         yield f"`{name}` is text, and {other.text} is a number: {how}", hint
 
 
+def _check_time(name: str, text: str) -> Iterator[_Problem]:
+    """Yield the problem of a time that is a date written as a number, or in another unit than seconds."""
+    unit = unit_of_time(abs(float(text))) if _A_NUMBER.fullmatch(text) else None
+    if unit:
+        yield f"`{name}` is in unix s, and {text} looks like {unit}", None
+    elif _A_DAY.fullmatch(text):
+        hint = _hint(_Operand("text", text.split(".")[0]))
+        yield f"`{name}` is in unix s, and {text} looks like a date", hint
+
+
 def _shown(operand: _Operand) -> str:
-    return f"'{operand.text}' is a string"
+    return f"'{operand.text}' is a string" if operand.kind == "text" else f"`{operand.text}` is text"
 
 
-def _hint(text: str) -> str:
-    if _A_DATE.fullmatch(text):
-        try:
-            time = datetime.datetime.fromisoformat(text).replace(tzinfo=datetime.UTC)
-        except ValueError:
-            pass
-        else:
+def _is_date(call: str) -> bool:
+    return call.split(" (")[0].lower() in _DATES
+
+
+def _hint(operand: _Operand) -> str:
+    text = operand.text.strip()
+    if operand.kind == "made text":
+        arguments = text.partition(" (")[2] or "'now')"
+        return f"write unixepoch({arguments}" if _is_date(text) else f"write CAST({text} AS REAL)"
+    if len(text) > 5 and text[:4].isdigit():
+        year_and_month = re.fullmatch(r"(\d{4})-?([01]\d)", text)
+        with suppress(ValueError, OverflowError):
+            time = datetime.datetime.fromisoformat(f"{text[:4]}-{text[-2:]}-01" if year_and_month else text)
+            time = time.replace(tzinfo=time.tzinfo or datetime.UTC).astimezone(datetime.UTC)
             return f"times are in unix s: {time:%Y-%m-%d %H:%M:%S} UTC is {time.timestamp():.0f}"
-    number = _A_NUMBER.fullmatch(text)
-    return f"write {text.strip()}, without quotes" if number else "write a number, without quotes"
+    return f"write {text}, without quotes" if _A_NUMBER.fullmatch(text) else "write a number, without quotes"
 
 
 def _written(nodes: Sequence[_Node]) -> str:

@@ -16,6 +16,11 @@ LATEST_S = 1e10
 _UNITS = ((1e11, 1e14, "milliseconds"), (1e14, 1e17, "microseconds"), (1e17, 1e20, "nanoseconds"))
 
 
+def unit_of_time(value: float) -> str | None:
+    """Return in which unit other than seconds a number is a unix time of our days, if it is."""
+    return next((unit for low, high, unit in _UNITS if low <= value < high), None)
+
+
 def blob_warnings(blobs: Mapping[str, int], kept: Mapping[str, Column]) -> Iterator[Diagnostic]:
     """Yield a warning for each column that is read and holds blobs."""
     for name, number in blobs.items():
@@ -39,7 +44,7 @@ def drop_impossible_times(columns: dict[str, Column]) -> Iterator[Diagnostic]:
         if not wrong.any():
             continue
         typical = float(np.median(values[wrong]))
-        unit = next((unit for low, high, unit in _UNITS if low <= typical < high), None)
+        unit = unit_of_time(typical)
         columns[name] = np.where(wrong, np.nan, values)
         yield Diagnostic(
             "impossible-values",

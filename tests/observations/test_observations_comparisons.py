@@ -67,6 +67,27 @@ WRONG = {
     "type = 'obs' OR 'oper'": "the string 'oper' on its own is not a condition",
     "(type = 'obs' or 'oper') and 1": "the string 'oper' on its own is not a condition",
     "'obs'": "the string 'obs' on its own is not a condition",
+    "timestamp > 20250301": "`timestamp` is in unix s, and 20250301 looks like a date",
+    "timestamp > '20250301'": "20250301 looks like a date",
+    "timestamp >= 2025": "2025 looks like a date",
+    "timestamp > 202503": "202503 looks like a date",
+    "timestamp > 2025-03-01": "`2025 - 03 - 01` is a difference: 2021",
+    "2025-03-01 < timestamp": "is a difference",
+    "type > 2025-03-01": "is a difference",
+    "timestamp < 1740000000000": "`timestamp` is in unix s, and 1740000000000 looks like milliseconds",
+    "timestamp < 1.74e15": "looks like microseconds",
+    "timestamp BETWEEN 1 AND 1740000000000000000": "looks like nanoseconds",
+    "timestamp < date('2025-03-01')": "`timestamp` is numeric, and `date ('2025-03-01')` is text",
+    "timestamp < CURRENT_TIMESTAMP": "`CURRENT_TIMESTAMP` is text",
+    "datetime('now') > timestamp": "`datetime ('now')` is text",
+    "strftime('%H', timestamp, 'unixepoch') > 12": "is text: SQLite sorts every number before every string",
+    "strftime('%Y', timestamp, 'unixepoch') = 2025": "`2025` is a number",
+    "substr(obs_id, 5, 10) > 1740000000": "`1740000000` is a number",
+    "lower(type) IN (1, 2)": "`1` is a number",
+    "type || '' < 5": "`5` is a number",
+    "CAST(timestamp AS INTEGER) < '2025-01-01 '": "`CAST (timestamp AS INTEGER)` is a number",
+    "ifnull(timestamp, 0) < '2025-01-01'": "is a number and '2025-01-01' is a string",
+    "max(timestamp, az_center) < 'x'": "is a number and 'x' is a string",
 }
 RIGHT = (
     "timestamp < '1700000000'",
@@ -97,6 +118,14 @@ RIGHT = (
     "type = 'it''s 5 < ''x'''",
     "timestamp",
     "1",
+    "timestamp > 0 AND timestamp < 2000000000",
+    "az_center > 20 AND az_center < 2025",
+    "strftime('%H', timestamp, 'unixepoch') > '12'",
+    "CAST(strftime('%H', timestamp, 'unixepoch') AS INTEGER) > 12",
+    "timestamp > substr(obs_id, 5, 10)",
+    "ifnull(type, 'x') = 'x' AND coalesce(type, 0) = 'obs'",
+    "date(timestamp, 'unixepoch') = '2025-01-01'",
+    "timestamp - 60 - 60 > 5",
 )  # fmt: skip
 
 
@@ -119,8 +148,15 @@ def test_all_of_a_query_are_told_at_once(make_context: MakeContext) -> None:
 
 
 def test_a_date_gets_its_unix_time_as_a_hint(make_context: MakeContext) -> None:
-    (found,) = problems(make_context(), "timestamp < '2025-01-10'")
-    assert found.hint == "times are in unix s: 2025-01-10 00:00:00 UTC is 1736467200"
+    context = make_context()
+    for date in ("2025-01-10", "2025-01-10T00:00:00Z", "2025-01-10 01:00:00+01:00", "20250110", "2025-01-10T00:00"):
+        (found,) = problems(context, f"timestamp < '{date}'")
+        assert found.hint == "times are in unix s: 2025-01-10 00:00:00 UTC is 1736467200", date
+
+
+@pytest.mark.parametrize("query", ["(timestamp) < ('2025-01-10')", "(timestamp < ('2025-01-10'))"])
+def test_a_value_in_parentheses_is_one_problem(make_context: MakeContext, query: str) -> None:
+    assert len(problems(make_context(), query)) == 1
 
 
 FORMS = ("{c} < {l}", "{l} >= {c}", "{c} BETWEEN {l} AND {l}", "{c} > {l}", "NOT {c} <= {l}")
