@@ -8,6 +8,7 @@ without a word.
 from __future__ import annotations
 
 import datetime
+import math
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -40,9 +41,9 @@ _BREAKS = frozenset(
 _ARITHMETIC = frozenset("+-*/%&|") | {"<<", ">>"}
 _NUMBERS = frozenset({"abs", "round", "length", "julianday", "unixepoch", "instr", "floor", "ceil"})
 _A_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
-_TEXTS = frozenset({"date", "time", "datetime", "strftime", "substr", "substring", "lower", "upper", "trim"}) | {
-    *("ltrim", "rtrim", "replace", "hex", "quote", "printf", "format", "typeof", "group_concat", "timediff")
-}
+_TEXTS = frozenset(
+    {"date", "time", "datetime", "strftime", "substr", "substring", "lower", "upper", "trim"}
+) | {*("ltrim", "rtrim", "replace", "hex", "quote", "printf", "format", "typeof", "group_concat", "timediff")}
 """Functions whose value is a text, whatever it looks like."""
 _DATES = frozenset({"date", "time", "datetime", "current_date", "current_time", "current_timestamp"})
 """Those whose text is no number."""
@@ -99,6 +100,26 @@ def check_comparisons(query: str, types: ColumnTypes) -> Iterator[Diagnostic]:
         if message not in reported:
             reported.add(message)
             yield Diagnostic("query-compares-types", message, key=(), hint=hint)
+
+
+def ids_asked_for(query: str) -> Iterator[str]:
+    """Yield each obs_id that a query (normalised) asks for by name, with = or IN."""
+    yield from _ids_in(_nested(query))
+
+
+def _ids_in(nodes: Sequence[_Node]) -> Iterator[str]:
+    words = ["", *map(_word, nodes), "", ""]
+    for index, node in enumerate(nodes):
+        if isinstance(node, list):
+            yield from _ids_in(node)
+        elif (
+            node.text.lower().removeprefix("obs.") == "obs_id"
+            and words[index] != "NOT"
+            and words[index + 2] in {"=", "==", "IN"}
+        ):
+            asked = nodes[index + 2 : index + 3]
+            inside = asked[0] if asked and isinstance(asked[0], list) else asked
+            yield from (one.text for one in inside if isinstance(one, _Token) and one.kind == "text")
 
 
 _Problem = tuple[str, str | None]
@@ -341,11 +362,12 @@ def _check_literal(name: str, operator: str, other: _Operand, types: ColumnTypes
 
 def _check_time(name: str, text: str) -> Iterator[_Problem]:
     """Yield the problem of a time that is a date written as a number, or in another unit than seconds."""
-    unit = unit_of_time(abs(float(text))) if _A_NUMBER.fullmatch(text) else None
-    if unit:
+    value = float(text) if _A_NUMBER.fullmatch(text) else 0.0
+    # A power of ten stands for the end of all times.
+    if (unit := unit_of_time(value)) and not math.log10(value).is_integer():
         yield f"`{name}` is in unix s, and {text} looks like {unit}", None
     elif _A_DAY.fullmatch(text):
-        hint = _hint(_Operand("text", text.split(".")[0]))
+        hint = _hint(_Operand("text", text.split(".", maxsplit=1)[0]))
         yield f"`{name}` is in unix s, and {text} looks like a date", hint
 
 
@@ -354,7 +376,7 @@ def _shown(operand: _Operand) -> str:
 
 
 def _is_date(call: str) -> bool:
-    return call.split(" (")[0].lower() in _DATES
+    return call.split(" (", maxsplit=1)[0].lower() in _DATES
 
 
 def _hint(operand: _Operand) -> str:

@@ -22,6 +22,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_STATEMENT = re.compile(r"(select|values|with)\b", re.IGNORECASE)
 _RANDOM_FUNCTIONS = frozenset({"random", "randomblob", "load_extension", "writefile", "readfile", "edit"})
 _CLOCK = re.compile(r"\bnow\b|\bcurrent_|\b(date|time|datetime|julianday|unixepoch)\s*\(\s*\)", re.IGNORECASE)
 """How SQLite is asked what time it is."""
@@ -47,6 +48,10 @@ def normalise_query(query: str) -> str:
                 hint='omit the key to select all observations, or write query = "1"',
             )
         )
+    if statement := _STATEMENT.match(text):
+        why = "it is a statement, whose first value would be the condition"
+        hint = f"write the condition after WHERE alone, without {statement[0].upper()}"
+        raise query_error(query, why, hint=hint)
     depth = 0
     for token in _TOKEN.finditer(text):
         mark = token["mark"]
@@ -114,9 +119,23 @@ def allow_reading_only(connection: sqlite3.Connection) -> None:
 def unreadable(obsdb: Path, why: str) -> DiagnosticError:
     """Return the error of a database that can't be read."""
     hint = "something else writes to it; try again" if "locked" in why or "busy" in why else None
+    if "unable to open" in why and _needs_files_beside_it(obsdb):
+        hint = (
+            "it is in WAL mode, in which SQLite writes beside it, and its folder is read-only: copy it, or let its "
+            "owner set PRAGMA journal_mode = DELETE"
+        )
     return DiagnosticError(
         Diagnostic("obsdb-unreadable", f"the observation database {obsdb} can't be read: {why}", hint=hint)
     )
+
+
+def _needs_files_beside_it(database: Path) -> bool:
+    """Return whether a database is in WAL mode, as its header says."""
+    try:
+        with database.open("rb") as file:
+            return 2 in file.read(20)[18:]
+    except OSError:
+        return False
 
 
 def _authorise(action: int, _first: str | None, second: str | None, _database: Any, view: str | None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -11,8 +12,12 @@ from socm.observations.table import Column
 
 TIMES = ("timestamp", "start_time", "stop_time")
 """Columns in unix s."""
-LATEST_S = 1e10
-"""The year 2286."""
+LATEST_S, LONGEST_S = 1e10, 1e7
+"""The year 2286, and four months."""
+NUMBERS = frozenset({*TIMES, "end_time", "duration", "n_samples", "wafer_count"}) | {
+    f"{angle}_{what}" for angle in ("az", "el", "roll") for what in ("center", "throw")
+}
+"""Columns of sotodlib's databases that hold numbers; others may hold what their owner likes."""
 _UNITS = ((1e11, 1e14, "milliseconds"), (1e14, 1e17, "microseconds"), (1e17, 1e20, "nanoseconds"))
 
 
@@ -34,13 +39,43 @@ def blob_warnings(blobs: Mapping[str, int], kept: Mapping[str, Column]) -> Itera
             )
 
 
+def read_numbers(columns: dict[str, Column]) -> Iterator[Diagnostic]:
+    """Make numbers of text in columns that hold numbers, in place; yield a warning where it isn't one."""
+    for name in sorted(NUMBERS & columns.keys()):
+        if columns[name].dtype != object:
+            continue
+        texts = columns[name].tolist()
+        columns[name] = values = np.array([_number(text) for text in texts], dtype=np.float64)
+        wrong = [text for text, value in zip(texts, values, strict=True) if text and value != value]
+        if wrong:
+            yield Diagnostic(
+                "impossible-values",
+                f"{len(wrong):,} of {len(texts):,} values of the column `{name}` are text and count as missing, "
+                f"such as '{wrong[0]}'",
+                severity=Severity.WARNING,
+                key=(),
+                hint="times are stored as unix s" if name in {*TIMES, "end_time"} else "store numbers",
+            )
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
 def drop_impossible_times(columns: dict[str, Column]) -> Iterator[Diagnostic]:
-    """Make times missing that aren't from 1970 to 2286, in place; yield a warning for each such column."""
-    for name in TIMES:
+    """Make times missing that aren't from 1970 to 2286, and durations below zero or of months, in place.
+
+    Yields a warning for each such column.
+    """
+    for name in (*TIMES, "duration"):
         values = columns.get(name)
         if values is None or values.dtype != np.float64:
             continue
-        wrong = ~np.isnan(values) & ~((values >= 0) & (values < LATEST_S))
+        latest, what = (LONGEST_S, "times") if name == "duration" else (LATEST_S, "unix times")
+        wrong = ~np.isnan(values) & ~((values >= 0) & (values < latest))
         if not wrong.any():
             continue
         typical = float(np.median(values[wrong]))
@@ -48,7 +83,7 @@ def drop_impossible_times(columns: dict[str, Column]) -> Iterator[Diagnostic]:
         columns[name] = np.where(wrong, np.nan, values)
         yield Diagnostic(
             "impossible-values",
-            f"{int(wrong.sum()):,} of {len(values):,} values of the column `{name}` are no unix times in "
+            f"{int(wrong.sum()):,} of {len(values):,} values of the column `{name}` are no {what} in "
             f"seconds and count as missing, such as {values[wrong][0]:g}",
             severity=Severity.WARNING,
             key=(),

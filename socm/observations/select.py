@@ -11,40 +11,29 @@ from typing import Any
 
 import numpy as np
 
-from socm.diagnostics import Diagnostic, DiagnosticError, nearest_name
+from socm.diagnostics import Diagnostic, DiagnosticError, Severity
 from socm.observations.bounds import Limits, QueryTooLongError, Watch
-from socm.observations.comparisons import ColumnTypes, check_comparisons
+from socm.observations.comparisons import ColumnTypes, check_comparisons, ids_asked_for
 from socm.observations.context import Context
 from socm.observations.derive import SOURCES, derive_columns, with_sources
 from socm.observations.expression import (
     allow_reading_only,
     normalise_query,
     open_read_only,
-    query_error,
     shortened,
     unreadable,
 )
-from socm.observations.plausible import blob_warnings, drop_impossible_times
+from socm.observations.plausible import blob_warnings, drop_impossible_times, read_numbers
 from socm.observations.query_file import query_file
+from socm.observations.refusals import explained, is_view, quoted
 from socm.observations.table import Column, ObservationTable, float_or_text, number_text
 
 ROWS_PER_FETCH = 2_000
 IDS_PER_STATEMENT = 900
 WHOLE_OBSERVATION = ("", "_all")
-_DATABASE_AT_FAULT = (
-    "locked",
-    "malformed",
-    "not a database",
-    "disk I/O",
-    "unable to open",
-    "decode to UTF-8",
-)
 _NO_ID = re.compile(r"^#|[\s:\x00-\x1f\x7f-\x9f]|^$")
 """What no obs_id may hold: the mapmaker would read the line as something else."""
 _PLAIN = {ord("_"): "0", ord("-"): "0"}
-_NO_COLUMN = re.compile(r"no such column: (.+)")
-_NO_TAG = re.compile(r"no such function: \w*tags?|sub-select returns 2 columns.*", re.IGNORECASE)
-_TEXT = re.compile(r"""['"](\w+)['"]""")
 
 
 def select_observations(
@@ -71,7 +60,7 @@ def select_observations(
                 table = database.read(query, text, asked, columns)
                 everything = len(table) or database.count()
         except QueryTooLongError as error:
-            raise _too_long(query, error, database_is_view=_is_view(connection)) from None
+            raise _too_long(query, error, database_is_view=is_view(connection)) from None
     if not len(table):
         raise DiagnosticError(
             Diagnostic(
@@ -97,17 +86,6 @@ def _too_long(query: str, error: QueryTooLongError, *, database_is_view: bool) -
             notes=notes,
         )
     )
-
-
-def _is_view(connection: sqlite3.Connection) -> bool:
-    connection.set_authorizer(None)
-    connection.set_progress_handler(None, 0)
-    try:
-        return bool(
-            connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'obs' AND type = 'view'").fetchone()
-        )
-    except sqlite3.Error:
-        return False
 
 
 class _Database:
@@ -153,28 +131,39 @@ class _Database:
         rows = self._rows(names, query, text) if asked is None else self._rows_of_ids(names, list(asked))
         found, blobs = _columns_of(names, rows)
         parts = dict(asked) if asked else {}
-        if asked is None and (problems := tuple(check_comparisons(text, self.types))):
-            raise DiagnosticError(problems)
-        if asked is not None:
-            self._check_all_found(found["obs_id"], asked, query)
+        problems = (
+            check_comparisons(text, self.types)
+            if asked is None
+            else self._absent(asked, found["obs_id"].tolist(), query, Severity.ERROR)
+        )
+        if wrong := tuple(problems):
+            raise DiagnosticError(wrong)
         found = _sorted_by_id(found)
         self._check_names(found["obs_id"])
         if len(self.keys) > 1:
             found, parts = _one_row_an_observation(found, self.keys, parts)
         else:
             self._check_one_row_each(found["obs_id"])
+        no_numbers = tuple(read_numbers(found))
         derived = derive_columns(found, wanted)
         parts = {obs_id: lines for obs_id, lines in parts.items() if lines != (obs_id,)}
         if parts and "wafer_slots_list" in found:
             found["wafer_slots_list"] = _wafers_of_parts(found["obs_id"], found["wafer_slots_list"], parts)
         kept = {name: values for name, values in found.items() if name in wanted or name == "obs_id"}
-        warnings = (*blob_warnings(blobs, kept), *drop_impossible_times(kept))
+        named = list(dict.fromkeys(ids_asked_for(text)))
+        known = [row[0] for rows in self._rows_of_ids(["obs_id"], named) for row in rows]
+        warnings = (
+            *blob_warnings(blobs, kept),
+            *no_numbers,
+            *drop_impossible_times(kept),
+            *self._absent(named, known, shortened(query), Severity.WARNING),
+        )
         for values in kept.values():
             values.flags.writeable = False
         return ObservationTable(kept, self.columns, derived, parts, warnings)
 
     def _rows(self, names: Sequence[str], query: str, text: str) -> Iterable[list[tuple[Any, ...]]]:
-        statement = f"SELECT {_quoted(names)} FROM obs WHERE ({text}\n) AND obs_id IS NOT NULL"  # noqa: S608
+        statement = f"SELECT {quoted(names)} FROM obs WHERE ({text}\n) AND obs_id IS NOT NULL"  # noqa: S608
         cells = 0
         try:
             with self.watch.bounded():
@@ -184,7 +173,7 @@ class _Database:
                     self.watch.check_cells(cells)
                     yield rows
         except sqlite3.DatabaseError as error:
-            raise self._explained(query, error) from error
+            raise explained(self.connection, self.path, self.columns, query, error) from error
 
     def _rows_of_ids(self, names: Sequence[str], ids: Sequence[str]) -> Iterable[list[tuple[Any, ...]]]:
         with self._blaming_the_database():
@@ -192,49 +181,9 @@ class _Database:
                 some = ids[first : first + IDS_PER_STATEMENT]
                 marks = ",".join("?" * len(some))
                 yield self.connection.execute(
-                    f"SELECT {_quoted(names)} FROM obs WHERE obs_id IN ({marks})",  # noqa: S608
+                    f"SELECT {quoted(names)} FROM obs WHERE obs_id IN ({marks})",  # noqa: S608
                     some,
                 ).fetchall()
-
-    def _explained(self, query: str, error: sqlite3.DatabaseError) -> DiagnosticError:
-        text = str(error)
-        if "not authorized" in text or "prohibited" in text:
-            if _is_view(self.connection):
-                return unreadable(self.path, f"`obs` is a view that does more than read tables ({text})")
-            return query_error(query, f"{text}; a query reads the observations and does nothing else")
-        if any(sign in text for sign in _DATABASE_AT_FAULT):
-            return unreadable(self.path, text)
-        missing = _NO_COLUMN.fullmatch(text)
-        if not missing:
-            return query_error(query, text, hint=_tags_hint(query) if _NO_TAG.fullmatch(text) else None)
-        name = missing[1].strip("`[]'\"")
-        nearest = nearest_name(name, self.columns)
-        hint = f"did you mean `{nearest}`?" if nearest else None
-        if self._is_tag(name):
-            hint = f"`{name}` is a tag; write {_condition_on(name)}"
-        elif name.lower() in {"stop_time", "end_time"} and {"start_time", "duration"} <= {*self.columns}:
-            other = "end_time" if name.lower() == "stop_time" else "stop_time"
-            hint = f"write {other if other in self.columns else 'start_time + duration'}"
-        elif name.lower() in {"tag", "tags"}:
-            hint = _tags_hint(query)
-        return DiagnosticError(
-            Diagnostic(
-                "unknown-column",
-                f"the query {shortened(query)} refers to `{name}`, "
-                "which is not a column of the observation database",
-                key=(),
-                hint=hint,
-                notes=(f"columns: {', '.join(sorted(self.columns))}",),
-            )
-        )
-
-    def _is_tag(self, name: str) -> bool:
-        try:
-            return bool(
-                self.connection.execute("SELECT 1 FROM tags WHERE tag = ? LIMIT 1", (name,)).fetchone()
-            )
-        except sqlite3.Error:
-            return False
 
     def _check_one_row_each(self, ids: Column) -> None:
         """Raise if an observation has several rows: each could put it on another side of a test."""
@@ -262,17 +211,18 @@ class _Database:
             f"or holds white space, a colon or a control character: {shown}",
         )
 
-    def _check_all_found(self, found: Column, asked: dict[str, tuple[str, ...]], query: str) -> None:
-        missing = sorted(set(asked).difference(found.tolist()))
-        if missing:
+    def _absent(
+        self, asked: Collection[str], found: Iterable[str], query: str, severity: Severity
+    ) -> Iterator[Diagnostic]:
+        """Yield the problem of observations that a query names and the database lacks."""
+        if missing := sorted(set(asked).difference(found)):
             shown = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
-            raise DiagnosticError(
-                Diagnostic(
-                    "unknown-observation",
-                    f"{len(missing):,} of the {len(asked):,} observations in {query} "
-                    f"are not in the observation database {self.path}: {shown}",
-                    key=(),
-                )
+            yield Diagnostic(
+                "unknown-observation",
+                f"{len(missing):,} of the {len(asked):,} observations in {query} "
+                f"are not in the observation database {self.path}: {shown}",
+                severity=severity,
+                key=(),
             )
 
 
@@ -397,17 +347,3 @@ def _wafers_of_parts(ids: Column, wafers: Column, parts: dict[str, tuple[str, ..
         if lines:
             changed[index] = ",".join(sorted({line.split(":")[1] for line in lines}))
     return changed
-
-
-def _quoted(names: Iterable[str]) -> str:
-    return ", ".join('"' + name.replace('"', '""') + '"' for name in names)
-
-
-def _condition_on(tag: str) -> str:
-    return f"obs_id in (select obs_id from tags where tag = '{tag}')"  # noqa: S608 -- a hint
-
-
-def _tags_hint(query: str) -> str:
-    """Return how to ask for a tag: the one that the query names, if it does."""
-    named = re.search(r"""\btags?\b\W*?['"](\w+)['"]""", query, re.IGNORECASE) or _TEXT.search(query)
-    return f"tags are in a table of their own; write {_condition_on(named[1] if named else 'name')}"

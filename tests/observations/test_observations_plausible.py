@@ -72,3 +72,22 @@ def test_a_file_of_ids_of_another_database_is_told(make_context: MakeContext, tm
     (told,) = caught.value.diagnostics
     assert told.code == "unknown-observation"
     assert told.message.startswith("2 of the 2 observations in ids.txt are not in the observation database")
+
+
+@pytest.mark.parametrize("column", ["duration", "az_center", "timestamp"])
+def test_numbers_stored_as_text_are_read_and_what_is_none_is_told(
+    make_context: MakeContext, column: str
+) -> None:
+    rows = with_times(["600", " 6e2 ", "600 s", "", "2025-01-10"], column)
+    table = select_observations(make_context(rows), "1", base=Path())
+    np.testing.assert_array_equal(table.columns[column], [600, 600, np.nan, np.nan, np.nan])
+    (told,) = [one for one in table.warnings if f"`{column}`" in one.message]
+    assert told.message == (
+        f"2 of 5 values of the column `{column}` are text and count as missing, such as '600 s'"
+    )
+
+
+def test_a_duration_below_zero_or_of_months_is_missing(make_context: MakeContext) -> None:
+    table = select_observations(make_context(with_times([-1.0, 6e8, 600.0], "duration")), "1", base=Path())
+    np.testing.assert_array_equal(table.columns["duration"], [np.nan, np.nan, 600])
+    assert [one.code for one in table.warnings] == ["impossible-values"]

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from observation_rows import OBSERVATIONS, Rows, write_obsdb
 
-from socm.diagnostics import Diagnostic, DiagnosticError
+from socm.diagnostics import Diagnostic, DiagnosticError, Severity
 from socm.observations import Context, ObservationTable, read_context, select_observations
 
 IDS = sorted(row["obs_id"] for row in OBSERVATIONS)
@@ -400,3 +400,44 @@ def test_infinity_among_text_is_text(make_context: MakeContext, monkeypatch: pyt
     notes = [1.5, float("inf"), 2, 3, "words", None, 4, 5, 6, 7]
     rows = [{**row, "note": note} for row, note in zip(OBSERVATIONS, notes, strict=True)]
     assert set(select(make_context(rows), "1").columns["note"]) >= {"words", "inf", ""}
+
+
+@pytest.mark.parametrize(
+    ("query", "hint"),
+    [
+        ("SELECT timestamp FROM obs WHERE type = 'none'", "without SELECT"),
+        ("values (1)", "without VALUES"),
+        ("where type = 'obs'", "without WHERE"),
+        ("1 LIMIT 0", "without LIMIT"),
+        ("1 order by timestamp", "without ORDER BY"),
+        ("type = obs", "type = 'obs'"),
+        ("tube_slot IN (i1)", "tube_slot = 'i1'"),
+    ],
+)
+def test_what_is_more_or_less_than_a_condition_gets_a_hint(
+    make_context: MakeContext, query: str, hint: str
+) -> None:
+    context = make_context()
+    with pytest.raises(DiagnosticError) as caught:
+        select_observations(context, query, base=context.path.parent, columns=[])
+    assert hint in (caught.value.diagnostics[0].hint or "")
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["obs_id IN ('{there}', 'obs_x')", "obs_id = '{there}' OR 'obs_x' = type OR obs.obs_id = 'obs_x'"],
+)
+def test_an_observation_that_a_query_names_and_nobody_has_is_told(
+    make_context: MakeContext, query: str
+) -> None:
+    context = make_context()
+    there = OBSERVATIONS[0]["obs_id"]
+    found = select_observations(context, query.format(there=there), base=context.path.parent, columns=[])
+    (warning,) = found.warnings
+    assert (warning.code, warning.severity) == ("unknown-observation", Severity.WARNING)
+    assert "1 of the 2 observations" in warning.message
+    left_out = select_observations(
+        context, f"obs_id NOT IN ('{there}', 'x')", base=context.path.parent, columns=[]
+    )
+    assert left_out.warnings == ()
+    assert len(left_out) == len(OBSERVATIONS) - 1

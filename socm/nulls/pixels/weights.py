@@ -25,9 +25,9 @@ LEAST_PIVOT = 1e-4
 def marginal_weight(read: Callable[[int, int], Array], component: int, size: int) -> Array:
     """Return 1 / (W^-1)_aa of the component a in each pixel: its inverse variance in a map W^-1 (W m).
 
-    read(a, b): the plane (pixels) of W's element, a <= b < size; W is symmetric. Where W is singular, or almost
-    so (`LEAST_PIVOT`), the pixel was not seen at enough angles and the weight is zero. A component without any
-    weight is left out. W_aa that is no weight (below zero, infinite, not a number) is returned as it is.
+    read(a, b): the plane (pixels) of W's element, a <= b < size; W is symmetric. Where W is singular, or
+    almost so (`LEAST_PIVOT`), the pixel was not seen at enough angles and the weight is zero. A component
+    without any weight is left out. W_aa that is no weight (below zero, infinite, not a number) is returned.
     """
     order = [*(b for b in range(size) if b != component), component]
     planes = {(i, j): read(*sorted((order[i], order[j]))) for i in range(size) for j in range(i, size)}
