@@ -121,8 +121,8 @@ def unreadable(obsdb: Path, why: str) -> DiagnosticError:
     hint = "something else writes to it; try again" if "locked" in why or "busy" in why else None
     if "unable to open" in why and _needs_files_beside_it(obsdb):
         hint = (
-            "it is in WAL mode, in which SQLite writes beside it, and its folder is read-only: copy it, or let its "
-            "owner set PRAGMA journal_mode = DELETE"
+            "it is in WAL mode, in which SQLite writes beside it, and its folder is read-only: copy it, "
+            "or let its owner set PRAGMA journal_mode = DELETE"
         )
     return DiagnosticError(
         Diagnostic("obsdb-unreadable", f"the observation database {obsdb} can't be read: {why}", hint=hint)

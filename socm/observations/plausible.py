@@ -50,8 +50,8 @@ def read_numbers(columns: dict[str, Column]) -> Iterator[Diagnostic]:
         if wrong:
             yield Diagnostic(
                 "impossible-values",
-                f"{len(wrong):,} of {len(texts):,} values of the column `{name}` are text and count as missing, "
-                f"such as '{wrong[0]}'",
+                f"{len(wrong):,} of {len(texts):,} values of the column `{name}` are text "
+                f"and count as missing, such as '{wrong[0]}'",
                 severity=Severity.WARNING,
                 key=(),
                 hint="times are stored as unix s" if name in {*TIMES, "end_time"} else "store numbers",
