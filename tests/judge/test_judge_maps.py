@@ -20,7 +20,7 @@ from socm.nulls.pixels.healpix import HealpixGeometry, narrowest_arc_deg, write_
 from socm.nulls.pixels.maps import read_header
 from socm.nulls.pixels.sources import open_files
 from socm.nulls.pixels.units import SCALES, Unit, parse_unit
-from socm.nulls.pixels.weights import marginal_weight
+from socm.nulls.pixels.weight_matrix import marginal_weight
 
 ANALYSIS: dict[str, Any] = {"bin_edges": (200.0, 400.0, 600.0, 800.0), "simulations": 60}
 NSIDE = 64

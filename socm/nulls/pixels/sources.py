@@ -15,7 +15,8 @@ from socm.diagnostics import Collector, Diagnostic, DiagnosticError
 from socm.formats.null_spec import Split
 from socm.nulls.pixels.maps import COMPONENTS, Pixelization, by, read_header
 from socm.nulls.pixels.units import SCALES, Unit, parse_unit
-from socm.nulls.pixels.weights import Array, marginal_weight
+from socm.nulls.pixels.weight_matrix import marginal_weight
+from socm.nulls.pixels.weights import Array
 
 MAP, WEIGHT = "map", "ivar"
 """How keys of diagnostics call the two files of a map."""
