@@ -17,7 +17,8 @@ from socm.nulls.judging.analysis import check_modes
 from socm.nulls.judging.levels import family_powers
 from socm.nulls.noise.contrasts import smooth
 from socm.nulls.noise.draws import draw_products
-from socm.nulls.noise.local import LocalNoise, WeightedFields, contrasts_of, measure_local_noise
+from socm.nulls.noise.families import contrasts_of
+from socm.nulls.noise.local import LocalNoise, WeightedFields, measure_local_noise
 from socm.nulls.noise.mixing import BinMixing, bin_mixing, mix_bins
 from socm.nulls.noise.tiles import Tiling
 from socm.nulls.pixels.holes import HoleFilling

@@ -224,7 +224,8 @@ class FieldProducts:
 
     products: (bins, fields, C, fields, C), normalised; coarse: the fields themselves, on a coarse grid.
     noise, own, mixed: sr^-1, mean over components of the integrals of W^4 a b over those of W^2 a and W^2 b,
-    with a and b the variance v of a field, 1, or one of each: effective modes are their density over these.
+    with a and b the power of a field's noise (its variance in a pixel times the pixel's area), 1, or one of
+    each: effective modes are their density over these.
     """
 
     products: Array
@@ -290,6 +291,7 @@ def _weigh(
 def _overlaps(weight: Array, noise: NDArray[np.floating], sky: Sky) -> list[float]:
     """Return the integrals of `FieldProducts` for one component; noise: W^2 v (ny, nx)."""
     flat = weight**2
+    noise = noise * sky.pixel_area.astype(np.float32)
     pairs = ((noise, noise), (flat, flat), (flat, noise))
     return [sky.integrate(one * other) / (sky.integrate(one) * sky.integrate(other)) for one, other in pairs]
 

@@ -74,9 +74,9 @@ def mean_power(power: Tensor, modes: Array) -> Tensor:
 
 
 def fit_chance(held: Array, starts: NDArray[np.intp], white: Sequence[Tensor], weight: Array) -> Array:
-    """Return the part of a product of powers that is chance, for each cell: n0 / (n + n0), n its modes.
+    """Return n0 of each cell (cells,): of a product of powers of n modes n0 / (n + n0) is chance.
 
-    n0 is that for which white noise (tiles, cells, C, C), freed of chance, has a contrast of 1; one for each
+    It is that for which white noise (tiles, cells, C, C), freed of chance, has a contrast of 1; one for each
     direction, as a mask's sides differ. held: modes of each cell (cells,); weight: of each cell of each tile
     (tiles, cells).
     """
@@ -89,13 +89,19 @@ def fit_chance(held: Array, starts: NDArray[np.intp], white: Sequence[Tensor], w
             squares += np.sum(known * (power / level) ** 2, axis=0)
             wanted += known.sum(axis=0)
     sectors = np.diff(starts)
-    number = np.arange(len(held)) - np.repeat(starts[:-1], sectors)
-    direction = np.round(number * DIRECTIONS / np.repeat(sectors, sectors)).astype(np.intp) % DIRECTIONS
+    place = np.arange(len(held)) - np.repeat(starts[:-1], sectors)
+    direction = np.round(place * DIRECTIONS / np.repeat(sectors, sectors)).astype(np.intp) % DIRECTIONS
     low, high = np.full(DIRECTIONS, 1e-3), np.full(DIRECTIONS, 1e6)
     for _ in range(50):
         middle = np.sqrt(low * high)
         left = squares / (1 + np.minimum(middle[direction] / (held + middle[direction]), MOST_CHANCE))
         excess = np.bincount(direction, left - wanted, DIRECTIONS) > 0
         low, high = np.where(excess, middle, low), np.where(excess, high, middle)
-    chance: Array = np.minimum(low[direction] / (held + low[direction]), MOST_CHANCE)
+    number: Array = low[direction]
+    return number
+
+
+def chance_of(held: Array, number: Array) -> Array:
+    """Return the part of a product of powers that is chance, for each cell; number: see `fit_chance`."""
+    chance: Array = np.minimum(number / (held + number), MOST_CHANCE)
     return chance

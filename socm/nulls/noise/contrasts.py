@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from socm.nulls.noise.bands import Level
 from socm.nulls.noise.cells import Sums
-from socm.nulls.noise.tiles import Level
 from socm.nulls.pixels.weights import Array
 from socm.nulls.sky.protocols import Sky
 from socm.nulls.sky.resampling import Single

@@ -46,9 +46,9 @@ class BinMixing:
 
 def mix_bins(coarse: WeightedFields, sky: Sky, directions: Array) -> BinMixing:
     """Return how bins share the covariance of the noise of fields; directions: see `LocalNoise`."""
-    depth = coarse.depths.mean(axis=(0, 1))
+    depth = coarse.depths.mean(axis=(0, 1)) * coarse.grid.cosine[:, None].astype(np.float32)
     steps = (coarse.grid.steps[0], coarse.grid.steps[1] * float(coarse.grid.cosine.mean()))
-    mixing = bin_mixing(depth, steps, sky.edges, directions, sky.threads)
+    mixing = bin_mixing(depth, steps, sky.edges, directions, sky.threads, wraps=coarse.grid.wraps)
     if not sky.is_periodic:
         return mixing
     between = lattice_mixing(depth, coarse.grid.steps, sky.edges, directions, sky.cuts)
@@ -85,15 +85,21 @@ def lattice_mixing(
 
 
 def bin_mixing(
-    depth: Single, steps: tuple[float, float], edges: Array, directions: Array, threads: int = 1
+    depth: Single,
+    steps: tuple[float, float],
+    edges: Array,
+    directions: Array,
+    threads: int = 1,
+    *,
+    wraps: bool = False,
 ) -> BinMixing:
     """Return the mixing of bins that hold all harmonics of their multipoles.
 
     depth: W^2 v (ny, nx), whose transform is the covariance of noise modes as far apart as its argument;
-    steps: size of a pixel (y, x) on the sky, radians; directions: see `LocalNoise`. Covariances of
-    cross-spectra go with its square.
+    steps: size of a pixel (y, x) on the sky, radians; directions: see `LocalNoise`; wraps: whether rows go
+    round the whole sky. Covariances of cross-spectra go with its square.
     """
-    held, offset = _separations(depth, steps, float(edges[-1] - edges[0]), threads)
+    held, offset = _separations(depth, steps, float(edges[-1] - edges[0]), threads, wraps)
     bins, sectors = directions.shape
     widths = np.diff(edges)[:, None]
     within = edges[:-1, None] + widths * (np.arange(_STEPS) + 0.5) / _STEPS
@@ -115,7 +121,7 @@ def bin_mixing(
 
 
 def _separations(
-    depth: Single, steps: tuple[float, float], largest: float, threads: int
+    depth: Single, steps: tuple[float, float], largest: float, threads: int, wraps: bool
 ) -> tuple[Array, Array]:
     """Return how much covariance modes have that lie apart by a distance, in a direction, and the distance.
 
@@ -123,7 +129,7 @@ def _separations(
     """
     from scipy import fft
 
-    ny, nx = 2 * depth.shape[0], 2 * depth.shape[1]
+    ny, nx = 2 * depth.shape[0], (1 if wraps else 2) * depth.shape[1]
     power = np.abs(fft.rfft2(depth, s=(ny, nx), workers=threads)) ** 2
     power[:, 1:] *= 2
     ly = 2 * np.pi * np.fft.fftfreq(ny, steps[0])[:, None]

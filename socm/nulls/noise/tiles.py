@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
@@ -17,13 +17,6 @@ MOST_SECTORS = 1000
 
 MOST_SIDE_BY_SIDE = 4
 """Tiles that are transformed at the same time: each takes memory."""
-
-LEAST_OVERLAP, MOST_SHARPENING = 0.02, 3.0
-"""Lags at which less of a tile overlaps with itself are left out; others count at most so much more."""
-
-
-Level = Callable[[Array], Single]
-"""Power of each plane of maps (C, ny, nx) at multipoles (ny, nx)."""
 
 
 @dataclass(frozen=True)
@@ -40,15 +33,50 @@ class Cells:
     cosine: Single
     sine: Single
 
+    def average(self, products: Mapping[tuple[int, int], NDArray[np.complex64]]) -> NDArray[np.complex128]:
+        """Return the mean of products in each cell, (cells, C, C).
+
+        products: of the modes of each pair of components (modes,), the first no later than the second.
+        """
+        size, components = len(self.count), max(one for one, _ in products) + 1
+        result = np.zeros((size, components, components), np.complex128)
+        for (one, other), values in products.items():
+            result[:, one, other].real = np.bincount(self.cell, values.real, size)
+            if one != other:
+                result[:, one, other].imag = np.bincount(self.cell, values.imag, size)
+                result[:, other, one] = result[:, one, other].conj()
+        result /= np.maximum(self.count, 1)[:, None, None]
+        return result
+
+    def rotate(self, values: NDArray[np.complex64]) -> None:
+        """Turn Q and U, the last two of values (C, …, modes), into E and B, in place."""
+        if len(values) == 1:
+            return
+        q, u = values[-2].copy(), values[-1].copy()
+        values[-2] = self.cosine * q - self.sine * u
+        values[-1] = self.sine * q + self.cosine * u
+
 
 @dataclass(frozen=True)
 class Tile:
-    """A piece of a map: its rows, its columns, its window (ny, nx), and the cosine of its declination."""
+    """A piece of a map: its rows and columns, its window along each, and the cosine of its declination."""
 
     rows: slice
     columns: slice
-    window: Single
+    across: Single
+    along: Single
     cosine: float
+
+    @property
+    def window(self) -> Single:
+        """The window (ny, nx)."""
+        window: Single = self.across[:, None] * self.along[None, :]
+        return window
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Pixels (ny, nx)."""
+        return len(self.across), len(self.along)
 
 
 class Tiling:
@@ -59,6 +87,8 @@ class Tiling:
     a flat map; edges: of the bins (bins + 1,); tile_deg: distance (y, x) of tiles' centres, half of a tile's
     size; padding: how much larger than a tile its transform is; cell_modes: independent modes of a cell;
     cuts: modes with |ky| or |kx| below these are left out.
+
+    tiles: from row to row; bands: the tiles that lie on the same rows, as ranges of their numbers.
     """
 
     def __init__(
@@ -73,17 +103,21 @@ class Tiling:
         cuts: tuple[float, float] = (0.0, 0.0),
         threads: int = 1,
     ) -> None:
-        self.edges, self._steps, self._cuts, self._threads = edges, steps, cuts, threads
+        self.edges, self.threads = edges, threads
+        self._steps, self._cuts = steps, cuts
         self._cosine = cosine
         self._padding = padding
         self.tiles: list[Tile] = []
+        self.bands: list[range] = []
         height = np.degrees(abs(steps[0]) * shape[0])
         for rows, across in _windows(_count(height, tile_deg[0]), shape[0]):
             narrow = float(np.average(cosine[rows], weights=across**2))
             width = np.degrees(abs(steps[1]) * shape[1]) * narrow
             for columns, along in _windows(_count(width, tile_deg[1]), shape[1]):
-                self.tiles.append(Tile(rows, columns, across[:, None] * along[None, :], narrow))
-        smallest = min(tile.cosine * tile.window.size for tile in self.tiles)
+                self.tiles.append(Tile(rows, columns, across, along, narrow))
+            first = self.bands[-1].stop if self.bands else 0
+            self.bands.append(range(first, len(self.tiles)))
+        smallest = min(tile.cosine * tile.shape[0] * tile.shape[1] for tile in self.tiles)
         independent = np.diff(edges**2) * abs(steps[0] * steps[1]) * smallest / (8 * np.pi)
         self.sectors = np.clip(independent / (2 * cell_modes), 1, MOST_SECTORS).astype(np.intp)
         self.starts = np.concatenate([[0], np.cumsum(self.sectors)]).astype(np.intp)
@@ -94,28 +128,31 @@ class Tiling:
         """Number of bins."""
         return len(self.edges) - 1
 
-    def cells_of(self, tile: Tile) -> Cells:
-        """Return the cells of a tile."""
-        key = (*tile.window.shape, tile.cosine)
-        if key not in self._cells:
-            self._cells[key] = self._sort_modes(tile)
-        return self._cells[key]
-
-    def _padded(self, tile: Tile) -> tuple[int, int]:
+    def padded(self, tiles: Sequence[Tile]) -> tuple[int, int]:
+        """Return the shape of the transform of tiles."""
         from scipy import fft
 
-        ny, nx = (fft.next_fast_len(self._padding * size, real=True) for size in tile.window.shape)
+        ny, nx = (
+            fft.next_fast_len(self._padding * max(sizes), real=True)
+            for sizes in zip(*(tile.shape for tile in tiles), strict=True)
+        )
         return ny, nx
 
-    def _wavenumbers(self, tile: Tile) -> tuple[Array, Array]:
-        """Return multipoles ly (ny, 1) and lx (1, nx // 2 + 1) of a tile's modes."""
-        ny, nx = self._padded(tile)
-        ly = 2 * np.pi * np.fft.fftfreq(ny, self._steps[0])[:, None]
-        lx = 2 * np.pi * np.fft.rfftfreq(nx, self._steps[1])[None, :] / tile.cosine
+    def cells_of(self, shape: tuple[int, int], cosine: float) -> Cells:
+        """Return the cells of tiles whose transform has this shape, at a cosine of the declination."""
+        key = (*shape, cosine)
+        if key not in self._cells:
+            self._cells[key] = self._sort_modes(shape, cosine)
+        return self._cells[key]
+
+    def wavenumbers(self, shape: tuple[int, int], cosine: float) -> tuple[Array, Array]:
+        """Return multipoles ly (ny, 1) and lx (1, nx // 2 + 1) of a transform of this shape."""
+        ly = 2 * np.pi * np.fft.fftfreq(shape[0], self._steps[0])[:, None]
+        lx = 2 * np.pi * np.fft.rfftfreq(shape[1], self._steps[1])[None, :] / cosine
         return np.asarray(ly, float), np.asarray(lx, float)
 
-    def _sort_modes(self, tile: Tile) -> Cells:
-        ly, lx = np.broadcast_arrays(*self._wavenumbers(tile))
+    def _sort_modes(self, shape: tuple[int, int], cosine: float) -> Cells:
+        ly, lx = np.broadcast_arrays(*self.wavenumbers(shape, cosine))
         bins = np.digitize(np.hypot(ly, lx), self.edges) - 1
         chosen = (bins >= 0) & (bins < self.bins)
         chosen &= (np.abs(ly) >= self._cuts[0]) & (np.abs(lx) >= self._cuts[1])
@@ -137,111 +174,68 @@ class Tiling:
             np.sin(angle).astype(np.float32),
         )
 
-    def powers(
-        self, maps: Single, depth: Single | None = None, level: Level | None = None
-    ) -> NDArray[np.complex128]:
-        """Return powers in each cell of each tile, (tiles, cells, C, C), of T, of E and B, or of all three.
+    def powers(self, maps: Single, chosen: Sequence[int] | None = None) -> NDArray[np.complex128]:
+        """Return powers in each cell of tiles, (tiles, cells, C, C), of T, of E and B, or of all three.
 
         maps: (maps, C, ny, nx); powers are summed over maps and averaged over the modes of a cell, in units
-        of the maps squared, for a window of 1: |sum_x g m exp(-ikx)|^2. With the maps' depth, the square of
-        what modulates their noise (ny, nx), powers are as sharp as the noise covariance of such maps is, see
-        `_sharpening`; this needs a padding of 2. level: what powers are divided by before that.
+        of the maps squared, for a window of 1: |sum_x g m exp(-ikx)|^2. chosen: numbers of the tiles, all if
+        None.
         """
-        side_by_side = min(self._threads, len(self.tiles), MOST_SIDE_BY_SIDE)
-        workers = self._threads // side_by_side
-        for tile in self.tiles:
-            self.cells_of(tile)
+        from scipy import fft
+
+        tiles = self.tiles if chosen is None else [self.tiles[number] for number in chosen]
+        side_by_side = min(self.threads, len(tiles), MOST_SIDE_BY_SIDE)
+        for tile in tiles:
+            self.cells_of(self.padded([tile]), tile.cosine)
 
         def measure(tile: Tile) -> NDArray[np.complex128]:
-            place = (..., tile.rows, tile.columns)
-            kernel = None if depth is None else self._sharpening(tile, depth[place], workers)
-            roots = None if level is None else np.sqrt(level(np.hypot(*self._wavenumbers(tile))))
-            return self._power(tile, maps[place] * tile.window, kernel, roots, workers)
+            shape = self.padded([tile])
+            cells = self.cells_of(shape, tile.cosine)
+            windowed = maps[..., tile.rows, tile.columns] * tile.window
+            modes = fft.rfft2(windowed, s=shape, workers=self.threads // side_by_side)
+            modes = np.take(modes.reshape(*modes.shape[:-2], -1), cells.index, axis=-1)
+            cells.rotate(modes.swapaxes(0, 1))
+            return cells.average({pair: multiply(modes, *pair) for pair in pairs_of(modes.shape[1])})
 
         with ThreadPoolExecutor(side_by_side) as pool:
-            return np.stack([*pool.map(measure, self.tiles)])
-
-    def _sharpening(self, tile: Tile, depth: Single, workers: int) -> Single:
-        """Return the factor on a tile's correlation function, (ny, nx // 2 + 1) of lags.
-
-        With noise that is stationary behind M, measured powers are P blurred by |F M|^2, so that products of
-        two have the square of M's autocorrelation A at each lag; the noise covariance has the autocorrelation
-        C of M^2 there. The root of C over A turns one into the other.
-        """
-        from scipy import fft
-
-        shape = self._padded(tile)
-        square = np.maximum(depth, 0) * tile.window**2
-        own, squared = (
-            fft.irfft2(np.abs(fft.rfft2(plane, s=shape, workers=workers)) ** 2, s=shape, workers=workers)
-            for plane in (np.sqrt(square), square)
-        )
-        own, squared = own / own[0, 0], np.maximum(squared / squared[0, 0], 0)
-        factor = np.divide(np.sqrt(squared), own, out=np.zeros_like(own), where=own > LEAST_OVERLAP)
-        kernel: Single = np.minimum(factor, MOST_SHARPENING).astype(np.float32)
-        return kernel
-
-    def _power(
-        self, tile: Tile, maps: Single, kernel: Single | None, roots: Single | None, workers: int
-    ) -> NDArray[np.complex128]:
-        from scipy import fft
-
-        cells, shape = self.cells_of(tile), self._padded(tile)
-        modes = fft.rfft2(maps, s=shape, workers=workers)
-        if roots is not None:
-            modes /= roots
-        size, components = len(cells.count), modes.shape[1]
-        pairs = [*combinations_with_replacement(range(components), 2)]
-        if kernel is None:
-            modes = np.take(modes.reshape(*modes.shape[:-2], -1), cells.index, axis=-1)
-            _rotate(modes.swapaxes(0, 1), cells)
-        found = np.empty((components, components, len(cells.index)), np.complex64)
-        for one, other in pairs:
-            power = modes[0, one] * modes[0, other].conj()
-            for several in modes[1:]:
-                power += several[one] * several[other].conj()
-            if kernel is not None:
-                lags = fft.irfft2(power, s=shape, workers=workers)
-                lags *= kernel
-                power = fft.rfft2(lags, workers=workers).ravel()[cells.index]
-            found[one, other] = power
-            if kernel is not None and one != other:
-                found[other, one] = power.conj()
-        if kernel is not None:
-            # Powers of Q and U become those of E and B first on one side, then on the other.
-            _rotate(found, cells)
-            _rotate(found.swapaxes(0, 1), cells)
-        result = np.empty((size, components, components), np.complex128)
-        for one, other in pairs:
-            values = found[one, other]
-            result[:, one, other].real = np.bincount(cells.cell, values.real, size)
-            result[:, one, other].imag = np.bincount(cells.cell, values.imag, size)
-            result[:, other, one] = result[:, one, other].conj()
-        result /= np.maximum(cells.count, 1)[:, None, None]
-        return result
+            return np.stack([*pool.map(measure, tiles)])
 
     def sum(self, planes: Single) -> Array:
         """Return the sum of planes (..., ny, nx) under each tile's squared window, (tiles, ...)."""
-        return np.stack(
-            [
-                np.sum(planes[..., tile.rows, tile.columns] * tile.window**2, axis=(-2, -1), dtype=float)
-                for tile in self.tiles
+        return self._sum(planes, np.ones(len(self._cosine)))
+
+    def integrate(self, planes: Single, order: int) -> Array:
+        """Return the integral of powers under each tile's squared window, (tiles, ...), sr.
+
+        planes: variances, or products of as many as `order`, (..., ny, nx). The power of noise is its
+        variance in a pixel times the pixel's area, here that of a pixel on the equator.
+        """
+        return self._sum(planes, abs(self._steps[0] * self._steps[1]) * self._cosine ** (1 + order))
+
+    def _sum(self, planes: Single, factor: Array) -> Array:
+        found = []
+        for band in self.bands:
+            first = self.tiles[band.start]
+            weight = (first.across**2 * factor[first.rows]).astype(np.float32)
+            columns = np.tensordot(planes[..., first.rows, :], weight, axes=(-2, 0)).astype(float)
+            found += [
+                columns[..., tile.columns] @ tile.along.astype(float) ** 2
+                for tile in self.tiles[band.start : band.stop]
             ]
-        )
-
-    def integrate(self, planes: Single) -> Array:
-        """Return the integral of planes (..., ny, nx) under each tile's squared window, (tiles, ...), sr."""
-        area = abs(self._steps[0] * self._steps[1]) * self._cosine
-        return self.sum(planes * area[:, None].astype(np.float32))
+        return np.stack(found)
 
 
-def _rotate(values: NDArray[np.complex64], cells: Cells) -> None:
-    """Turn Q and U, the last two of values (C, …, modes), into E and B, in place."""
-    if len(values) == 1:
-        return
-    q, u = values[-2].copy(), values[-1].copy()
-    values[-2] = cells.cosine * q - cells.sine * u
-    values[-1] = cells.sine * q + cells.cosine * u
+def pairs_of(components: int) -> list[tuple[int, int]]:
+    """Return the pairs of components, each once."""
+    return [*combinations_with_replacement(range(components), 2)]
+
+
+def multiply(modes: NDArray[np.complex64], one: int, other: int) -> NDArray[np.complex64]:
+    """Return the product of two components' modes (maps, C, …), summed over maps."""
+    product: NDArray[np.complex64] = modes[0, one] * modes[0, other].conj()
+    for several in modes[1:]:
+        product += several[one] * several[other].conj()
+    return product
 
 
 def _count(side_deg: float, tile_deg: float) -> int:

@@ -124,22 +124,24 @@ class OpenTest:
 
     def combination(self, coefficients: Array, component: int) -> Array:
         """Return sum_k c_k m_k of a component in the window, small holes filled, zero outside the support."""
-        inside = self.support[self.window]
         total = np.zeros(self.shape)
         for index in np.flatnonzero(coefficients):
-            total += coefficients[index] * self.maps[index].read(component)[self.window]
-        total[~inside] = 0
-        if self.filling is not None:
-            self.filling.fill(total)
-        return total
+            plane = self.maps[index].read(component)[self.window]
+            plane *= coefficients[index]
+            total += plane
+        return self._filled(total)
 
     def variance(self, coefficients: Array, component: int) -> Array:
         """Return sum_k c_k^2 / w_k of a component in the window, small holes filled, zero outside."""
-        inside = self.support[self.window]
         total = np.zeros(self.shape)
         for index in np.flatnonzero(coefficients):
             weight = self.maps[index].inverse_variance(component)[self.window]
-            total[inside] += coefficients[index] ** 2 / weight[inside]
+            with np.errstate(divide="ignore"):
+                total += np.divide(coefficients[index] ** 2, weight, out=weight)
+        return self._filled(total)
+
+    def _filled(self, total: Array) -> Array:
+        np.copyto(total, 0, where=~self.support[self.window])
         if self.filling is not None:
             self.filling.fill(total)
         return total
@@ -239,8 +241,11 @@ def _read_weights(maps: Sequence[SplitMap], threads: int) -> tuple[list[Mask], l
 
 
 def _wrong_weights(plane: str, weight: Array) -> Iterator[Diagnostic]:
-    if not (weight > 0).any():
+    lowest, highest = np.fmin.reduce(weight, axis=None), np.fmax.reduce(weight, axis=None)
+    if not highest > 0:
         yield Diagnostic("zero-weights", f"{plane} has no pixel with weight: nothing was mapped there")
+    if lowest >= 0 and np.isfinite(highest):
+        return
     for is_wrong, word in ((weight < 0, "negative"), (np.isinf(weight), "infinite")):
         if is_wrong.any():
             yield Diagnostic(
@@ -253,12 +258,17 @@ def _wrong_weights(plane: str, weight: Array) -> Iterator[Diagnostic]:
 def _check_maps(opened: OpenTest, threads: int) -> None:
     """Raise for each plane that holds no data where it is used, and for weights that are variances."""
     problems = Collector()
+    outside = ~opened.support
+    used = np.flatnonzero(opened.support)
+    some = np.unravel_index(used[:: -(-len(used) // SCATTER_PIXELS)], outside.shape)
+    first = tuple(axis[0] for axis in some)
     for component, letter in enumerate(opened.letters):
         scatter = _Scatter(opened)
-        for number, (used, weight) in enumerate(ahead(_read_used(opened, component), threads)):
+        planes = (one.read(component) for one in opened.maps)
+        for number, values in enumerate(ahead(planes, threads)):
             one = opened.maps[number]
             plane = f"{one.map.name}, plane {letter}"
-            if not np.isfinite(used).all():
+            if not (np.isfinite(values) | outside).all():
                 problems.add(
                     Diagnostic(
                         "map-not-finite",
@@ -267,27 +277,19 @@ def _check_maps(opened: OpenTest, threads: int) -> None:
                         hint="The mapmaker's solution diverged, or its inverse variance is another map's.",
                     )
                 )
-            elif used.min() == used.max():
+            elif ((values == values[first]) | outside).all():
                 problems.add(
                     Diagnostic(
                         "constant-map",
-                        f"{plane} is {used[0]:g} in every pixel where it has weight",
+                        f"{plane} is {values[first]:g} in every pixel where it has weight",
                         key=(number, MAP),
                         hint="Nothing was mapped there, whatever its weights are; make the map again.",
                     )
                 )
-            elif weight is not None:
-                scatter.add(number, used, weight)
+            elif component == 0:
+                scatter.add(number, values[some], one.inverse_variance(component)[some])
         problems.extend(scatter.problems())
     problems.raise_if_errors()
-
-
-def _read_used(opened: OpenTest, component: int) -> Iterator[tuple[Array, Array | None]]:
-    """Yield where each map is used its values of a component, and the first component's weights."""
-    inside = opened.support
-    for one in opened.maps:
-        weight = one.inverse_variance(component)[inside] if component == 0 else None
-        yield one.read(component)[inside], weight
 
 
 class _Scatter:
@@ -300,8 +302,6 @@ class _Scatter:
 
     def add(self, one: int, values: Array, weight: Array) -> None:
         """Compare a map, by its number, values (n,) and weight (n,), with the one before."""
-        step = -(-len(values) // SCATTER_PIXELS)
-        values, weight = values[::step], weight[::step]
         if self._before is not None:
             before, values_before, weight_before = self._before
             measured = float(np.median((values - values_before) ** 2)) / MEDIAN_OF_CHI_SQUARE

@@ -27,13 +27,18 @@ def common_support(inverse_variances: Iterable[Array]) -> tuple[Mask, Array]:
     support: Mask | None = None
     variance: Array | None = None
     for weight in inverse_variances:
-        usable = np.isfinite(weight) & (weight > 0)
-        inverse = np.divide(1.0, weight, out=np.zeros_like(weight), where=usable)
-        support = usable if support is None else support & usable
-        variance = inverse if variance is None else variance + inverse
+        usable = (weight > 0) & (weight < np.inf)
+        with np.errstate(divide="ignore"):
+            inverse = np.divide(1.0, weight)
+        if support is None or variance is None:
+            support, variance = usable, inverse
+        else:
+            support &= usable
+            variance += inverse
     if support is None or variance is None:
         raise ValueError("no inverse variance given")
-    return support, np.where(support, variance, 0.0)
+    np.copyto(variance, 0, where=~support)
+    return support, variance
 
 
 def support_sides_deg(geometry: Geometry, support: Mask) -> tuple[float, float]:

@@ -59,13 +59,18 @@ class FlatSky:
         return resample(plane, self.grid.shape, self.threads)
 
     @property
+    def pixel_area(self) -> Array:
+        """Solid angle of a pixel, (1,), sr."""
+        return np.array([abs(self.steps[0] * self.steps[1])])
+
+    @property
     def cuts(self) -> tuple[float, float]:
         """Multipoles |ky| and |kx| below which modes are left out."""
         return self.ky_min, self.kx_min
 
     def integrate(self, plane: NDArray[np.floating]) -> float:
         """Return the integral of a plane (ny, nx) over the map, sr."""
-        return float(plane.sum(dtype=float) * abs(self.steps[0] * self.steps[1]))
+        return float(plane.sum(dtype=float) * self.pixel_area[0])
 
     def normalization(self, one: Array, other: Array) -> Array:
         """Return what turns sums of products under two weights (ny, nx) into pseudo-spectra, (bins,).

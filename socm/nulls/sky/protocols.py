@@ -45,6 +45,10 @@ class Sky(Protocol):
         """Solid angle of the whole sky that `counts` counts the modes of, sr."""
 
     @property
+    def pixel_area(self) -> Array:
+        """Solid angle of pixels, sr, of a shape that broadcasts against planes."""
+
+    @property
     def cuts(self) -> tuple[float, float]:
         """Multipoles |ky| and |kx| below which modes are left out."""
 

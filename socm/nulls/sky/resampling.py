@@ -25,6 +25,11 @@ class CoarseGrid:
     steps: tuple[float, float]
     cosine: NDArray[np.float64]
 
+    @property
+    def wraps(self) -> bool:
+        """Whether rows go round the whole sky."""
+        return self.shape[1] * abs(self.steps[1]) > 2 * np.pi - 0.5 * abs(self.steps[1])
+
 
 def coarsen_grid(
     shape: tuple[int, int], steps: tuple[float, float], cosine: NDArray[np.float64], highest: float

@@ -1,0 +1,299 @@
+"""The powers of families of fields in tiles, and the sums over tiles and cells that contrasts are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations_with_replacement, pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from socm.nulls.noise.bands import BandPowers, Bands, Level
+from socm.nulls.noise.cells import (
+    DIRECTIONS,
+    Sums,
+    Tensor,
+    chance_of,
+    fit_chance,
+    mean_power,
+    share_of_bin,
+    sum_bins,
+    sum_cells,
+)
+from socm.nulls.noise.contrasts import smooth
+from socm.nulls.noise.tiles import Tiling
+from socm.nulls.pixels.weights import Array
+from socm.nulls.sky.protocols import Sky
+from socm.nulls.sky.resampling import Single
+
+WHITE_CELLS, MOST_WHITE_DRAWS, MANY_TILES = 30_000, 50, 60
+"""White noise shows how much of a cell's contrast is chance: it is drawn until so many cells of tiles have
+shown it, so many times at most, and where there are more tiles, it is looked at in so many. With two draws,
+effective modes of a map of 40 deg x 20 deg scattered by a tenth."""
+
+LEAST_SHARP = 0.3
+"""Part of a bin's power that must be left of it where it is sharpened."""
+
+LEAST_DEPTH = 1e-4
+"""Tiles with less weight than this part of the heaviest are left out."""
+
+
+@dataclass(frozen=True)
+class _Family:
+    """Fields whose noise is alike.
+
+    members: their numbers; depth: sum of their contrasts' variance in each tile (tiles, C); known: tiles that
+    have depth enough (tiles,).
+    """
+
+    members: list[int]
+    depth: Array
+    known: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, members: Sequence[int], sums: Array) -> _Family:
+        """Return a family of fields; sums: of their depth in each tile (tiles, fields, C)."""
+        depth = np.einsum("ef,tfc->tc", contrasts_of(len(members)) ** 2, sums)
+        return cls([*members], depth, (depth > LEAST_DEPTH * depth.max(axis=0)).all(axis=1))
+
+
+class _Tiles:
+    """Tiles of one size, and what follows of the powers of families in them, or in bands of them."""
+
+    def __init__(self, depths: Single, families: Sequence[Sequence[int]], tiling: Tiling) -> None:
+        self._tiling, self._depths = tiling, depths
+        self._families = [_Family.of(members, tiling.sum(depths[list(members)])) for members in families]
+        self._powers: list[Tensor] = []
+        self._white_powers: list[list[Tensor]] = []
+
+    @staticmethod
+    def _draws(cells: int) -> int:
+        return min(max(1, -(-WHITE_CELLS // cells)), MOST_WHITE_DRAWS)
+
+    def _product(self, one: int, other: int, x: int, y: int) -> Single:
+        """Return v_i v_j of components x and y, the mean over pairs of fields of two families."""
+        first, second = (
+            self._depths[self._families[number].members, component]
+            for number, component in ((one, x), (other, y))
+        )
+        product: Single = first.sum(axis=0) * second.sum(axis=0)
+        pairs = len(first) * len(second)
+        if one == other:
+            product -= np.einsum("fyx,fyx->yx", first, second)
+            pairs -= len(first)
+        product /= pairs
+        return product
+
+
+class SmallTiles(_Tiles):
+    """Powers in each of many small tiles."""
+
+    def __init__(self, depths: Single, families: Sequence[Sequence[int]], tiling: Tiling) -> None:
+        super().__init__(depths, families, tiling)
+        integrals = tiling.integrate(depths, 1)
+        self._means = [integrals[:, list(members)].mean(axis=1) for members in families]
+        self._counts = np.stack(
+            [tiling.cells_of(tiling.padded([tile]), tile.cosine).count for tile in tiling.tiles]
+        )
+        self._white_tiles = range(0, self.tiles, max(1, self.tiles // MANY_TILES))
+        self._overlaps: dict[tuple[int, int], Array] = {}
+        self._units: list[Array] = []
+
+    @property
+    def tiles(self) -> int:
+        """Number of tiles."""
+        return len(self._tiling.tiles)
+
+    @property
+    def white_draws(self) -> int:
+        """Draws of white noise to measure."""
+        return self._draws(len(self._white_tiles) * int(self._tiling.starts[-1]))
+
+    def measure(self, contrasts: Single) -> None:
+        """Measure the powers (tiles, cells, C, C) of the next family; contrasts: (contrasts, C, ny, nx)."""
+        family = self._families[len(self._powers)]
+        self._units.append(np.sqrt(np.einsum("tx,ty->txy", family.depth, family.depth))[:, None])
+        self._units[-1][~family.known] = np.inf
+        self._powers.append(self._tiling.powers(contrasts) / self._units[-1])
+        self._white_powers.append([])
+
+    def measure_white(self, white: Single) -> None:
+        """Measure the powers of white noise as deep as the contrasts of the last family, in some tiles."""
+        some = self._white_tiles
+        self._white_powers[-1].append(self._tiling.powers(white, some) / self._units[-1][some])
+
+    def overlap(self, one: int, other: int) -> Array:
+        """Return integrals of W^4 p_i p_j over tiles, the mean over pairs of two families, (tiles, C, C)."""
+        if (one, other) not in self._overlaps:
+            components = self._depths.shape[1]
+            found = np.empty((self.tiles, components, components))
+            for x in range(components):
+                for y in range(x if one == other else 0, components):
+                    found[:, x, y] = self._tiling.integrate(self._product(one, other, x, y), 2)
+                    if one == other:
+                        found[:, y, x] = found[:, x, y]
+            self._overlaps[one, other] = found
+        return self._overlaps[one, other]
+
+    def inverse_area(self) -> Array:
+        """Return `LocalNoise.inverse_area`."""
+        size, components = len(self._families), self._depths.shape[1]
+        result = np.empty((size, size, components, components))
+        totals = [mean.sum(axis=0) for mean in self._means]
+        for one, other in combinations_with_replacement(range(size), 2):
+            found = self.overlap(one, other).sum(axis=0) / np.outer(totals[one], totals[other])
+            result[one, other], result[other, one] = found, found.T
+        return result
+
+    def sum_mean(self, one: int, other: int) -> Sums:
+        """Return the sums of two families' mean power, without what chance adds where they are one."""
+        starts = self._tiling.starts
+        modes: Array = np.einsum("txx->t", self.overlap(one, other))[:, None] * self._counts
+        first, second = (mean_power(self._powers[number], modes) for number in (one, other))
+        chance = None
+        if one == other:
+            some = modes[self._white_tiles]
+            held = _held(some, self._counts[self._white_tiles])
+            white = [mean_power(draw, some)[None] for draw in self._white_powers[one]]
+            number = fit_chance(held, starts, white, share_of_bin(held, starts)[None])
+            chance = chance_of(_held(modes, self._counts), number)
+        return sum_cells(first, second, _held(modes, self._counts), starts, chance)
+
+    def sum_tiles(self, one: int, other: int) -> Sums:
+        """Return the sums over all tiles, without what chance adds to products of a family with itself."""
+        overlap, starts = self.overlap(one, other), self._tiling.starts
+        first, second = self._powers[one], self._powers[other]
+        chance = None
+        if one == other:
+            some = self._counts[self._white_tiles]
+            inside = np.einsum("txx->t", overlap[self._white_tiles])[:, None] * np.stack(
+                [share_of_bin(count, starts) for count in some]
+            )
+            held = self._counts.mean(axis=0)
+            chance = chance_of(held, fit_chance(held, starts, self._white_powers[one], inside))
+        components = overlap.shape[-1]
+        total = np.zeros((self._tiling.bins, *(components,) * 4), np.complex128)
+        powers = [np.zeros((self._tiling.bins, components)) for _ in range(2)]
+        known = self._families[one].known & self._families[other].known
+        means = self._means[one], self._means[other]
+        for number in np.flatnonzero(known):
+            root = np.sqrt(np.maximum(overlap[number], 0))
+            # [X, Y, X', Y'] goes with the overlaps of X with Y and of X' with Y'.
+            scale = np.einsum("ab,cd->abcd", root, root)
+            parts = first[number], second[number]
+            sums = sum_cells(*parts, self._counts[number], starts, chance)
+            total += scale * sums.products
+            for family, part in enumerate((sums.left, sums.right)):
+                powers[family] += means[family][number] * part
+        spread = np.sqrt(overlap[known].sum(axis=0))
+        total /= np.einsum("ab,cd->abcd", spread, spread)
+        left, right = (power / mean[known].sum(axis=0) for power, mean in zip(powers, means, strict=True))
+        return Sums(total, left, right)
+
+
+class WideTiles(_Tiles):
+    """Powers in bands of wide tiles, as sharp as the noise covariance."""
+
+    def __init__(self, depths: Single, families: Sequence[Sequence[int]], tiling: Tiling) -> None:
+        super().__init__(depths, families, tiling)
+        self._bands = Bands(tiling)
+        self._counts = np.stack([cells.count for cells in self._bands.cells])
+        self._weights: dict[tuple[int, int], Array] = {}
+        self._last: tuple[Array, list[Single], bool]
+
+    @property
+    def white_draws(self) -> int:
+        """Draws of white noise to measure."""
+        return self._draws(self._counts.size)
+
+    def measure(self, contrasts: Single, level: Level) -> None:
+        """Measure the powers (bands, cells, C, C) of the next family, whose power is `level`.
+
+        contrasts: (contrasts, C, ny, nx). Noise far steeper than a tile resolves would be sharpened into what
+        isn't there, so it is flattened before. Where leakage rules a bin, its sharpened power can fall to
+        nothing or below all the same: then all powers stay as they are.
+        """
+        number = len(self._powers)
+        family = self._families[number]
+        shares = np.where(family.known, self._weight(number, number), 0)
+        for band in self._tiling.bands:
+            shares[band] /= max(shares[band].sum(), 1e-300)
+        scales = np.sqrt(shares[:, None] / np.where(family.known[:, None], family.depth, np.inf))
+        kernels = self._bands.kernels(self._depths[family.members].mean(axis=(0, 1)), shares)
+        measured = self._bands.powers(contrasts, scales, kernels, level)
+        is_sharp = self._is_sharp(measured)
+        if not is_sharp:
+            measured = self._bands.powers(contrasts, scales, kernels)
+        self._powers.append(measured.sharp if is_sharp else measured.plain)
+        self._white_powers.append([])
+        self._last = scales, kernels, is_sharp
+
+    def measure_white(self, white: Single) -> None:
+        """Measure the powers of white noise as deep as the contrasts of the last family."""
+        scales, kernels, is_sharp = self._last
+        measured = self._bands.powers(white, scales, kernels)
+        self._white_powers[-1].append(measured.sharp if is_sharp else measured.plain)
+
+    def _is_sharp(self, powers: BandPowers) -> bool:
+        held, starts = self._counts.sum(axis=0)[:, None], self._tiling.starts
+        left, right = (
+            sum_bins(held * np.einsum("tcxx->cx", one).real, starts) for one in (powers.sharp, powers.plain)
+        )
+        return bool((left / np.maximum(right, 1e-300)).min() > LEAST_SHARP)
+
+    def _weight(self, one: int, other: int) -> Array:
+        """Return integrals of W^4 p_i p_j over tiles, summed over components, (tiles,)."""
+        if (one, other) not in self._weights:
+            products = (self._product(one, other, x, x) for x in range(self._depths.shape[1]))
+            self._weights[one, other] = self._tiling.integrate(np.sum([*products], axis=0), 2)
+        return self._weights[one, other]
+
+    def sum_mean(self, one: int, other: int) -> Sums:
+        """Return the sums of two families' mean power, without what chance adds where they are one."""
+        starts = self._tiling.starts
+        weight = self._weight(one, other)
+        modes = np.stack(
+            [weight[band].sum() * count for band, count in zip(self._tiling.bands, self._counts, strict=True)]
+        )
+        held = _held(modes, self._counts)
+        first, second = (mean_power(self._powers[number], modes) for number in (one, other))
+        chance = None
+        if one == other:
+            white = [mean_power(draw, modes)[None] for draw in self._white_powers[one]]
+            chance = chance_of(held, fit_chance(held, starts, white, share_of_bin(held, starts)[None]))
+        return sum_cells(first, second, held, starts, chance)
+
+    def directions(self, sky: Sky) -> Array:
+        """Return `LocalNoise.directions`."""
+        starts = self._tiling.starts
+        held = self._counts.mean(axis=0)
+        squares = np.zeros(len(held))
+        for family in self._powers:
+            square = np.einsum("tcxx->cx", family).real ** 2
+            level = np.add.reduceat(held[:, None] * square, starts[:-1], axis=0)
+            squares += np.sum(square / np.repeat(np.maximum(level, 1e-300), np.diff(starts), axis=0), axis=1)
+        found = np.zeros((self._tiling.bins, DIRECTIONS))
+        for number, (start, stop) in enumerate(pairwise(starts)):
+            # A first sector lies around the x axis, half on either side.
+            parts = np.repeat(held[start:stop] * squares[start:stop], 2 * DIRECTIONS)
+            turned = np.roll(parts, stop - start - DIRECTIONS)
+            found[number] = turned.reshape(DIRECTIONS, -1).sum(axis=1)
+        found /= found.sum(axis=1, keepdims=True)
+        return smooth(found, sky.multipoles, sky.counts, slope=False)
+
+
+def _held(modes: Array, counts: Array) -> Array:
+    """Return the modes of each cell (cells,) in a mean whose weights are `modes`; both (tiles, cells)."""
+    held: Array = modes.sum(axis=0) / modes.sum() * counts.sum()
+    return held
+
+
+def contrasts_of(count: int) -> Array:
+    """Return count - 1 orthonormal combinations of fields whose coefficients add up to 0 (Helmert's)."""
+    rows = np.zeros((count - 1, count))
+    for number in range(1, count):
+        rows[number - 1, :number] = 1
+        rows[number - 1, number] = -number
+        rows[number - 1] /= np.sqrt(number * (number + 1))
+    return rows
