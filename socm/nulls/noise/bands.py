@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +17,6 @@ LEAST_OVERLAP, MOST_SHARPENING = 0.02, 3.0
 
 Level = Callable[[Array], Single]
 """Power of each plane of maps (C, ny, nx) at multipoles (ny, nx)."""
-
-
-@dataclass(frozen=True)
-class BandPowers:
-    """Mean powers of the tiles of each band, (bands, cells, C, C), as they are measured and sharpened."""
-
-    plain: NDArray[np.complex128]
-    sharp: NDArray[np.complex128]
 
 
 class Bands:
@@ -70,34 +61,37 @@ class Bands:
         return kernels
 
     def powers(
-        self, maps: Single, scales: Array, kernels: Sequence[Single], level: Level | None = None
-    ) -> BandPowers:
-        """Return powers in the cells of each band, summed over its tiles, of T, of E and B, or of all three.
+        self,
+        maps: Single,
+        scales: Array,
+        kernels: Sequence[Sequence[Single | None]],
+        level: Level | None = None,
+        chosen: Sequence[int] | None = None,
+    ) -> list[NDArray[np.complex128]]:
+        """Return powers in the cells of bands, (bands, cells, C, C), of T, of E and B, or of all three.
 
-        maps: (maps, C, ny, nx); scales: factor on the maps in each tile (tiles, C); kernels: see `kernels`.
-        level: what powers are divided by before.
+        maps: (maps, C, ny, nx), over which and over a band's tiles powers are summed; scales: factor on the
+        maps in each tile (tiles, C). kernels: those of each band, see `kernels`, for as many results; of None
+        powers are as they are measured. level: what powers are divided by before. chosen: numbers of the
+        bands, all if None.
         """
-        plain: list[NDArray[np.complex128]] = []
-        sharp: list[NDArray[np.complex128]] = []
+        places = range(len(self._tiles)) if chosen is None else chosen
         with ThreadPoolExecutor(self._tiling.threads) as pool:
-            for place in range(len(self._tiles)):
-                for found, powers in zip(
-                    (plain, sharp),
-                    self._measure(place, maps, scales, kernels[place], level, pool),
-                    strict=True,
-                ):
-                    found.append(powers)
-        return BandPowers(np.stack(plain), np.stack(sharp))
+            found = [
+                self._measure(place, maps, scales, [each[place] for each in kernels], level, pool)
+                for place in places
+            ]
+        return [np.stack(powers) for powers in zip(*found, strict=True)]
 
     def _measure(
         self,
         place: int,
         maps: Single,
         scales: Array,
-        kernel: Single,
+        kernels: Sequence[Single | None],
         level: Level | None,
         pool: ThreadPoolExecutor,
-    ) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
+    ) -> list[NDArray[np.complex128]]:
         from scipy import fft
 
         tiles, shape, cells = self._tiles[place], self._shapes[place], self.cells[place]
@@ -123,15 +117,15 @@ class Bands:
 
             [*pool.map(add, total, pairs)]
 
-        def chosen(power: NDArray[np.complex64]) -> NDArray[np.complex64]:
-            return power.ravel()[cells.index]
+        def average(kernel: Single | None) -> NDArray[np.complex128]:
+            def sharpen(power: NDArray[np.complex64]) -> NDArray[np.complex64]:
+                if kernel is not None:
+                    lags = fft.irfft2(power, s=shape)
+                    lags *= kernel
+                    power = fft.rfft2(lags)
+                return power.ravel()[cells.index]
 
-        def sharpened(power: NDArray[np.complex64]) -> NDArray[np.complex64]:
-            lags = fft.irfft2(power, s=shape, overwrite_x=True)
-            lags *= kernel
-            return chosen(fft.rfft2(lags, overwrite_x=True))
-
-        def average(found: list[NDArray[np.complex64]]) -> NDArray[np.complex128]:
+            found = [*pool.map(sharpen, total)]
             products = np.empty((components, components, len(cells.index)), np.complex64)
             for (one, other), power in zip(pairs, found, strict=True):
                 products[one, other] = power
@@ -141,5 +135,4 @@ class Bands:
             cells.rotate(products.swapaxes(0, 1))
             return cells.average({pair: products[pair] for pair in pairs})
 
-        plain = average([*map(chosen, total)])
-        return plain, average([*pool.map(sharpened, total)])
+        return [*map(average, kernels)]

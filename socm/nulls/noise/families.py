@@ -9,7 +9,7 @@ from itertools import combinations_with_replacement, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from socm.nulls.noise.bands import BandPowers, Bands, Level
+from socm.nulls.noise.bands import Bands, Level
 from socm.nulls.noise.cells import (
     DIRECTIONS,
     Sums,
@@ -66,10 +66,18 @@ class _Tiles:
         self._families = [_Family.of(members, tiling.sum(depths[list(members)])) for members in families]
         self._powers: list[Tensor] = []
         self._white_powers: list[list[Tensor]] = []
+        self._known = np.logical_and.reduce([family.known for family in self._families])
 
     @staticmethod
     def _draws(cells: int) -> int:
         return min(max(1, -(-WHITE_CELLS // cells)), MOST_WHITE_DRAWS)
+
+    @staticmethod
+    def _some(known: NDArray[np.bool_], number: int) -> list[int]:
+        """Return the places of so many that are known, or a few more, evenly spread."""
+        places = np.flatnonzero(known) if known.any() else np.arange(len(known))
+        step = max(1, len(places) // max(number, 1))
+        return [*map(int, places[min(step, len(places)) // 2 :: step])]
 
     def _product(self, one: int, other: int, x: int, y: int) -> Single:
         """Return v_i v_j of components x and y, the mean over pairs of fields of two families."""
@@ -96,7 +104,7 @@ class SmallTiles(_Tiles):
         self._counts = np.stack(
             [tiling.cells_of(tiling.padded([tile]), tile.cosine).count for tile in tiling.tiles]
         )
-        self._white_tiles = range(0, self.tiles, max(1, self.tiles // MANY_TILES))
+        self._white_tiles = self._some(self._known, MANY_TILES)
         self._overlaps: dict[tuple[int, int], Array] = {}
         self._units: list[Array] = []
 
@@ -200,12 +208,15 @@ class WideTiles(_Tiles):
         self._bands = Bands(tiling)
         self._counts = np.stack([cells.count for cells in self._bands.cells])
         self._weights: dict[tuple[int, int], Array] = {}
-        self._last: tuple[Array, list[Single], bool]
+        known = np.array([self._known[band].any() for band in tiling.bands])
+        self._white_bands = self._some(known, -(-WHITE_CELLS // self._counts.shape[1]))
+        self._spreads: list[Array] = []
+        self._last: tuple[Array, Sequence[Single | None]]
 
     @property
     def white_draws(self) -> int:
         """Draws of white noise to measure."""
-        return self._draws(self._counts.size)
+        return self._draws(len(self._white_bands) * self._counts.shape[1])
 
     def measure(self, contrasts: Single, level: Level) -> None:
         """Measure the powers (bands, cells, C, C) of the next family, whose power is `level`.
@@ -220,26 +231,29 @@ class WideTiles(_Tiles):
         for band in self._tiling.bands:
             shares[band] /= max(shares[band].sum(), 1e-300)
         scales = np.sqrt(shares[:, None] / np.where(family.known[:, None], family.depth, np.inf))
-        kernels = self._bands.kernels(self._depths[family.members].mean(axis=(0, 1)), shares)
-        measured = self._bands.powers(contrasts, scales, kernels, level)
-        is_sharp = self._is_sharp(measured)
-        if not is_sharp:
-            measured = self._bands.powers(contrasts, scales, kernels)
-        self._powers.append(measured.sharp if is_sharp else measured.plain)
+        self._spreads.append(
+            np.array([1 / max(np.sum(shares[band] ** 2), 1e-300) for band in self._tiling.bands])[:, None]
+        )
+        plain: list[Single | None] = [None] * len(self._tiling.bands)
+        kernels: list[Single | None] = [
+            *self._bands.kernels(self._depths[family.members].mean(axis=(0, 1)), shares)
+        ]
+        blurred, powers = self._bands.powers(contrasts, scales, (plain, kernels), level)
+        if not self._is_sharp(blurred, powers):
+            kernels = plain
+            (powers,) = self._bands.powers(contrasts, scales, (plain,))
+        self._powers.append(powers)
         self._white_powers.append([])
-        self._last = scales, kernels, is_sharp
+        self._last = scales, kernels
 
     def measure_white(self, white: Single) -> None:
-        """Measure the powers of white noise as deep as the contrasts of the last family."""
-        scales, kernels, is_sharp = self._last
-        measured = self._bands.powers(white, scales, kernels)
-        self._white_powers[-1].append(measured.sharp if is_sharp else measured.plain)
+        """Measure the powers of white noise as deep as the contrasts of the last family, in some bands."""
+        scales, kernels = self._last
+        self._white_powers[-1] += self._bands.powers(white, scales, (kernels,), chosen=self._white_bands)
 
-    def _is_sharp(self, powers: BandPowers) -> bool:
+    def _is_sharp(self, plain: Tensor, sharp: Tensor) -> bool:
         held, starts = self._counts.sum(axis=0)[:, None], self._tiling.starts
-        left, right = (
-            sum_bins(held * np.einsum("tcxx->cx", one).real, starts) for one in (powers.sharp, powers.plain)
-        )
+        left, right = (sum_bins(held * np.einsum("tcxx->cx", one).real, starts) for one in (sharp, plain))
         return bool((left / np.maximum(right, 1e-300)).min() > LEAST_SHARP)
 
     def _weight(self, one: int, other: int) -> Array:
@@ -256,12 +270,15 @@ class WideTiles(_Tiles):
         modes = np.stack(
             [weight[band].sum() * count for band, count in zip(self._tiling.bands, self._counts, strict=True)]
         )
-        held = _held(modes, self._counts)
+        counts = self._counts * self._spreads[one]
+        held = _held(modes, counts)
         first, second = (mean_power(self._powers[number], modes) for number in (one, other))
         chance = None
         if one == other:
-            white = [mean_power(draw, modes)[None] for draw in self._white_powers[one]]
-            chance = chance_of(held, fit_chance(held, starts, white, share_of_bin(held, starts)[None]))
+            some = modes[self._white_bands]
+            seen = _held(some, counts[self._white_bands])
+            white = [mean_power(draw, some)[None] for draw in self._white_powers[one]]
+            chance = chance_of(held, fit_chance(seen, starts, white, share_of_bin(seen, starts)[None]))
         return sum_cells(first, second, held, starts, chance)
 
     def directions(self, sky: Sky) -> Array:
@@ -283,9 +300,10 @@ class WideTiles(_Tiles):
         return smooth(found, sky.multipoles, sky.counts, slope=False)
 
 
-def _held(modes: Array, counts: Array) -> Array:
-    """Return the modes of each cell (cells,) in a mean whose weights are `modes`; both (tiles, cells)."""
-    held: Array = modes.sum(axis=0) / modes.sum() * counts.sum()
+def _held(weights: Array, counts: Array) -> Array:
+    """Return the modes of each cell (cells,) in a weighted mean over tiles; both (tiles, cells)."""
+    spread = np.sum(weights**2 / np.maximum(counts, 1e-300), axis=0)
+    held: Array = weights.sum(axis=0) ** 2 / np.maximum(spread, 1e-300)
     return held
 
 

@@ -106,8 +106,8 @@ def measure_local_noise(
     rng = np.random.default_rng(seed)
     for members, power in zip(families, powers, strict=True):
         mixing = contrasts_of(len(members)).astype(np.float32)
-        contrasts = np.einsum("ef,fcyx->ecyx", mixing, weighted.fields[list(members)])
-        roots = np.sqrt(np.einsum("ef,fcyx->ecyx", mixing**2, weighted.depths[list(members)]))
+        contrasts = np.tensordot(mixing, weighted.fields[list(members)], axes=1)
+        roots = np.sqrt(np.tensordot(mixing**2, weighted.depths[list(members)], axes=1))
         level = smooth_level(np.einsum("bxx->bx", power), sky.multipoles, sky.counts)
         small.measure(contrasts)
         wide.measure(contrasts, level_between(sky.multipoles, level))
