@@ -1,9 +1,10 @@
 """One run from its first job to its last, event by event, as Snakemake and its executor go about it.
 
-Snakemake hands jobs that are ready to the executor, by priority and then in the order of the file, jobs of
-one rule in any order, as far as the limits of its profile allow; one after the other. The executor starts
-each once its time in the queue is over and nodes have room, in the order in which they came, passing over
-those that don't fit. Snakemake sees that a job has ended at its next look.
+Of the jobs that are ready, Snakemake chooses by priority, and those of one priority in any order, as far as
+the limits of its profile allow. It hands the chosen ones to the executor one after the other, in any order,
+whatever their priority. The executor starts each once its time in the queue is over and nodes have room, in
+the order in which they came, passing over those that don't fit. Snakemake sees that a job has ended at its
+next look.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Draws:
     failed_tries: Mapping[int, Sequence[float]] = field(default_factory=dict)
     queue_seconds: Sequence[float] | None = None
     turns: Sequence[int] | None = None
-    """The turn of each job among those of its rule that are ready together; None for the file's order."""
+    """The turn of each job among those that are ready together; None for the file's order."""
 
 
 class Try(NamedTuple):
@@ -143,9 +144,12 @@ class _Run:
         self.left = [len(members) for members in model.groups]
         turns = range(jobs) if draws.turns is None else draws.turns
         self.place = [turn * jobs + job for job, turn in enumerate(turns)]
-        """Where each job stands among those of its rule; modulo the number of jobs, it is the job."""
+        """Where each job stands among those of its priority; modulo the number of jobs, it is the job."""
         self.ready: list[list[int]] = [[] for _ in model.shapes]
-        self.order = sorted(range(len(model.shapes)), key=lambda shape: -model.shapes[shape].priority)
+        by_priority: dict[int, list[int]] = {}
+        for number, shape in enumerate(model.shapes):
+            by_priority.setdefault(-shape.priority, []).append(number)
+        self.order = [by_priority[priority] for priority in sorted(by_priority)]
         for number, waits in enumerate(self.waits):
             if not waits:
                 self.ready[model.jobs[number].shape].append(self.place[number])
@@ -224,20 +228,31 @@ class _Run:
 
     def _hand_over(self) -> None:
         """Submit every job that is ready and within the limits of the profile."""
-        free = self.free
-        for number in self.order:
-            ready = self.ready[number]
-            amounts = self.model.shapes[number].amounts
-            most = min((free[limit] // amount for limit, amount in amounts), default=len(ready))
-            for _ in range(min(most, len(ready))):
-                job = heapq.heappop(ready) % len(self.place)
+        free, chosen = self.free, []
+        for shapes in self.order:
+            first = [(self.ready[number][0], number) for number in shapes if self.ready[number]]
+            heapq.heapify(first)
+            while first:
+                place, number = first[0]
+                amounts, ready = self.model.shapes[number].amounts, self.ready[number]
+                if not all(free[limit] >= amount for limit, amount in amounts):
+                    heapq.heappop(first)
+                    continue
                 for limit, amount in amounts:
                     free[limit] -= amount
-                self.at_work += 1
-                self.in_queue += 1
-                self.submit_at = max(self.submit_at, self.now) + self.pace.submit_seconds
-                waits = self.draws.queue_seconds
-                self._add(self.submit_at + (waits[job] if waits is not None else 0.0), _SUBMITTED, job)
+                chosen.append(place)
+                heapq.heappop(ready)
+                if ready:
+                    heapq.heapreplace(first, (ready[0], number))
+                else:
+                    heapq.heappop(first)
+        waits = self.draws.queue_seconds
+        for place in sorted(chosen):
+            job = place % len(self.place)
+            self.at_work += 1
+            self.in_queue += 1
+            self.submit_at = max(self.submit_at, self.now) + self.pace.submit_seconds
+            self._add(self.submit_at + (waits[job] if waits is not None else 0.0), _SUBMITTED, job)
 
     def _start_pending(self) -> None:
         """Start the jobs whose nodes have room, those first that came first."""
@@ -280,7 +295,7 @@ class _Run:
         self.holder = holder or self._find_holder()
 
     def _find_holder(self) -> str:
-        for number in self.order:
+        for number in (number for shapes in self.order for number in shapes):
             if self.ready[number]:
                 for limit, amount in self.model.shapes[number].amounts:
                     if self.free[limit] < amount:

@@ -24,6 +24,7 @@ FILES = {
     ("scontrol", "--oneliner"): "scontrol-partition",
     ("sinfo", "--noheader"): "sinfo",
     ("sh", "-c"): "srun-mpi",
+    ("id", "-Gn"): "id",
 }
 
 
@@ -76,6 +77,23 @@ def test_a_partition_with_a_qos_of_its_own_has_a_file_of_its_own():
     text = detected("hyperthreads", "shared_milan")
     assert 'shared = { walltime = "48h", submitted = 5000, job_cores = 64, nodes = 1 }' in text
     assert "regular" not in text.partition("[qos]")[2]
+
+
+@pytest.mark.parametrize(
+    ("partition", "is_closed"), [("owners", True), ("staff", True), ("astro", True), ("debug", False)]
+)
+def test_a_partition_that_is_closed_to_the_user_says_so_in_its_file(partition: str, is_closed: bool):
+    text = detected("several-partitions", partition)
+    assert (f"# {partition} takes none of your QoS, accounts or groups.\n" in text) == is_closed
+    assert (partition in detected("several-partitions").partition("[partitions]")[2]) != is_closed
+
+
+def test_the_default_partition_is_passed_over_where_it_is_closed():
+    def ask(*command: str) -> str:
+        said = answers("several-partitions")(*command)
+        return said.replace("AllowQos=ALL Default=YES", "AllowQos=long Default=YES")
+
+    assert describe_cluster(None, ask, "ada").cluster.partition == "long"
 
 
 def test_cores_counted_as_cpus_have_one_thread():

@@ -235,6 +235,37 @@ def test_priorities_change_the_order_and_nothing_else(model: RunModel) -> None:
     assert sorted(one.job for one in schedule.tries) == list(range(len(model.jobs)))
 
 
+@given(runs(), st.data())
+@LAW
+def test_how_a_run_goes_does_not_depend_on_the_order_of_its_rules(
+    run: tuple[RunModel, Draws], data: st.DataObject
+) -> None:
+    model, draws = run
+    turns = data.draw(st.permutations(range(len(model.jobs))))
+    order = data.draw(st.permutations(range(len(model.shapes))))
+    shuffled = replace(
+        model,
+        shapes=tuple(model.shapes[number] for number in order),
+        jobs=tuple(replace(job, shape=order.index(job.shape)) for job in model.jobs),
+    )
+    courses = [simulate(one, replace(draws, turns=turns)).tries for one in (model, shuffled)]
+    assert courses[0] == courses[1]
+
+
+@given(st.lists(st.integers(0, 2), min_size=1, max_size=12), st.integers(1, 4), st.data())
+@LAW
+def test_the_first_to_go_have_the_highest_priority_and_are_handed_over_in_any_order(
+    priorities: list[int], at_once: int, data: st.DataObject
+) -> None:
+    shapes = tuple(Shape(f"r{n}", amounts=((0, 1),), priority=one) for n, one in enumerate(priorities))
+    jobs = tuple(PlannedJob(number, "", HOUR) for number in range(len(priorities)))
+    turns = data.draw(st.permutations(range(len(jobs))))
+    model = RunModel(shapes, jobs, (), (Limit("jobs", at_once),), pace=Pace(submit_seconds=1.0))
+    first = [one.job for one in simulate(model, Draws([3600.0] * len(jobs), turns=turns)).tries[:at_once]]
+    best = sorted(range(len(jobs)), key=lambda job: (-priorities[job], turns[job]))[:at_once]
+    assert first == sorted(best, key=lambda job: turns[job])
+
+
 def test_the_longest_chain_first_is_shorter() -> None:
     # Two rules share two places: 8 short jobs stand first, and one job of an hour with another behind it.
     shapes = (

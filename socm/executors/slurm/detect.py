@@ -67,16 +67,20 @@ def describe_cluster(partition: str | None, ask: Ask, user: str) -> Detected:
             Diagnostic("no-slurm", "Slurm's controller does not answer `scontrol show config`")
         )
     limits = parse_partitions(ask("scontrol", "--oneliner", "show", "partition"))
-    chosen = _choose_partition(partition, limits)
+    accounts, allowed = parse_associations(
+        ask("sacctmgr", "-nP", "show", "assoc", f"user={user}", "format=user,account,qos"), user
+    )
+    mine = {"Qos": allowed, "Accounts": {*accounts}, "Groups": {*ask("id", "-Gn", user).split()}}
+    closed = {name for name, of_partition in limits.items() if _is_closed(of_partition, mine)}
+    chosen = _choose_partition(partition, limits, closed)
     nodes = parse_nodes(ask("sinfo", "--noheader", "--Node", "--format=%R|%N|%X|%Y|%Z|%c|%m|%f"))
     if chosen not in nodes:
         raise DiagnosticError(Diagnostic("no-slurm", f"the partition `{chosen}` has no nodes"))
     partitions = {
-        name: _partition(name, limits[name], config, nodes[name].kinds) for name in limits if name in nodes
+        name: _partition(name, limits[name], config, nodes[name].kinds, allowed)
+        for name in limits
+        if name in nodes
     }
-    accounts, allowed = parse_associations(
-        ask("sacctmgr", "-nP", "show", "assoc", f"user={user}", "format=user,account,qos"), user
-    )
     default_account = parse_default_account(
         ask("sacctmgr", "-nP", "show", "user", user, "format=user,defaultaccount"), user
     )
@@ -89,11 +93,9 @@ def describe_cluster(partition: str | None, ask: Ask, user: str) -> Detected:
     own_qos = tuple(one for one in qos if main.qos is None or one.name in main.qos)
 
     def fits_in(one: Partition) -> bool:
-        """Return whether the file can say what a partition has: a QoS, none more, no limit less."""
-        its_qos = {other.name for other in qos} & set(one.qos or (other.name for other in qos))
+        """Return whether the file can say what a partition has: no QoS more, no limit less."""
+        its_qos = {other.name for other in qos if one.qos is None or other.name in one.qos}
         limits = ("mem_mb_per_node", "mem_mb_per_core")
-        if qos and not its_qos:
-            return False
         return its_qos <= {mine.name for mine in own_qos} and not any(
             getattr(one, limit) is None and getattr(main, limit) is not None for limit in limits
         )
@@ -111,14 +113,17 @@ def describe_cluster(partition: str | None, ask: Ask, user: str) -> Detected:
         account=default_account,
         launcher=LAUNCHER.format(mpi=_mpi_option(config.get("MpiDefault", ""), ask)),
         qos=own_qos,
-        partitions=tuple(_difference(one, main) for one in partitions.values() if fits_in(one)),
+        partitions=tuple(_difference(one, main) for one in partitions.values() if one.name not in closed and fits_in(one)),
     )
-    left_out = sorted(set(partitions) - {one.name for one in cluster.partitions})
+    left_out = sorted(set(partitions) - {one.name for one in cluster.partitions} - closed)
+    shut = sorted(closed & partitions.keys())
     (kind, _), *others = nodes[chosen].kinds.most_common()
     features = sorted(nodes[chosen].features)
     comments = [
         f"{config['ClusterName']}, partition {chosen}: {_count(main.nodes or 0)} of {kind}",
         *(f"left out: {_count(number)} of {other}" for other, number in others),
+        *([f"{chosen} takes none of your QoS, accounts or groups"] if chosen in closed else []),
+        *([f"closed to your QoS, accounts or groups: {', '.join(shut)}"] if shut else []),
         *([f"partitions for which --partition writes a file: {', '.join(left_out)}"] if left_out else []),
         *([f"accounts: {', '.join(accounts)}"] if len(accounts) > 1 else []),
         *([] if qos else ["Slurm keeps no accounts here: there is no QoS"]),
@@ -159,13 +164,14 @@ def parse_nodes(text: str) -> dict[str, PartitionNodes]:
 
 
 def _partition(
-    name: str, limits: Mapping[str, str], config: Mapping[str, str], kinds: Counter[NodeKind]
+    name: str, limits: Mapping[str, str], config: Mapping[str, str], kinds: Counter[NodeKind], qos: set[str]
 ) -> Partition:
+    """Return a partition; `qos` are those of the user, empty where Slurm keeps none."""
     ((kind, nodes),) = kinds.most_common(1)
     of_node = _number(limits.get("MaxMemPerNode", "")) or _number(config.get("MaxMemPerNode", ""))
     of_cpu = _number(limits.get("MaxMemPerCPU", "")) or _number(config.get("MaxMemPerCPU", ""))
     most_cpus = _number(limits.get("MaxCPUsPerNode", ""))
-    allowed = limits.get("AllowQos", "ALL")
+    taken = _taken(limits, "Qos", qos)
     return Partition(
         name=name,
         nodes=nodes,
@@ -175,8 +181,20 @@ def _partition(
         mem_mb_per_core=of_cpu * kind.threads_per_core if of_cpu else None,
         requests_memory=kind.mem_mb is not None,
         max_walltime_minutes=duration_minutes(limits.get("MaxTime", "")),
-        qos=None if allowed == "ALL" else tuple(allowed.split(",")),
+        qos=None if taken == qos else tuple(sorted(taken)),
     )
+
+
+def _taken(limits: Mapping[str, str], what: str, mine: set[str]) -> set[str]:
+    """Return those of a user's QoS, accounts or groups that a partition takes jobs of."""
+    allowed = limits.get(f"Allow{what}", "ALL")
+    taken = mine if allowed == "ALL" else mine & {*allowed.split(",")}
+    return taken - {*limits.get(f"Deny{what}", "").split(",")}
+
+
+def _is_closed(limits: Mapping[str, str], mine: Mapping[str, set[str]]) -> bool:
+    """Return whether a partition takes no job of a user's; what isn't known of the user closes nothing."""
+    return any(names and not _taken(limits, what, names) for what, names in mine.items())
 
 
 def _difference(one: Partition, main: Partition) -> Partition:
@@ -186,11 +204,14 @@ def _difference(one: Partition, main: Partition) -> Partition:
     return one.model_copy(update=changes)
 
 
-def _choose_partition(wanted: str | None, partitions: Mapping[str, Mapping[str, str]]) -> str:
+def _choose_partition(
+    wanted: str | None, partitions: Mapping[str, Mapping[str, str]], closed: set[str]
+) -> str:
+    """Return the wanted partition; where none is, the default one or, if that is closed, the first open one."""
     if wanted is None:
         default = [name for name, limits in partitions.items() if limits.get("Default") == "YES"]
-        if default or partitions:
-            return [*default, *partitions][0]
+        if partitions:
+            return min([*default, *partitions], key=closed.__contains__)
         raise DiagnosticError(Diagnostic("no-slurm", "Slurm shows no partition"))
     if wanted not in partitions:
         nearest = nearest_name(wanted, list(partitions))
