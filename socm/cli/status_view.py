@@ -37,10 +37,9 @@ def status_table(status: CampaignStatus) -> Table:
             state, justify="right", footer=Text(str(count or "·"), STYLES[state] if count else "")
         )
     used = sum(rule.core_hours_used for rule in status.rules)
-    left = [rule.core_hours_left for rule in status.rules]
-    all_left = None if None in left else sum(hours for hours in left if hours is not None)
+    left = sum(rule.core_hours_left for rule in status.rules)
     table.add_column("core h\nused", justify="right", footer=_hours(used))
-    table.add_column("core h\nleft", justify="right", footer=_hours(all_left))
+    table.add_column("core h\nleft", justify="right", footer=_hours(left))
     for rule in status.rules:
         counts = [
             Text(str(rule.counts[state] or "·"), STYLES[state] if rule.counts[state] else "dim")
@@ -116,9 +115,7 @@ def _told(job: JobStatus) -> str:
     return job.why or ""
 
 
-def _hours(hours: float | None) -> str:
-    if hours is None:
-        return "?"
+def _hours(hours: float) -> str:
     return f"{hours:,.0f}" if hours >= 100 else f"{hours:.1f}" if hours >= 0.05 or hours == 0 else "<0.1"
 
 
@@ -134,7 +131,7 @@ def status_json(status: CampaignStatus, only_failed: bool = False) -> str:
                 "rule": rule.rule,
                 "counts": dict(rule.counts),
                 "core_hours_used": round(rule.core_hours_used, 3),
-                "core_hours_left": None if rule.core_hours_left is None else round(rule.core_hours_left, 3),
+                "core_hours_left": round(rule.core_hours_left, 3),
             }
             for rule in status.rules
         ],

@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from socm.diagnostics import Diagnostic, DiagnosticError
+from socm.formats.job_usage import JobFacts
 
 NOUN = "table of jobs"
 REMEDY = "Compile the campaign again: socm compile CAMPAIGN."
@@ -41,6 +42,7 @@ class JobRow(BaseModel):
     observations: str | None = None
     """Digest of the ids in the query file."""
     min_coverage: float | None = None
+    facts: JobFacts | None = None
 
 
 _ROWS = TypeAdapter(dict[str, JobRow])

@@ -13,7 +13,15 @@ from socm.diagnostics import Collector, Diagnostic, DiagnosticError, Severity
 from socm.formats.job_usage import JobUsage, read_usage
 from socm.formats.layout import MANIFEST
 from socm.graph.plan import facts_of
-from socm.learning import Learnt, Prediction, describe, learn, memory_to_ask_mb, runtime_to_ask_minutes
+from socm.learning import (
+    Learnt,
+    Prediction,
+    Spread,
+    describe,
+    learn,
+    memory_to_ask_mb,
+    runtime_to_ask_minutes,
+)
 
 
 class Learning:
@@ -111,10 +119,17 @@ def _with_amounts(
 
     def amounts_of(job: JobSpec, prediction: Prediction) -> JobSpec:
         memory_mb, minutes = asked.memory, asked.runtime
-        if "memory" in asked.learn and prediction.memory_mb is not None:
-            memory_mb = memory_to_ask_mb(prediction.memory_mb, cluster.rules.around_mb * fitted.nodes)
-        if "runtime" in asked.learn and prediction.runtime_seconds is not None:
-            minutes = runtime_to_ask_minutes(prediction.runtime_seconds, cluster.rules.around_minutes)
+        around_mb, around_minutes = cluster.rules.around_mb * fitted.nodes, cluster.rules.around_minutes
+        # What was not enough for a job like it isn't asked for again.
+        if "memory" in asked.learn and (memory := prediction.memory_mb) is not None:
+            memory_mb = memory_to_ask_mb(memory, around_mb)
+        elif "memory" in asked.learn and prediction.failed_mb:
+            memory_mb = max(memory_mb, memory_to_ask_mb(Spread.of_one(prediction.failed_mb), around_mb))
+        if "runtime" in asked.learn and (runtime := prediction.runtime_seconds) is not None:
+            minutes = runtime_to_ask_minutes(runtime, around_minutes)
+        elif "runtime" in asked.learn and prediction.failed_seconds:
+            longer = runtime_to_ask_minutes(Spread.of_one(prediction.failed_seconds), around_minutes)
+            minutes = max(minutes, longer)
         return replace(job, memory_mb=memory_mb, runtime_minutes=minutes, rests_on=describe(prediction))
 
     jobs = tuple(map(amounts_of, spec.jobs, predictions))
@@ -135,7 +150,7 @@ def _notes(spec: RuleSpec, cluster: Cluster, predictions: Sequence[Prediction]) 
     if nothing:
         yield Diagnostic(
             "nothing-learnt",
-            f"no job like those of {spec.name} has left a record: they ask for what the table says",
+            f"no job like those of {spec.name} has succeeded yet: they ask for what the table says",
             severity=Severity.NOTE,
             key=("learn",),
             hint="compile again when some have run",

@@ -25,6 +25,8 @@ RANKS = "SOCM_RANKS"
 SHELL = "SOCM_SHELL"
 """Names the process of the job's shell, and its host."""
 PASSED_ON = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGCONT")
+MISSING_OUTPUT = 1
+"""The exit code on record of a job that ended well without an output: for Snakemake, too, it failed."""
 _SET_DEATH_SIGNAL = 1
 
 
@@ -99,14 +101,16 @@ def write_record(code: int, environment: str, log: str) -> None:
         del of_nodes[here]
     rule = os.path.basename(environment).removesuffix(".json")
     name = os.path.relpath(log, f"logs/{rule}").removesuffix(".log")
-    job, facts = _row(f"workflow/jobs/{rule}.json", "" if name.startswith("..") else name)
+    job, row = _row(f"workflow/jobs/{rule}.json", "" if name.startswith("..") else name)
+    if not code and not all(map(os.path.exists, row.get("outputs", {}).values())):
+        code = MISSING_OUTPUT
     _replace(
         f"{log.removesuffix('.log')}.usage.json",
         {
             "format": FORMAT,
             "rule": rule,
             "job": job,
-            "facts": facts,
+            "facts": row.get("facts"),
             "exit_code": code,
             "ended": time.time(),
             "elapsed_seconds": _age_seconds(),
@@ -144,7 +148,7 @@ def _take_ranks(folder: str) -> list[dict[str, Any]]:
     return found
 
 
-def _row(table: str, job: str) -> tuple[str, dict[str, Any] | None]:
+def _row(table: str, job: str) -> tuple[str, dict[str, Any]]:
     """Return a job's name and what its table says of it: a row a line, one row where jobs have no names."""
     start = f"{json.dumps(job, ensure_ascii=False)}: "
     only = None
@@ -152,13 +156,13 @@ def _row(table: str, job: str) -> tuple[str, dict[str, Any] | None]:
         with open(table, encoding="utf-8") as lines:
             for line in lines:
                 if line.startswith(start):
-                    return job, json.loads(line[len(start) :].rstrip(",\n")).get("facts")
+                    return job, json.loads(line[len(start) :].rstrip(",\n"))
                 if not job and line.startswith('"'):
                     name, end = json.JSONDecoder().raw_decode(line)
-                    only = name, json.loads(line[end + 2 :].rstrip(",\n")).get("facts")
+                    only = name, json.loads(line[end + 2 :].rstrip(",\n"))
     except (OSError, ValueError):
         pass
-    return only or (job, None)
+    return only or (job, {})
 
 
 def _age_seconds() -> float:

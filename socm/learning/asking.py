@@ -37,7 +37,7 @@ def describe(prediction: Prediction) -> str:
     """Return what a prediction rests on, in words."""
     basis = prediction.basis
     if not basis.records:
-        return "no job of its kind has run"
+        return "no job of its kind has succeeded"
     jobs = "1 job" if basis.records == 1 else f"{basis.records} jobs"
     like = f"{basis.like} of them like it" if basis.like else "none of them like it"
     spread = prediction.memory_mb

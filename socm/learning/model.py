@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +18,11 @@ from numpy.typing import NDArray
 from socm.formats.job_usage import JobFacts, JobUsage
 
 Floats = NDArray[np.float64]
+Terms = Callable[[JobFacts, Sequence[str]], list[float]]
+"""Returns what a job's use may be proportional to, from what is known of it and the names of its sizes."""
 
 MOST_RECORDS = 400
-"""Records of one kind that are learnt from: the latest."""
+"""Records of one kind that a model is fitted to: the latest. Older ones say what jobs like them used."""
 MOST_FOLDS = 10
 MOST_TERMS = 4
 LEAST_GAIN = 0.05
@@ -42,6 +45,11 @@ class Spread:
     ratios: tuple[float, ...]
     like: float = 0.0
     beyond: float = 1.0
+
+    @classmethod
+    def of_one(cls, amount: float) -> Spread:
+        """Return what a job is expected to use of which only one like it is known."""
+        return cls(amount, (1.0,), amount)
 
     def quantile(self, probability: float) -> float:
         """Return the amount that is exceeded with probability 1 − `probability`, in (0, 1).
@@ -77,6 +85,9 @@ class Prediction:
     memory_mb: Spread | None
     runtime_seconds: Spread | None
     basis: Basis
+    failed_mb: float = 0.0
+    failed_seconds: float = 0.0
+    """The most that a job like it used in a try that failed; 0 where none has."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +97,7 @@ class Learnt:
     kinds: dict[str, list[JobUsage]]
     failed: dict[str, list[JobUsage]] = field(default_factory=dict)
     """Tries that failed: nothing is fitted to them, and what they used is a lower limit."""
-    _models: dict[tuple[str, str, tuple[str, ...]], _Model | None] = field(default_factory=dict, repr=False)
+    _fitted: dict[tuple[str, str], tuple[_Records, _Records]] = field(default_factory=dict, repr=False)
 
     def predict(self, facts: JobFacts) -> Prediction:
         """Return what a job will use, with its spread.
@@ -94,78 +105,103 @@ class Learnt:
         Memory is learnt from jobs on any cluster where none of its kind has run on the job's own, run times
         from jobs on its own cluster only.
         """
-        records = self.kinds.get(facts.kind, [])
-        own = [one for one in records if one.facts is not None and one.facts.cluster == facts.cluster]
-        used = own or records
+        key = (facts.kind, facts.cluster)
+        if key not in self._fitted:
+            records = self.kinds.get(facts.kind, [])
+            own = [one for one in records if _facts(one).cluster == facts.cluster]
+            self._fitted[key] = _Records(own or records), _Records(self.failed.get(facts.kind, []))
+        used, tried = self._fitted[key]
+        like, failed = used.amounts_like(facts), tried.amounts_like(facts)
+        least_mb, least_seconds = (max([0.0, *one, *other]) for one, other in zip(like, failed, strict=True))
+        is_own = used.clusters == (facts.cluster,)
         return Prediction(
-            memory_mb=self._spread("memory", used, facts, _memory_terms, _memory),
-            runtime_seconds=self._spread("runtime", own, facts, _time_terms, _elapsed, _own_cpu),
-            basis=Basis(
-                records=len(used),
-                like=sum(_is_like(_facts(one), facts) for one in used),
-                clusters=tuple(sorted({_facts(one).cluster for one in used})),
-            ),
+            used.spread(used.memory, facts, least_mb),
+            used.spread(used.runtime, facts, least_seconds) if is_own else None,
+            Basis(len(used.records), like.shape[1], used.clusters),
+            *(max(amounts, default=0.0) for amounts in failed.tolist()),
         )
-
-    def _spread(
-        self,
-        what: str,
-        records: Sequence[JobUsage],
-        facts: JobFacts,
-        terms: Callable[[JobFacts, Sequence[str]], list[float]],
-        amount: Callable[[JobUsage], float],
-        *followed: Callable[[JobUsage], float],
-    ) -> Spread | None:
-        """Return what a job is expected to use; `followed` are amounts that it may be proportional to."""
-        if not records:
-            return None
-        names = tuple(sorted({name for one in records for name in _facts(one).size}))
-        scope = "own" if _facts(records[0]).cluster == facts.cluster else "all"
-        key = (what, f"{facts.kind} {scope} {facts.cluster}", names)
-        if key not in self._models:
-            rows = np.array([terms(_facts(one), names) for one in records])
-            amounts, *others = (
-                np.array([max(of(one), 1e-3) for one in records]) for of in (amount, *followed)
-            )
-            models = [_fit(rows, amounts), *(_fit(rows, other).scaled_to(amounts) for other in others)]
-            self._models[key] = min(models, key=lambda one: one.error)
-        model = self._models[key]
-        if model is None:
-            return None
-        row = np.array(terms(facts, names))
-        tries = [*records, *self.failed.get(facts.kind, ())]
-        like = max((amount(one) for one in tries if _is_like(_facts(one), facts)), default=0.0)
-        most = [max(_facts(one).size.get(name, 0.0) for one in records) for name in names]
-        beyond = max(
-            [facts.size.get(name, 0.0) / size for name, size in zip(names, most, strict=True) if size > 0]
-            + [1.0]
-        )
-        return Spread(float(row @ model.coefficients), model.ratios, like, beyond)
 
 
 def learn(records: Iterable[JobUsage]) -> Learnt:
-    """Return what is learnt from records of jobs that ran, the latest of each kind."""
+    """Return what is learnt from records of jobs that ran."""
     kinds: dict[str, list[JobUsage]] = {}
     failed: dict[str, list[JobUsage]] = {}
     for record in sorted(records, key=lambda one: (-one.ended, one.rule, one.job)):
         if record.facts is not None:
-            members = (failed if record.exit_code else kinds).setdefault(record.facts.kind, [])
-            if len(members) < MOST_RECORDS:
-                members.append(record)
+            (failed if record.exit_code else kinds).setdefault(record.facts.kind, []).append(record)
     return Learnt(kinds, failed)
 
 
-@dataclass(frozen=True, slots=True)
+class _Records:
+    """Records of one kind, the latest first: what is fitted to them, and which jobs they are like."""
+
+    def __init__(self, records: Sequence[JobUsage]) -> None:
+        self.records = records
+        facts = [_facts(one) for one in records]
+        self.names = tuple(sorted({name for one in facts for name in one.size}))
+        self.clusters = tuple(sorted({one.cluster for one in facts}))
+        sizes = [[one.size.get(name, 0.0) for name in self.names] for one in facts]
+        self._sizes = np.array(sizes, dtype=float).reshape(len(facts), len(self.names))
+        self._cores = np.array([(one.ranks, one.threads) for one in facts]).reshape(-1, 2)
+        self._amounts = np.array([(_memory(one), _elapsed(one)) for one in records]).reshape(-1, 2).T
+
+    def amounts_like(self, facts: JobFacts) -> Floats:
+        """Return the memory, MB, and the run times, s, of jobs like one with these facts: [2, record]."""
+        if any(size and name not in self.names for name, size in facts.size.items()):
+            return self._amounts[:, :0]
+        sizes = self._row(facts)
+        # As math.isclose has it.
+        close = np.abs(self._sizes - sizes) <= LIKE * np.maximum(self._sizes, sizes)
+        is_like = close.all(axis=1) & (self._cores == (facts.ranks, facts.threads)).all(axis=1)
+        return self._amounts[:, is_like]
+
+    def _row(self, facts: JobFacts) -> Floats:
+        return np.array([facts.size.get(name, 0.0) for name in self.names])
+
+    @cached_property
+    def memory(self) -> _Model | None:
+        """What memory follows."""
+        return self._fit(_memory_terms, _memory)
+
+    @cached_property
+    def runtime(self) -> _Model | None:
+        """What the run time follows; it may be proportional to CPU time."""
+        return self._fit(_time_terms, _elapsed, _own_cpu)
+
+    def _fit(self, terms: Terms, *amounts: Callable[[JobUsage], float]) -> _Model | None:
+        latest = self.records[:MOST_RECORDS]
+        if not latest:
+            return None
+        rows = np.array([terms(_facts(one), self.names) for one in latest])
+        own, *others = (np.array([max(of(one), 1e-3) for one in latest]) for of in amounts)
+        models = [
+            _fit(terms, rows, own),
+            *(_fit(terms, rows, other).scaled_to(own) for other in others),
+        ]
+        return min(models, key=lambda one: one.error)
+
+    def spread(self, model: _Model | None, facts: JobFacts, like: float) -> Spread | None:
+        """Return what a job is expected to use; `like` is the most that a job like it used."""
+        if model is None:
+            return None
+        most, sizes = self._sizes[:MOST_RECORDS].max(axis=0), self._row(facts)
+        beyond = max([1.0, *(sizes[most > 0] / most[most > 0])])
+        centre = float(np.array(model.terms(facts, self.names)) @ model.coefficients)
+        return Spread(centre, model.ratios, like, float(beyond))
+
+
+@dataclass(frozen=True)
 class _Model:
+    terms: Terms
     coefficients: Floats
     predicted: Floats
     """What the other records predict of each."""
     amounts: Floats
 
-    @property
+    @cached_property
     def ratios(self) -> tuple[float, ...]:
-        """What each record used, over what the others predict of it."""
-        return tuple(float(one) for one in self.amounts / np.maximum(self.predicted, 1e-9))
+        """What each record used, over what the others predict of it, sorted."""
+        return tuple(np.sort(self.amounts / np.maximum(self.predicted, 1e-9)).tolist())
 
     @property
     def error(self) -> float:
@@ -174,7 +210,7 @@ class _Model:
     def scaled_to(self, amounts: Floats) -> _Model:
         """Return the model of an amount that is proportional to this one's but for chance."""
         factor = float(np.median(amounts / np.maximum(self.predicted, 1e-9)))
-        return _Model(factor * self.coefficients, factor * self.predicted, amounts)
+        return _Model(self.terms, factor * self.coefficients, factor * self.predicted, amounts)
 
 
 def _facts(record: JobUsage) -> JobFacts:
@@ -209,14 +245,7 @@ def _time_terms(facts: JobFacts, names: Sequence[str]) -> list[float]:
     return [1.0, *(size / cores for size in sizes), *sizes]
 
 
-def _is_like(one: JobFacts, other: JobFacts) -> bool:
-    return (one.ranks, one.threads) == (other.ranks, other.threads) and all(
-        math.isclose(one.size.get(name, 0.0), other.size.get(name, 0.0), rel_tol=LIKE)
-        for name in {*one.size, *other.size}
-    )
-
-
-def _fit(rows: Floats, amounts: Floats) -> _Model:
+def _fit(terms_of: Terms, rows: Floats, amounts: Floats) -> _Model:
     """Return the model of few terms that predicts each part of the records best from the others.
 
     rows: [record, term], of which the first is always in; amounts: [record], positive. Errors are relative.
@@ -244,7 +273,7 @@ def _fit(rows: Floats, amounts: Floats) -> _Model:
             break
         chosen.append(best)
         predicted = tries[best]
-    return _Model(_coefficients(rows, amounts, chosen), predicted, amounts)
+    return _Model(terms_of, _coefficients(rows, amounts, chosen), predicted, amounts)
 
 
 def _error(predicted: Floats, amounts: Floats) -> float:

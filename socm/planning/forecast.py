@@ -20,7 +20,7 @@ JOBS_SIMULATED = 70_000
 """Jobs of all courses together: about a second."""
 FEWEST_COURSES, MOST_COURSES = 7, 201
 FEWEST_ORDERS, JOBS_ORDERED = 3, 5_000
-"""Orders of jobs that are tried with and without priorities, and the jobs of all of them: a tenth of a second."""
+"""Orders of jobs that are tried with and without priorities, and the jobs of all of them together."""
 FAILURE_RATE = 0.01
 """Part of the tries that fail by themselves, where nothing else is known."""
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from socm.core.jobs import paths_in
 from socm.formats.job_table import JobRow, parse_job_table
+from socm.formats.job_usage import JobFacts
 from socm.formats.layout import MANIFEST, job_stem, job_table
 from socm.formats.manifest import RuleFacts, parse_manifest
 
@@ -38,10 +39,13 @@ class Job:
     environment: Mapping[str, Any]
     cores: int
     runtime_minutes: int
+    """What its rule's jobs ask for at most."""
     takes: Mapping[str, int]
     """What it takes of the named resources that jobs share."""
     products: Mapping[str, str] = field(default_factory=dict)
     """Everything the job makes, by the names of its rule's outputs."""
+    facts: JobFacts | None = None
+    """What it asks for, and what its use of time and memory grows with; None if no table says so."""
 
     @property
     def title(self) -> str:
@@ -109,4 +113,5 @@ def _jobs_of_rule(
             cores=facts.cores,
             runtime_minutes=facts.runtime_minutes,
             takes=facts.takes,
+            facts=row.facts,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,12 +12,16 @@ import yaml
 
 from socm.diagnostics import Collector
 from socm.executors import Executor
+from socm.formats.job_usage import JobFacts, read_usage
 from socm.graph import Learning, Plan
+from socm.learning import Learnt, learn
 from socm.planning import RunModel, RunTime, RunTimes, asked_run_time, forecast, measured_run_time
 from socm.planning.model import Groups, Limit, PlannedJob, Shape
 from socm.workspace.jobs import Job
 from socm.workspace.records import Records
 
+RECORDS_OF_RULE = 200
+"""Records of each rule that a look at a campaign learns from."""
 JOBS_LOOKED_AT = 20_000
 """Jobs of all simulated runs together: a look at how far a campaign is comes every few seconds."""
 
@@ -49,12 +53,37 @@ def known_run_times(workspace: Path, plan: Plan, base: Path | None = None) -> Ru
         learnt = learning.learnt_from(asked.learn_from if asked.learn else (), Collector())
         if not learnt.kinds:
             continue
-        prediction = learnt.predict(rule.facts(job))
-        if (spread := prediction.runtime_seconds) is not None:
-            low, median, high = (spread.quantile(probability) for probability in (0.1, 0.5, 0.9))
-            number = prediction.basis.records
-            time = RunTime(low, median, high, 1 / (1 + number), rests_on=f"{number} like it")
+        if (time := learnt_run_time(learnt, rule.facts(job))) is not None:
             found[rule.name, job.name] = time
+    return found
+
+
+def learnt_run_time(learnt: Learnt, facts: JobFacts) -> RunTime | None:
+    """Return how long a job runs by what was learnt; None where that says nothing of it."""
+    prediction = learnt.predict(facts)
+    if (spread := prediction.runtime_seconds) is None:
+        return None
+    low, median, high = (spread.quantile(probability) for probability in (0.1, 0.5, 0.9))
+    number = prediction.basis.records
+    return RunTime(low, median, high, 1 / (1 + number), rests_on=f"{number} like it")
+
+
+def expected_run_times(
+    workspace: Path, left: Iterable[Job], took: Mapping[tuple[str, str], float | None]
+) -> dict[tuple[str, str], RunTime]:
+    """Return how long jobs that are left run; `took` is what every job took, s, where that is known.
+
+    It is learnt from the records in the workspace; what they say nothing of takes what other jobs of its rule
+    took, or else what `asked_run_time` says.
+    """
+    learnt = learn(read_usage(workspace, RECORDS_OF_RULE)[0])
+    found = run_times_of(took)
+    for job in left:
+        key = (job.rule, job.name)
+        if job.facts is not None and (time := learnt_run_time(learnt, job.facts)) is not None:
+            found[key] = time
+        elif key not in found:
+            found[key] = asked_run_time(job.facts.runtime_minutes if job.facts else job.runtime_minutes)
     return found
 
 
@@ -78,7 +107,7 @@ class PredictedEnd:
 def predict_end(
     workspace: Path, executor: Executor, left: Sequence[LeftOver], run_times: RunTimes
 ) -> PredictedEnd | None:
-    """Return how long the jobs that are left take, from those that are done; None where that can't be said.
+    """Return how long a run takes for the jobs that are left; None where that can't be said.
 
     Limits are those of the executor's profile as it stands in the workspace.
     """
@@ -95,7 +124,7 @@ def predict_end(
         amounts = tuple((numbers[name], amount) for name, amount in takes.items() if name in numbers)
         shape, _ = shapes.setdefault(job.rule, (len(shapes), Shape(job.rule, job.cores, amounts=amounts)))
         before = [makers[at] for path in job.inputs if (at := posixpath.normpath(path)) in makers]
-        time = run_times.get((job.rule, job.name), asked_run_time(job.runtime_minutes))
+        time = run_times[job.rule, job.name]
         needs = (groups.number(before),) if before else ()
         jobs.append(PlannedJob(shape, job.name, _rest(time, one.elapsed_seconds), needs))
     model = RunModel(
@@ -117,8 +146,10 @@ def _rest(time: RunTime, elapsed: float) -> RunTime:
     if not elapsed:
         return time
     more = 0.1 * time.median
-    low, median, high = (max(point - elapsed, more) for point in (time.low, time.median, time.high))
-    return RunTime(low, median, high, time.shared, rests_on=time.rests_on)
+    low, median, high, most = (
+        max(point - elapsed, more) for point in (time.low, time.median, time.high, time.most_seconds)
+    )
+    return RunTime(low, median, high, time.shared, most, time.rests_on)
 
 
 def _profile(path: Path) -> dict[str, int]:

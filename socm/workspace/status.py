@@ -6,6 +6,7 @@ works while Snakemake runs, after it died, and without Slurm.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,11 +14,13 @@ from pathlib import Path
 from typing import Literal
 
 from socm.executors import Executor, ExecutorSilentError, QueuedJob, executor_of, last_used, used_in
+from socm.formats.layout import log_file
 from socm.graph.grouping import identifier
+from socm.planning import RunTimes
 from socm.workspace.failures import Failure, find_failure
 from socm.workspace.jobs import Job, read_jobs
 from socm.workspace.lock import Holder, is_locked, read_holder
-from socm.workspace.prediction import LeftOver, PredictedEnd, predict_end, run_times_of
+from socm.workspace.prediction import LeftOver, PredictedEnd, expected_run_times, predict_end
 from socm.workspace.records import Records
 from socm.workspace.rerun import Prospect, Reason, read_file
 
@@ -56,8 +59,8 @@ class RuleStatus:
     rule: str
     counts: Mapping[State, int]
     core_hours_used: float
-    core_hours_left: float | None
-    """From what the done ones took, or what a job may take; None where neither is known."""
+    core_hours_left: float
+    """What the other jobs are expected to take."""
 
     @property
     def jobs(self) -> int:
@@ -115,31 +118,45 @@ def read_status(workspace: Path) -> CampaignStatus:
         )
         queued = next(filter(None, in_queues), None)
         jobs.append(_job_status(job, why, records, queued, holder is not None))
-    end = _predicted_end(workspace, planned, jobs) if holder is not None else None
-    return CampaignStatus(campaign, tuple(jobs), tuple(_by_rule(jobs, planned)), holder, tuple(warnings), end)
+    to_do = [pair for pair in zip(planned, jobs, strict=True) if pair[1].state != "done"]
+    took = {
+        (job.rule, job.name): None
+        if status.state not in ("done", "stale") or status.core_seconds is None
+        else status.core_seconds / max(job.cores, 1)
+        for job, status in zip(planned, jobs, strict=True)
+    }
+    run_times = expected_run_times(workspace, [job for job, _ in to_do], took) if to_do else {}
+    end = _predicted_end(workspace, to_do, run_times) if holder is not None else None
+    left = {key: run_times[key].median * job.cores for job, _ in to_do if (key := (job.rule, job.name))}
+    return CampaignStatus(campaign, tuple(jobs), tuple(_by_rule(jobs, left)), holder, tuple(warnings), end)
 
 
-def _predicted_end(workspace: Path, planned: Sequence[Job], jobs: Sequence[JobStatus]) -> PredictedEnd | None:
+def _predicted_end(
+    workspace: Path, to_do: Sequence[tuple[Job, JobStatus]], run_times: RunTimes
+) -> PredictedEnd | None:
     """Return when a run that goes on ends; what waits for failed jobs isn't made by it."""
     executor = executor_of(last_used(workspace) or "")
-    took = {(job.rule, job.job): job.core_seconds for job in jobs if job.state == "done"}
-    cores = {(job.rule, job.name): job.cores for job in planned}
-    seconds = {
-        key: None if (taken := took.get(key)) is None else taken / max(number, 1)
-        for key, number in cores.items()
-    }
-    lost = {path for job in jobs if job.state == "failed" for path in job.makes}
-    to_do = [pair for pair in zip(planned, jobs, strict=True) if pair[1].state not in ("done", "failed")]
+    lost = {path for _, status in to_do if status.state == "failed" for path in status.makes}
+    to_do = [pair for pair in to_do if pair[1].state != "failed"]
     while kept_back := [job for job, _ in to_do if not lost.isdisjoint(job.inputs)]:
         lost.update(path for job in kept_back for path in job.makes)
         to_do = [pair for pair in to_do if lost.isdisjoint(pair[0].inputs)]
-    left = [
-        LeftOver(job, float(status.queued.elapsed_seconds) if status.queued is not None else 0.0)
-        for job, status in to_do
-    ]
-    if executor is None or not left:
+    if executor is None or not to_do:
         return None
-    return predict_end(workspace, executor, left, run_times_of(seconds))
+    left = [LeftOver(job, _elapsed_seconds(workspace, job, status)) for job, status in to_do]
+    return predict_end(workspace, executor, left, run_times)
+
+
+def _elapsed_seconds(workspace: Path, job: Job, status: JobStatus) -> float:
+    """Return for how long a job has been running; 0 if it waits."""
+    if status.queued is not None or status.state != "running":
+        return float(status.queued.elapsed_seconds) if status.queued is not None else 0.0
+    try:
+        # A job's shell writes this note as it begins and once more as it ends.
+        begin = (workspace / log_file(job.stem)).with_suffix(".made").stat().st_mtime
+    except OSError:
+        return 0.0
+    return max(0.0, time.time() - begin)
 
 
 def _job_status(
@@ -188,22 +205,18 @@ def _text(reason: Reason) -> str:
     return texts[reason.kind]
 
 
-def _by_rule(jobs: Iterable[JobStatus], planned: Iterable[Job]) -> Iterable[RuleStatus]:
-    asked = {job.rule: job.cores * job.runtime_minutes * 60.0 for job in planned}
+def _by_rule(jobs: Iterable[JobStatus], left: Mapping[tuple[str, str], float]) -> Iterable[RuleStatus]:
+    """Yield the rules; `left` is what each job that is left is expected to take, core seconds."""
     members: dict[str, list[JobStatus]] = {}
     for job in jobs:
         members.setdefault(job.rule, []).append(job)
     for rule, of_rule in members.items():
         counts = Counter(job.state for job in of_rule)
-        taken = [job.core_seconds for job in of_rule if job.core_seconds is not None]
-        done = [job.core_seconds for job in of_rule if job.state == "done" and job.core_seconds is not None]
-        each = sum(done) / len(done) if done else asked[rule] or None
-        left = len(of_rule) - counts["done"]
         yield RuleStatus(
             rule,
             {state: counts[state] for state in STATES},
-            sum(taken) / 3600,
-            0.0 if not left else None if each is None else left * each / 3600,
+            sum(job.core_seconds for job in of_rule if job.core_seconds is not None) / 3600,
+            sum(left.get((rule, job.job), 0.0) for job in of_rule) / 3600,
         )
 
 

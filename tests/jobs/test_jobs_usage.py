@@ -147,6 +147,19 @@ def test_a_job_ends_as_it_would_have(tmp_path: Path, checkout: Path, script: str
     assert used.exit_code == expected
 
 
+@pytest.mark.parametrize(("made", "expected"), [("", 1), ("touch maps/a", 1), ("touch maps/a maps/b", 0)])
+def test_a_job_that_lacks_an_output_is_no_success_to_learn_from(
+    tmp_path: Path, checkout: Path, made: str, expected: int
+):
+    shell_text(tmp_path, checkout, "")
+    (tmp_path / "maps").mkdir()
+    row = {"outputs": {"a": "maps/a", "b": str(tmp_path / "maps/b")}, "facts": None}
+    (tmp_path / "workflow/jobs/maps.json").write_text("{\n" + f'"one": {json.dumps(row)}' + "\n}\n")
+    code, used, _ = run_job(tmp_path, checkout, made or "true", "one")
+    assert used is not None
+    assert (code, used.exit_code) == (0, expected)
+
+
 def test_a_program_that_ends_the_shell_itself_leaves_no_record(tmp_path: Path, checkout: Path):
     """What bash runs at the end can't tell it from a shell that is killed, which must not end with 0."""
     assert run_job(tmp_path, checkout, "exit 0")[:2] == (0, None)

@@ -11,6 +11,7 @@ from learning_records import facts, record
 
 from socm.formats.job_usage import JobUsage
 from socm.learning import Learnt, learn, memory_to_ask_mb, runtime_to_ask_minutes
+from socm.learning.model import MOST_RECORDS
 
 SIZES = st.fixed_dictionaries(
     {"observations": st.integers(1, 500), "pixels": st.sampled_from([1e4, 1e6, 1e8])}
@@ -152,6 +153,14 @@ def test_run_times_of_another_cluster_are_not_taken_and_its_memory_is():
 def test_what_says_nothing_of_a_job_predicts_nothing(used):
     found = learn([used]).predict(facts(observations=10))
     assert (found.memory_mb, found.runtime_seconds, found.basis.records) == (None, None, 0)
+
+
+def test_no_job_asks_for_less_than_an_old_record_of_one_like_it():
+    """However many later ones a model is fitted to."""
+    old = record(facts(observations=10), 9000, 900, number=0)
+    later = [record(facts(observations=n % 9 + 1), 1000, 60, number=n + 1) for n in range(2 * MOST_RECORDS)]
+    memory, runtime = spreads(learn([old, *later]), observations=10)
+    assert (memory.like, runtime.like) == (9000, 900)
 
 
 def test_a_failed_try_is_a_lower_limit_for_jobs_like_it():

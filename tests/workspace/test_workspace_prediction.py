@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from socm.executors import EXECUTORS
+from socm.formats.document import write_document
+from socm.formats.job_usage import JobFacts, JobUsage
 from socm.workspace.jobs import Job
-from socm.workspace.prediction import LeftOver, predict_end, run_times_of
+from socm.workspace.prediction import LeftOver, expected_run_times, predict_end, run_times_of
 
 
 def job(rule: str, name: str, inputs: tuple[str, ...] = (), cores: int = 1, **takes: int) -> Job:
@@ -75,3 +79,70 @@ def test_a_profile_that_was_edited_to_nonsense_sets_no_limit(tmp_path: Path, tex
 def test_jobs_that_never_fit_have_no_end(tmp_path: Path) -> None:
     profile(tmp_path, "slurm", "jobs: 9\nresources:\n  short_cores: 2\n")
     assert predict_end(tmp_path, EXECUTORS["slurm"], left(job("maps", "m0", short_cores=4)), TOOK) is None
+
+
+def facts(observations: float, runtime_minutes: int = 60) -> JobFacts:
+    return JobFacts(
+        kind="maps",
+        cluster="here",
+        ranks=1,
+        threads=1,
+        cores=1,
+        memory_mb=4000,
+        runtime_minutes=runtime_minutes,
+        size={"observations": observations},
+    )
+
+
+def leave_record(
+    folder: Path, rule: str, of: JobFacts, seconds: float, number: int, exit_code: int = 0
+) -> None:
+    path = folder / f"logs/{rule}/{number}.usage.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    used = JobUsage(
+        rule=rule,
+        job=str(number),
+        facts=of,
+        exit_code=exit_code,
+        ended=1e9 + number,
+        elapsed_seconds=seconds,
+        cpu_seconds=seconds,
+        memory_mb=100,
+        node_memory_mb=100,
+        nodes=("n1",),
+        ranks=0,
+        source="shell",
+    )
+    write_document(path, used)
+
+
+def test_the_best_that_is_known_of_a_job_is_taken(tmp_path: Path) -> None:
+    """Records of its kind by their size; else what others of its rule took; else what it asks for itself."""
+    small, large = (
+        replace(job("maps", f"m{n}"), facts=facts(observations, 20))
+        for n, observations in ((0, 4.0), (1, 40.0))
+    )
+    other = job("others", "o0")
+    nothing = expected_run_times(tmp_path, [small, large, other], {})
+    assert [time.median for time in nothing.values()] == [0.6 * 1200, 0.6 * 1200, 0.6 * 3600]
+    took = {("maps", "done"): 100.0, ("maps", "m0"): None, ("maps", "m1"): None}
+    of_rule = expected_run_times(tmp_path, [small, large, other], took)
+    assert [of_rule["maps", name].median for name in ("m0", "m1")] == [100.0, 100.0]
+    for number in range(12):
+        count = float(4 + 4 * (number % 4))
+        leave_record(tmp_path, "elsewhere", facts(count), 30 * count, number)
+        leave_record(tmp_path, "elsewhere", facts(count), 1.0, number + 100, exit_code=1)
+    (tmp_path / "logs/elsewhere/13.usage.json").write_text("{")
+    learnt = expected_run_times(tmp_path, [small, large, other], took)
+    assert learnt["maps", "m0"].median == pytest.approx(120, rel=0.1)
+    assert learnt["maps", "m1"].median == pytest.approx(1200, rel=0.1)
+    assert learnt["others", "o0"].median == 0.6 * 3600
+
+
+def test_of_many_records_a_look_reads_the_latest(tmp_path: Path) -> None:
+    for number in range(300):
+        leave_record(tmp_path, "maps", facts(4.0), 10.0 if number < 50 else 60.0, number)
+        os.utime(tmp_path / f"logs/maps/{number}.usage.json", (1e9 + number, 1e9 + number))
+    one = replace(job("maps", "m0"), facts=facts(4.0))
+    time = expected_run_times(tmp_path, [one], {})["maps", "m0"]
+    assert (time.low, time.high) == (pytest.approx(60.0), pytest.approx(60.0))

@@ -113,7 +113,9 @@ def describe_cluster(partition: str | None, ask: Ask, user: str) -> Detected:
         account=default_account,
         launcher=LAUNCHER.format(mpi=_mpi_option(config.get("MpiDefault", ""), ask)),
         qos=own_qos,
-        partitions=tuple(_difference(one, main) for one in partitions.values() if one.name not in closed and fits_in(one)),
+        partitions=tuple(
+            _difference(one, main) for one in partitions.values() if one.name not in closed and fits_in(one)
+        ),
     )
     left_out = sorted(set(partitions) - {one.name for one in cluster.partitions} - closed)
     shut = sorted(closed & partitions.keys())
@@ -207,7 +209,7 @@ def _difference(one: Partition, main: Partition) -> Partition:
 def _choose_partition(
     wanted: str | None, partitions: Mapping[str, Mapping[str, str]], closed: set[str]
 ) -> str:
-    """Return the wanted partition; where none is, the default one or, if that is closed, the first open one."""
+    """Return the wanted partition; by default the default one, or the first open one if that is closed."""
     if wanted is None:
         default = [name for name, limits in partitions.items() if limits.get("Default") == "YES"]
         if partitions:
