@@ -17,12 +17,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import random
 import subprocess
 import sys
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
+from typing import NamedTuple
 
 from socm.formats.job_usage import JobUsage, read_usage
 from socm.learning import learn, memory_to_ask_mb, runtime_to_ask_seconds
@@ -38,6 +40,8 @@ AGAIN = 4
 REPEATED = ((16, 1, "small"), (8, 2, "large"))
 DEFAULT_MB, DEFAULT_SECONDS = 4000, 3600
 """What a job asks for that says nothing."""
+GROWTH = 1.5
+"""By how much more a second try asks for."""
 HALVES = 200
 FEW = 5
 
@@ -137,8 +141,32 @@ def trial(training: list[JobUsage], others: list[JobUsage]) -> dict[str, list[fl
     return found
 
 
-def figures(records: list[JobUsage], trained_on: int, trials: int = HALVES) -> dict[str, tuple[float, float]]:
-    """Return for memory and run time the part that fits at the first try, and the median of asked over used.
+class Fit(NamedTuple):
+    """How what was asked for fits what was used, over many jobs."""
+
+    at_first: float
+    """Part of the jobs that fit at the first try."""
+    at_second: float
+    """Part of them that fit at the first or the second, which asks for more."""
+    median: float
+    """Asked over used, at the first try."""
+    in_all: float
+    """Asked in all tries until the job fits, over used, the mean: what a job costs that has to be tried again."""
+
+    @classmethod
+    def of(cls, ratios: list[float]) -> Fit:
+        """Return the figures of jobs whose first tries ask for so much of what they use."""
+        tries = [max(0, math.ceil(-math.log(ratio) / math.log(GROWTH) - 1e-9)) for ratio in ratios]
+        return cls(
+            sum(number == 0 for number in tries) / len(tries),
+            sum(number <= 1 for number in tries) / len(tries),
+            median(ratios),
+            mean(r * (GROWTH ** (n + 1) - 1) / (GROWTH - 1) for r, n in zip(ratios, tries, strict=True)),
+        )
+
+
+def figures(records: list[JobUsage], trained_on: int, trials: int = HALVES) -> dict[str, Fit]:
+    """Return how memory and run time fit, learnt and by default.
 
     They are those of all jobs that were not learnt from, over many random choices of those that were.
     """
@@ -148,10 +176,7 @@ def figures(records: list[JobUsage], trained_on: int, trials: int = HALVES) -> d
         mixed = draw.sample(records, len(records))
         for name, values in trial(mixed[:trained_on], mixed[trained_on:]).items():
             ratios.setdefault(name, []).extend(values)
-    return {
-        name: (sum(ratio >= 1 for ratio in values) / len(values), median(values))
-        for name, values in ratios.items()
-    }
+    return {name: Fit.of(values) for name, values in ratios.items()}
 
 
 def scatter(records: list[JobUsage]) -> dict[str, tuple[int, float, float]]:
@@ -193,9 +218,10 @@ def main() -> None:
     for title, same in (("as measured", records), ("run time by CPU time", on_own_cores(records))):
         for number in (FEW, len(same) // 2):
             print(f"{title}, learnt from {number} of them; of the others, over {HALVES} random choices")
-            for name, (fits, ratio) in figures(same, number).items():
+            print(f"  {'':<18} fit at first  by second   asked / used   in all tries")
+            for name, fit in figures(same, number).items():
                 print(
-                    f"  {name:<18} {fits:6.1%} fit at the first try; asked / used in the median {ratio:6.2f}"
+                    f"  {name:<18} {fit.at_first:12.1%} {fit.at_second:10.1%} {fit.median:14.2f} {fit.in_all:14.2f}"
                 )
 
 

@@ -38,9 +38,9 @@ def test_the_records_are_of_maps_of_four_to_48_observations_of_two_sizes_on_one_
 
 def test_learnt_from_half_of_them_the_others_fit_in_little_more_memory_than_they_use(validation: ModuleType):
     records = validation.recorded()
-    fits, ratio = validation.figures(records, len(records) // 2, TRIALS)["memory"]
-    assert fits >= 0.95
-    assert ratio <= 1.5
+    fit = validation.figures(records, len(records) // 2, TRIALS)["memory"]
+    assert fit.at_first >= 0.95
+    assert fit.median <= 1.5
 
 
 def test_learnt_from_half_of_them_the_others_fit_in_little_more_time_than_cores_of_their_own_take(
@@ -48,20 +48,21 @@ def test_learnt_from_half_of_them_the_others_fit_in_little_more_time_than_cores_
 ):
     """As measured, run times are as uneven as the machine was busy: one map took three times as long as itself."""
     records = validation.recorded()
-    fits, _ = validation.figures(records, len(records) // 2, TRIALS)["run time"]
-    assert fits >= 0.95
-    fits, ratio = validation.figures(validation.on_own_cores(records), len(records) // 2, TRIALS)["run time"]
-    assert fits >= 0.95
-    assert ratio <= 1.5
+    assert validation.figures(records, len(records) // 2, TRIALS)["run time"].at_first >= 0.95
+    fit = validation.figures(validation.on_own_cores(records), len(records) // 2, TRIALS)["run time"]
+    assert fit.at_first >= 0.95
+    assert fit.median <= 1.5
     _, elapsed, cpu = validation.scatter(records)["maps-16-1-small"]
     assert elapsed > 3
     assert cpu < 1.25
 
 
 def test_five_jobs_are_better_to_learn_from_than_the_default(validation: ModuleType):
-    """Run times are those of cores of their own: see above."""
-    found = validation.figures(validation.on_own_cores(validation.recorded()), validation.FEW, 2 * TRIALS)
-    for name in ("memory", "run time"):
-        fits, ratio = found[name]
-        assert fits >= 0.85, name
-        assert ratio < 0.5 * found[f"default {name}"][1], name
+    """Also if every job that doesn't fit is tried again and all that its tries ask for counts."""
+    records = validation.recorded()
+    for same in (records, validation.on_own_cores(records)):
+        found = validation.figures(same, validation.FEW, 2 * TRIALS)
+        for name in ("memory", "run time"):
+            assert found[name].at_first >= 0.85, name
+            assert found[name].at_second >= 0.9, name
+            assert found[name].in_all < 0.5 * found[f"default {name}"].in_all, name
