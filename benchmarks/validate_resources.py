@@ -151,7 +151,7 @@ class Fit(NamedTuple):
     median: float
     """Asked over used, at the first try."""
     in_all: float
-    """Asked in all tries until the job fits, over used, the mean: what a job costs that has to be tried again."""
+    """Asked in all tries until the job fits, over used, the mean: jobs that are tried again cost more."""
 
     @classmethod
     def of(cls, ratios: list[float]) -> Fit:
@@ -219,10 +219,8 @@ def main() -> None:
         for number in (FEW, len(same) // 2):
             print(f"{title}, learnt from {number} of them; of the others, over {HALVES} random choices")
             print(f"  {'':<18} fit at first  by second   asked / used   in all tries")
-            for name, fit in figures(same, number).items():
-                print(
-                    f"  {name:<18} {fit.at_first:12.1%} {fit.at_second:10.1%} {fit.median:14.2f} {fit.in_all:14.2f}"
-                )
+            for name, (first, second, ratio, in_all) in figures(same, number).items():
+                print(f"  {name:<18} {first:12.1%} {second:10.1%} {ratio:14.2f} {in_all:14.2f}")
 
 
 if __name__ == "__main__":

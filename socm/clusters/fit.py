@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from socm.clusters.model import Cluster, Qos
@@ -68,9 +68,7 @@ def fit(request: Resources, cluster: Cluster, jobs: int = 1) -> JobResources:
     cores = cores_of_rank(request, cluster)
     least_mem_mb = cluster.rules.least_mem_mb
     mem_mb = max(_mem_mb_of_node(request, nodes), min(least_mem_mb, cluster.mem_mb_per_node or least_mem_mb))
-    mem_mb_limit = cluster.mem_mb_per_node or mem_mb
-    if qos is not None and qos.max_job_mem_mb is not None:
-        mem_mb_limit = max(mem_mb, min(mem_mb_limit, qos.max_job_mem_mb // nodes))
+    mem_mb_limit = max(mem_mb, min(_most_mem_mb(cluster, qos, nodes), default=mem_mb))
     if not cluster.requests_memory:
         mem_mb = mem_mb_limit = 0
     runtime_limits = [
@@ -104,6 +102,21 @@ def fit(request: Resources, cluster: Cluster, jobs: int = 1) -> JobResources:
         threads_per_core=cluster.threads_per_core,
         cluster=cluster.name,
     )
+
+
+def _most_mem_mb(cluster: Cluster, qos: Qos | None, nodes: int) -> Iterator[int]:
+    """Yield what limits the memory that a job on so many nodes may have of each, MB.
+
+    Where memory comes with cores, Slurm refuses a job that would need more cores for it than there are.
+    """
+    most_cores = _most_cores(qos) if qos is not None else None
+    cores = min(filter(None, (cluster.cores_per_node, most_cores and most_cores // nodes)), default=None)
+    if cores is not None and cluster.mem_mb_per_core is not None and cluster.rules.reserves_cores:
+        yield cores * cluster.mem_mb_per_core
+    if cluster.mem_mb_per_node is not None:
+        yield cluster.mem_mb_per_node
+    if qos is not None and qos.max_job_mem_mb is not None:
+        yield qos.max_job_mem_mb // nodes
 
 
 def _in_partition(request: Resources, cluster: Cluster, problems: Collector) -> Cluster:

@@ -39,11 +39,13 @@ class RuleFacts(Part):
     runtime_minutes: int
     takes: dict[str, int] = Field(default_factory=dict)
     """What each of its jobs takes of the named resources that jobs share; left out where there are none."""
+    priority: int = 0
+    """Snakemake's priority of its jobs; left out where it is 0."""
 
     @model_serializer(mode="wrap")
     def _without_nothing(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
         keys: dict[str, Any] = serialise(self)
-        return {name: value for name, value in keys.items() if name != "takes" or value}
+        return {name: value for name, value in keys.items() if name not in ("takes", "priority") or value}
 
 
 class Manifest(Document):

@@ -76,6 +76,7 @@ def render_workspace(
                 cores=rule.resources.cores,
                 runtime_minutes=rule.resources.runtime_minutes,
                 takes=plan.limits.of_job(rule.resources),
+                priority=rule.priority,
             )
             for rule in plan.rules
         },

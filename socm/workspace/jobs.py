@@ -42,6 +42,7 @@ class Job:
     """What its rule's jobs ask for at most."""
     takes: Mapping[str, int]
     """What it takes of the named resources that jobs share."""
+    priority: int = 0
     products: Mapping[str, str] = field(default_factory=dict)
     """Everything the job makes, by the names of its rule's outputs."""
     facts: JobFacts | None = None
@@ -113,5 +114,6 @@ def _jobs_of_rule(
             cores=facts.cores,
             runtime_minutes=facts.runtime_minutes,
             takes=facts.takes,
+            priority=facts.priority,
             facts=row.facts,
         )

@@ -22,6 +22,8 @@ from socm.workspace.records import Records
 
 RECORDS_OF_RULE = 200
 """Records of each rule that a look at a campaign learns from."""
+FIRST = 1_000_000
+"""A priority above every rule's."""
 JOBS_LOOKED_AT = 20_000
 """Jobs of all simulated runs together: a look at how far a campaign is comes every few seconds."""
 
@@ -89,10 +91,13 @@ def expected_run_times(
 
 @dataclass(frozen=True, slots=True)
 class LeftOver:
-    """A job that a run still makes: what it is, and for how long it has been running, s; 0 if it waits."""
+    """A job that a run still makes.
+
+    `elapsed_seconds` are for how long it has been running: 0 in the executor's queue, None before.
+    """
 
     job: Job
-    elapsed_seconds: float
+    elapsed_seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,17 +121,21 @@ def predict_end(
     numbers = {name: number for number, name in enumerate(limits)}
     makers = {posixpath.normpath(path): n for n, one in enumerate(left) for path in one.job.makes}
     groups = Groups()
-    shapes: dict[str, tuple[int, Shape]] = {}
+    shapes: dict[tuple[str, bool], tuple[int, Shape]] = {}
     jobs = []
     for one in left:
         job = one.job
         takes = {"jobs": 1, "cores": min(job.cores, limits.get("cores", job.cores)), **job.takes}
         amounts = tuple((numbers[name], amount) for name, amount in takes.items() if name in numbers)
-        shape, _ = shapes.setdefault(job.rule, (len(shapes), Shape(job.rule, job.cores, amounts=amounts)))
+        waits = one.elapsed_seconds is None
+        # What Snakemake has handed over has its place already.
+        priority = job.priority if waits else FIRST
+        of_rule = Shape(job.rule, job.cores, amounts=amounts, priority=priority)
+        shape, _ = shapes.setdefault((job.rule, waits), (len(shapes), of_rule))
         before = [makers[at] for path in job.inputs if (at := posixpath.normpath(path)) in makers]
         time = run_times[job.rule, job.name]
         needs = (groups.number(before),) if before else ()
-        jobs.append(PlannedJob(shape, job.name, _rest(time, one.elapsed_seconds), needs))
+        jobs.append(PlannedJob(shape, job.name, _rest(time, one.elapsed_seconds or 0.0), needs))
     model = RunModel(
         tuple(shape for _, shape in shapes.values()),
         tuple(jobs),

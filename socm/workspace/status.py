@@ -147,10 +147,12 @@ def _predicted_end(
     return predict_end(workspace, executor, left, run_times)
 
 
-def _elapsed_seconds(workspace: Path, job: Job, status: JobStatus) -> float:
-    """Return for how long a job has been running; 0 if it waits."""
-    if status.queued is not None or status.state != "running":
-        return float(status.queued.elapsed_seconds) if status.queued is not None else 0.0
+def _elapsed_seconds(workspace: Path, job: Job, status: JobStatus) -> float | None:
+    """Return for how long a job has been running: 0 in a queue, None before."""
+    if status.queued is not None:
+        return float(status.queued.elapsed_seconds)
+    if status.state != "running":
+        return None
     try:
         # A job's shell writes this note as it begins and once more as it ends.
         begin = (workspace / log_file(job.stem)).with_suffix(".made").stat().st_mtime

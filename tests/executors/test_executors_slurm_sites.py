@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from socm.clusters import cluster_toml, fit, load_cluster
+from socm.clusters import Qos, cluster_toml, fit, load_cluster
 from socm.clusters.load import read_cluster
 from socm.core.models import Resources
 from socm.diagnostics import DiagnosticError
@@ -143,6 +143,12 @@ def test_memory_that_comes_with_cores_takes_cores():
     cluster = load_cluster(str(SITES / "several-partitions/expected.toml"), Path())
     job = fit(Resources(threads=2, memory="30 GB"), cluster)
     assert (job.cpus_per_task, job.cores_per_task, job.cores) == (2, 8, 8)
+    assert job.mem_mb_limit == 48 * 4000
+    few = fit(
+        Resources(memory="30 GB", qos="short", runtime="10m"),
+        cluster.model_copy(update={"qos": (Qos(name="short", max_cores=16),)}),
+    )
+    assert few.mem_mb_limit == 16 * 4000
     spread = fit(Resources(ranks=8, threads=1, memory="320 GB"), cluster)
     assert (spread.cores, spread.nodes) == (80, 2)
     with pytest.raises(DiagnosticError) as caught:

@@ -266,6 +266,7 @@ def test_the_order_is_written_into_the_rules_and_keeps_them_otherwise() -> None:
     manifests = [json.loads(one["workflow/manifest.json"])["rules"] for one in (texts, before)]
     assert b"    priority: 2\n" in texts["workflow/rules/long.smk"]
     assert b"priority" not in texts["workflow/rules/short.smk"]
+    assert [one.pop("priority", 0) for one in manifests[0].values()] == [0, 2, 1]
     # The digest of the shell's text, which decides what runs again, is the same.
     assert manifests[0] == manifests[1]
 

@@ -25,12 +25,15 @@ from socm.executors import EXECUTORS
 from socm.planning import Assumptions, Forecast, forecast, measured_run_time, model_of
 from socm.planning.durations import duration_text
 from socm.workspace.prediction import known_run_times
+from socm.workspace.status import read_status
 
 pytestmark = [pytest.mark.slurm, pytest.mark.snakemake, pytest.mark.slow]
 
 NEAR = 0.15
 """Part of a real makespan by which the prediction may be off."""
 BUSY = "python3 -c 'import time; e = time.process_time() + {seconds}\nwhile time.process_time() < e: pass'"
+LOOK_AT_STATUS = 60
+"""How often `socm status` is asked during a run, s."""
 LOOK = "--slurm-init-seconds-before-status-checks"
 AS_COMPILED = (LOOK, "40")
 """Options of a run that looks at its jobs as the profile does, and not as soon as tests do."""
@@ -138,13 +141,22 @@ class Course:
     starts: dict[str, float]
     held_seconds: dict[str, float]
     """For how long each job had its cores."""
+    said_ends: list[tuple[float, float]]
+    """When `socm status` was asked, and when it said that the run would end."""
 
 
 def run_and_time(workspace: Workspace, *options: str) -> Course:
     """Run the campaign to its end."""
     since = time.time()
     process = workspace.start(*options)
-    assert workspace.end_of(process, 900) == 0, workspace.said()
+    said_ends = []
+    while process.poll() is None and time.time() < since + 900:
+        time.sleep(0.1)
+        if time.time() > since + LOOK_AT_STATUS * (len(said_ends) + 1):
+            asked = time.time() - since
+            end = read_status(workspace.folder).end
+            said_ends.append((asked, asked + end.median if end else 0.0))
+    assert workspace.end_of(process, 1) == 0, workspace.said()
     makespan = time.time() - since
     answer = workspace.slurm.run(
         "env", "SLURM_TIME_FORMAT=%s", "sacct", "-X", "-n", "-P", "--starttime=now-60minutes",
@@ -164,6 +176,7 @@ def run_and_time(workspace: Workspace, *options: str) -> Course:
         submitted[0] - since,
         {runs[number].name: start - since for number, (_, start, _) in mine.items()},
         {runs[number].name: end - start for number, (_, start, end) in mine.items()},
+        said_ends,
     )
 
 
@@ -186,7 +199,9 @@ def compare(found: Forecast, real: Course, binds: str) -> None:
         f"typical {typical.makespan:.0f} s; real {real.makespan:.0f} s; "
         f"bounds: chain {found.chain_bound:.0f} s, work {found.work_bound:.0f} s\n"
         f"submitting {real.submit_seconds:.2f} s, starting {real.start_seconds:.1f} s, "
-        f"first after {real.until_first:.1f} s; held by "
+        f"first after {real.until_first:.1f} s; socm status said "
+        + ", ".join(f"{end:.0f} s after {at:.0f} s" for at, end in real.said_ends)
+        + "; held by "
         + ", ".join(f"{name} {part:.0%}" for name, part in found.held_by.items())
         + f"\nstarts predicted/real: {starts}"
     )
@@ -253,7 +268,8 @@ def test_the_critical_path_comes_first_and_the_run_ends_sooner(workspace: Worksp
         real[in_order] = run_and_time(workspace, *AS_COMPILED)
         print(
             f"with priorities: {in_order}, predicted {predicted[in_order]}, "
-            f"real {real[in_order].makespan:.0f} s, starts {real[in_order].starts}"
+            f"real {real[in_order].makespan:.0f} s, starts {real[in_order].starts}, "
+            f"socm status: {[(round(at), round(end)) for at, end in real[in_order].said_ends]}"
         )
         forget(workspace)
     assert real[True].starts["long0"] <= sorted(real[True].starts.values())[2]
@@ -262,6 +278,9 @@ def test_the_critical_path_comes_first_and_the_run_ends_sooner(workspace: Worksp
     low, median, high = predicted[False]
     assert low * (1 - NEAR) <= real[False].makespan <= high * (1 + NEAR)
     assert real[True].makespan < median
+    # In the second run every job has run before.
+    for _, end in real[True].said_ends:
+        assert end == pytest.approx(real[True].makespan, rel=NEAR)
 
 
 def test_three_jobs_of_which_two_run_at_once_take_as_long_as_predicted(workspace: Workspace) -> None:

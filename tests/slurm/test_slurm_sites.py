@@ -92,6 +92,12 @@ def test_memory_that_comes_with_cores_takes_the_cores_that_slurm_takes(slurm: Sl
     assert cpus == job.cores == 4
     got = allocated(slurm, "--partition=tight", f"--cpus-per-task={cpus}", f"--mem={job.mem_mb}")
     assert (got["NumCPUs"], got["MinMemoryNode"]) == ("4", "3500M")
+    # A retry's memory grows as far as the cores of a node bring it; what is beyond, Slurm refuses.
+    most = fit(Resources(memory=6000, runtime="5m"), cluster).mem_mb_limit
+    options = ("--partition=tight", "--cpus-per-task=6", "--output=/dev/null", "--wrap", "true")
+    for mem_mb, is_taken in ((most, True), (most + 1, False)):
+        done = slurm.run("sbatch", f"--mem={mem_mb}", *options, check=False)
+        assert (done.returncode == 0) == is_taken, done.stderr
 
 
 def test_another_partition_is_held_to_its_own_limits(slurm: SlurmCluster, tmp_path: Path):

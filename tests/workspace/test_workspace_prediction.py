@@ -20,7 +20,7 @@ def job(rule: str, name: str, inputs: tuple[str, ...] = (), cores: int = 1, **ta
     return Job(rule, name, {}, inputs, (output,), (), None, "", {}, cores, 60, takes)
 
 
-def left(*jobs: Job, elapsed: float = 0.0) -> list[LeftOver]:
+def left(*jobs: Job, elapsed: float | None = None) -> list[LeftOver]:
     return [LeftOver(one, elapsed) for one in jobs]
 
 
@@ -55,7 +55,7 @@ def test_named_resources_of_the_profile_hold_jobs_back(tmp_path: Path) -> None:
 def test_a_chain_is_waited_for_and_what_has_run_counts(tmp_path: Path) -> None:
     first, second = job("maps", "m0"), job("maps", "m1", inputs=("maps/m0",))
     both = predict_end(tmp_path, LOCAL, left(first, second), TOOK)
-    rest = predict_end(tmp_path, LOCAL, [LeftOver(first, 60.0), LeftOver(second, 0.0)], TOOK)
+    rest = predict_end(tmp_path, LOCAL, [LeftOver(first, 60.0), LeftOver(second, None)], TOOK)
     assert both is not None
     assert rest is not None
     assert both.median == pytest.approx(200, rel=0.05)
@@ -79,6 +79,23 @@ def test_a_profile_that_was_edited_to_nonsense_sets_no_limit(tmp_path: Path, tex
 def test_jobs_that_never_fit_have_no_end(tmp_path: Path) -> None:
     profile(tmp_path, "slurm", "jobs: 9\nresources:\n  short_cores: 2\n")
     assert predict_end(tmp_path, EXECUTORS["slurm"], left(job("maps", "m0", short_cores=4)), TOOK) is None
+
+
+def test_what_runs_keeps_its_place_and_the_others_go_by_priority(tmp_path: Path) -> None:
+    profile(tmp_path, "local", "cores: 2\n")
+    short = [job("short", f"s{n}") for n in range(8)]
+    times = run_times_of(
+        {("short", "s0"): 100.0, ("long", "l"): 900.0, **{("short", f"s{n}"): None for n in range(1, 8)}}
+    )
+    runs = [*left(*short), LeftOver(job("long", "l"), 500.0)]
+    found = predict_end(tmp_path, LOCAL, runs, times)
+    assert found is not None
+    assert found.median == pytest.approx(600, rel=0.05)  # 800 if the long one came last
+    for priority, latest in ((1, 900.0), (0, 1000.0)):
+        waits = left(*short, replace(job("long", "l"), priority=priority))
+        found = predict_end(tmp_path, LOCAL, waits, times)
+        assert found is not None
+        assert (found.high < 1.08 * 900) == (latest == 900.0)
 
 
 def facts(observations: float, runtime_minutes: int = 60) -> JobFacts:
