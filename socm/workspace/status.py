@@ -126,18 +126,24 @@ def read_status(workspace: Path) -> CampaignStatus:
         for job, status in zip(planned, jobs, strict=True)
     }
     run_times = expected_run_times(workspace, [job for job, _ in to_do], took) if to_do else {}
-    end = _predicted_end(workspace, to_do, run_times) if holder is not None else None
+    end = _predicted_end(workspace, to_do, run_times, holder.since) if holder is not None else None
     left = {key: run_times[key].median * job.cores for job, _ in to_do if (key := (job.rule, job.name))}
     return CampaignStatus(campaign, tuple(jobs), tuple(_by_rule(jobs, left)), holder, tuple(warnings), end)
 
 
 def _predicted_end(
-    workspace: Path, to_do: Sequence[tuple[Job, JobStatus]], run_times: RunTimes
+    workspace: Path, to_do: Sequence[tuple[Job, JobStatus]], run_times: RunTimes, since: float
 ) -> PredictedEnd | None:
-    """Return when a run that goes on ends; what waits for failed jobs isn't made by it."""
+    """Return when a run that goes on since a moment ends.
+
+    It makes neither the jobs that have failed in it nor what waits for them; what failed before, it makes.
+    """
     executor = executor_of(last_used(workspace) or "")
-    lost = {path for _, status in to_do if status.state == "failed" for path in status.makes}
-    to_do = [pair for pair in to_do if pair[1].state != "failed"]
+    lost: set[str] = set()
+    for _, status in to_do:
+        if status.state == "failed" and _has_failed_since(workspace, status, since):
+            lost.update(status.makes)
+    to_do = [pair for pair in to_do if lost.isdisjoint(pair[0].makes)]
     while kept_back := [job for job, _ in to_do if not lost.isdisjoint(job.inputs)]:
         lost.update(path for job in kept_back for path in job.makes)
         to_do = [pair for pair in to_do if lost.isdisjoint(pair[0].inputs)]
@@ -145,6 +151,14 @@ def _predicted_end(
         return None
     left = [LeftOver(job, _elapsed_seconds(workspace, job, status)) for job, status in to_do]
     return predict_end(workspace, executor, left, run_times)
+
+
+def _has_failed_since(workspace: Path, status: JobStatus, since: float) -> bool:
+    """Return whether a job that failed did so since a moment; one that left no log is taken to have."""
+    try:
+        return status.log is None or (workspace / status.log).stat().st_mtime >= since
+    except OSError:
+        return True
 
 
 def _elapsed_seconds(workspace: Path, job: Job, status: JobStatus) -> float | None:

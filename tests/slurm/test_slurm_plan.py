@@ -150,12 +150,15 @@ def run_and_time(workspace: Workspace, *options: str) -> Course:
     since = time.time()
     process = workspace.start(*options)
     said_ends = []
+    next_look = since + LOOK_AT_STATUS
     while process.poll() is None and time.time() < since + 900:
         time.sleep(0.1)
-        if time.time() > since + LOOK_AT_STATUS * (len(said_ends) + 1):
+        if time.time() > next_look:
+            next_look += LOOK_AT_STATUS
             asked = time.time() - since
-            end = read_status(workspace.folder).end
-            said_ends.append((asked, asked + end.median if end else 0.0))
+            # There is none where all jobs have ended, and Snakemake hasn't seen it yet.
+            if (end := read_status(workspace.folder).end) is not None:
+                said_ends.append((asked, asked + end.median))
     assert workspace.end_of(process, 1) == 0, workspace.said()
     makespan = time.time() - since
     answer = workspace.slurm.run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from programs import run_program
 
 from socm.cli.main import cli
 from socm.diagnostics import DiagnosticError
+from socm.executors import record_use
+from socm.workspace.lock import end_turn, take_turn
 from socm.workspace.status import read_status
 
 pytestmark = pytest.mark.snakemake
@@ -84,6 +87,24 @@ def test_core_hours_come_from_what_jobs_took(ran):
     (good,) = (rule for rule in read_status(ran).rules if rule.rule == "good")
     assert 0 < good.core_hours_used < 0.01
     assert good.core_hours_left == 0
+
+
+def test_a_run_makes_again_what_failed_before_it_and_not_what_failed_in_it(ran):
+    lock = ran / ".snakemake/locks/0.output.lock"
+    lock.parent.mkdir(exist_ok=True)
+    lock.write_text("results/bad.txt\n")
+    take_turn(ran)
+    record_use(ran, "local")
+    try:
+        again = read_status(ran).end
+        assert again is not None
+        # Two jobs one after the other, each an hour by what it asks for, of which it takes 60 %.
+        assert again.median == pytest.approx(2 * 0.6 * 3600, rel=0.05)
+        os.utime(ran / "logs/bad.log")
+        assert read_status(ran).end is None
+    finally:
+        end_turn(ran)
+        lock.unlink()
 
 
 def test_a_job_whose_command_changed_is_stale_until_it_ran(ran):
