@@ -60,9 +60,9 @@ def test_learnt_from_half_of_them_the_others_fit_in_little_more_time_than_cores_
 def test_five_jobs_are_better_to_learn_from_than_the_default(validation: ModuleType):
     """Also if every job that doesn't fit is tried again and all that its tries ask for counts."""
     records = validation.recorded()
-    for same in (records, validation.on_own_cores(records)):
+    for same, fit in ((records, 0.8), (validation.on_own_cores(records), 0.85)):
         found = validation.figures(same, validation.FEW, 2 * TRIALS)
         for name in ("memory", "run time"):
-            assert found[name].at_first >= 0.85, name
+            assert found[name].at_first >= fit, name
             assert found[name].at_second >= 0.9, name
             assert found[name].in_all < 0.5 * found[f"default {name}"].in_all, name
