@@ -17,6 +17,7 @@ from socm.diagnostics.terminal import echo, echo_json
 
 if TYPE_CHECKING:
     from socm.compile import Compiled
+    from socm.core.models import Campaign
     from socm.planning import RunTime
 
 TABLE_COLUMNS = 130
@@ -89,7 +90,7 @@ def plan_command(
             known_run_times(compiled.workspace, compiled.plan, file.parent),
             Assumptions(_queue_wait(queue_wait, compiled), failures / 100),
             cores or len(os.sched_getaffinity(0)),
-            share_is_set=campaign.resources.nodes is not None,
+            nodes_there=_nodes_there(campaign, file.parent),
         )
         found = forecast(run.model, run.assumptions)
     except DiagnosticError as error:
@@ -117,6 +118,15 @@ def plan_command(
             report(error.diagnostics, as_json=form == "json")
             raise click.exceptions.Exit(2) from None
         echo(f"Drew {plot}.", err=form != "text")
+
+
+def _nodes_there(campaign: Campaign, base: Path) -> float:
+    """Return the nodes of the whole cluster where a campaign takes a share of it, 0 where it doesn't."""
+    from socm.clusters import load_cluster
+
+    if campaign.resources.nodes is None:
+        return 0
+    return load_cluster(campaign.resource, base).nodes or math.inf
 
 
 def _queue_wait(text: str | None, compiled: Compiled) -> RunTime | None:

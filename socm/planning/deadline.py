@@ -108,8 +108,8 @@ class PlannedRun:
     run_times: RunTimes
     assumptions: Assumptions
     cores: int | None = None
-    share_is_set: bool = False
-    """Whether the campaign says how many nodes it may take."""
+    nodes_there: float = 0
+    """Nodes of the whole cluster where the campaign takes a share of it; infinite where they aren't known."""
 
     @property
     def model(self) -> RunModel:
@@ -148,10 +148,11 @@ def _changes(campaign: PlannedRun, found: Forecast) -> Iterator[tuple[str, RunMo
 
 def _larger_share(campaign: PlannedRun, found: Forecast) -> Iterator[tuple[str, RunModel]]:
     cluster = campaign.cluster
-    if campaign.share_is_set and cluster.nodes and found.held_by.get("campaign_cores", 0) > 0:
-        larger = cluster.model_copy(update={"nodes": 2 * cluster.nodes})
+    nodes = int(min(2 * (cluster.nodes or 0), campaign.nodes_there))
+    if nodes > (cluster.nodes or 0) and found.held_by.get("campaign_cores", 0) > 0:
+        larger = cluster.model_copy(update={"nodes": nodes})
         changed = replace(campaign, cluster=larger, plan=_refitted(campaign.plan, {}, larger))
-        yield f"nodes = {2 * cluster.nodes} in [campaign.resources]", changed.model
+        yield f"nodes = {nodes} in [campaign.resources]", changed.model
 
 
 def _more_ranks(campaign: PlannedRun, found: Forecast) -> Iterator[tuple[str, RunModel]]:

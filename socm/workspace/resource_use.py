@@ -93,13 +93,24 @@ def _of_rule(
     )
     ran = [job.used for job in jobs if job.used is not None]
     expected = [learnt.predict(job.facts) for job in jobs if job.used is None] if ran else []
+    # What a job had when it failed was too little, whatever the others used.
     memory_mb = [one.memory_mb for one in ran]
     seconds = [one.elapsed_seconds for one in ran]
     most_mb = max(
-        [*memory_mb, *(one.memory_mb.quantile(0.5) for one in expected if one.memory_mb)], default=0
+        [
+            *memory_mb,
+            *(one.failed_mb for one in expected),
+            *(one.memory_mb.quantile(0.5) for one in expected if one.memory_mb),
+        ],
+        default=0,
     )
     longest = max(
-        [*seconds, *(one.runtime_seconds.quantile(0.5) for one in expected if one.runtime_seconds)], default=0
+        [
+            *seconds,
+            *(one.failed_seconds for one in expected),
+            *(one.runtime_seconds.quantile(0.5) for one in expected if one.runtime_seconds),
+        ],
+        default=0,
     )
     around_mb = cluster.rules.around_mb * rule.resources.nodes
     held, wasted = _core_hours(ran, cluster)

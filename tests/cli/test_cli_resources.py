@@ -126,6 +126,16 @@ def test_jobs_that_have_still_to_run_count_with_what_they_are_expected_to_use(fo
     assert after["suggested"]["memory_mb"] == before == 27_000
 
 
+def test_a_job_that_failed_is_not_sized_by_those_that_did_not(folder: Path, socm: Socm):
+    leave(folder, compiled(folder), "tests-mission-tests", memory_mb=20_000, seconds=3600, busy=1)
+    path = sorted((folder / "logs/tests-mission-tests").iterdir())[0]
+    killed = {"exit_code": 137, "memory_mb": 64_000.0, "elapsed_seconds": 7200.0}
+    path.write_text(json.dumps(json.loads(path.read_text()) | killed))
+    suggested = rules_of(socm)["tests-mission-tests"]["suggested"]
+    assert suggested["memory_mb"] >= 1.3 * 64_000
+    assert suggested["runtime_minutes"] >= 1.5 * 120
+
+
 def test_write_changes_the_resources_and_nothing_else(folder: Path, socm: Socm):
     found = compiled(folder)
     leave(folder, found, "few", memory_mb=20_000, seconds=3600, busy=1)

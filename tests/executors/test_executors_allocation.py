@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from socm.executors.slurm.allocation import NoAllocationError, parse_allocation
+from socm.clusters import Cluster
+from socm.executors.slurm.allocation import NoAllocationError, parse_allocation, request
 from socm.executors.slurm.stepping import step_shell
 
 
@@ -19,7 +20,7 @@ from socm.executors.slurm.stepping import step_shell
         ("cpu=5120,mem=10000G,node=20,billing=5120", "2-00:00:00", 20, 5120, 10240000, 172800),
         ("cpu=16,mem=62.50G,node=1", "5:00", 1, 16, 64000, 300),
         ("cpu=16,node=1,billing=16", "UNLIMITED", 1, 16, 0, float("inf")),
-        ("cpu=16,mem=2T,node=1", "INVALID", 1, 16, 2097152, float("inf")),
+        ("cpu=16,mem=2T,node=1", "INVALID", 1, 16, 2097152, 0),
     ],
 )
 def test_slurm_says_what_an_allocation_has(
@@ -33,6 +34,23 @@ def test_slurm_says_what_an_allocation_has(
 def test_an_answer_without_nodes_is_none(tres: str) -> None:
     with pytest.raises(NoAllocationError, match="of job 7, which names no nodes and CPUs"):
         parse_allocation("7", tres, "1:00", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("limits", "mem_mb"),
+    [
+        ({"memory_per_node": 16000}, 16000),
+        ({"memory_per_node": 16000, "memory_per_core": 1000}, 8000),
+        ({"memory_per_core": 1000}, 8000),
+        ({}, 500),
+    ],
+)
+def test_an_allocation_asks_for_the_memory_that_comes_with_whole_nodes(
+    limits: dict[str, int], mem_mb: int
+) -> None:
+    cluster = Cluster.model_validate({"name": "c", "cores_per_node": 8, "launcher": "srun", **limits})
+    asked = request(cluster, 3, 90)
+    assert (asked.nodes, asked.mem_mb, asked.cores, asked.runtime_minutes) == (3, mem_mb, 24, 90)
 
 
 def words_of(text: str) -> list[str]:
@@ -52,11 +70,12 @@ def test_a_step_takes_what_its_job_asks_for() -> None:
 
 
 def test_ranks_are_started_by_the_launcher_with_what_the_job_asks_for() -> None:
-    text = step_shell("rule_maps", 8, {"mem_mb": 4000, "runtime": 90, "tasks": 4})
+    text = step_shell("rule_maps", 8, {"mem_mb": 4000, "runtime": 90, "tasks": 4, "gpu": 2})
     assert text.splitlines()[1:] == [
         "export SLURM_EXACT=1",
         "export SLURM_MEM_PER_NODE=4000",
         "export SLURM_TIMELIMIT=90",
+        "export SLURM_GPUS=2",
         'exec /bin/bash "$@"',
     ]
 

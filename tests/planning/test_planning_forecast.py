@@ -237,6 +237,19 @@ def test_what_would_meet_a_deadline_is_shown_with_its_makespan() -> None:
     assert all(one.is_enough == (one.makespan <= found.typical.makespan * 0.8) for one in changes)
 
 
+@pytest.mark.parametrize(
+    ("nodes_there", "nodes"), [(0, None), (3, None), (4, 4), (100, 6), (float("inf"), 6)]
+)
+def test_a_larger_share_of_a_cluster_is_no_more_than_it_has(nodes_there: float, nodes: int | None) -> None:
+    share = CLUSTER.model_copy(update={"nodes": 3})
+    plan = plan_of(rule("maps", 60, qos="long"), cluster=share)
+    run = PlannedRun(plan, share, {}, Assumptions(), nodes_there=nodes_there)
+    found = forecast(run.model)
+    words = [one.change for one in remedies(run, found, 3600.0)]
+    expected = [] if nodes is None else [f"nodes = {nodes} in [campaign.resources]"]
+    assert [word for word in words if "nodes = " in word] == expected
+
+
 def test_rules_get_priorities_only_where_that_ends_the_run_sooner() -> None:
     many = rule("short", 24, qos="short", runtime="30m")
     chain = (

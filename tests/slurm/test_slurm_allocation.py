@@ -39,6 +39,23 @@ def test_jobs_are_steps_side_by_side_and_another_profile_has_nothing_to_run(work
     assert "Nothing to be done" in workspace.run(profile="local")[1]
 
 
+def test_jobs_of_several_nodes_run_side_by_side_and_never_more_than_there_is_room_for(
+    workspace: Workspace,
+) -> None:
+    """Each takes half of both nodes."""
+    names = ["a", "b", "c", "d"]
+    workspace.compile(rule("ranks", names, {"ranks": 2, "threads": 4, "memory": "2 GB", "nodes": 2}))
+    for name in names:
+        workspace.control(name, f"sleep 4; echo {name} $SLURMD_NODENAME >> where")
+    allocated = Allocated(workspace)
+    assert allocated.end_state() == "COMPLETED", allocated.log
+    runs = workspace.runs()
+    at_once = [{run.name for run in runs if run.start <= one.start < (run.end or 0)} for one in runs]
+    assert max(map(len, at_once)) == 2
+    where = {tuple(line.split()) for line in (workspace.folder / "where").read_text().splitlines()}
+    assert len(where) == 2 * len(names)
+
+
 def test_steps_start_five_a_second(workspace: Workspace) -> None:
     names = [f"m{n}" for n in range(60)]
     workspace.compile(rule("maps", names, {"memory": 500}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shlex
@@ -66,7 +67,7 @@ def allocation_here() -> Allocation:
 def parse_allocation(number: str, tres: str, left: str, now: float) -> Allocation:
     """Return an allocation from Slurm's words on it, such as cpu=32,mem=62.50G,node=4 and 1:30:00.
 
-    One without a time limit never ends. Raises NoAllocationError.
+    One without a time limit never ends; past the limit, Slurm says INVALID. Raises NoAllocationError.
     """
     amounts = dict(part.split("=", 1) for part in tres.split(",") if "=" in part)
     memory = re.fullmatch(r"([\d.]+)([KMGT]?)", amounts.get("mem", "0"))
@@ -77,14 +78,16 @@ def parse_allocation(number: str, tres: str, left: str, now: float) -> Allocatio
             f"Slurm says {tres!r} of job {number}, which names no nodes and CPUs"
         ) from None
     mem_mb = int(float(memory[1]) * _MB_PER_UNIT[memory[2] or "M"]) if memory else 0
-    seconds = duration_seconds(left)
-    return Allocation(number, nodes, cpus, mem_mb, now + (float("inf") if seconds is None else seconds))
+    seconds = math.inf if left in ("UNLIMITED", "NOT_SET") else duration_seconds(left) or 0
+    return Allocation(number, nodes, cpus, mem_mb, now + seconds)
 
 
 def request(cluster: Cluster, nodes: int, minutes: int) -> JobResources:
     """Return what an allocation of whole nodes asks for; raises DiagnosticError with the limits it breaks."""
     cores = cluster.cores_per_node or 1
-    memory = cluster.mem_mb_per_node or cluster.rules.least_mem_mb
+    with_cores = cluster.mem_mb_per_core and cluster.mem_mb_per_core * cores
+    there = filter(None, (cluster.mem_mb_per_node, with_cores))
+    memory = min(there, default=cluster.rules.least_mem_mb)
     fields = {
         "ranks": nodes,
         "threads": cores,

@@ -42,6 +42,7 @@ def step_shell(label: str, threads: int, resources: Mapping[str, Any], bash: str
             "SLURM_EXACT": 1,
             "SLURM_MEM_PER_NODE": of("mem_mb") or None,
             "SLURM_TIMELIMIT": of("runtime") or None,
+            "SLURM_GPUS": of("gpu") or None,
         }
         words = [f"export {name}={value}" for name, value in settings.items() if value is not None]
         return "\n".join(["#!/bin/bash", *words, f'exec {shlex.quote(bash)} "$@"', ""])
