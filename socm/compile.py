@@ -106,7 +106,9 @@ def compile_campaign(
         problems.raise_if_errors()
         plan = in_order(plan, cluster)
         if loaded.campaign.deadline is not None and with_deadline:
-            course = forecast(model_of(plan, cluster))
+            from socm.workspace.prediction import known_run_times
+
+            course = forecast(model_of(plan, cluster, known_run_times(workspace, plan, file.parent)))
             problems.extend(check_deadline(course, loaded.campaign.deadline * 60.0))
         problems.extend(doubts_about_run(loaded.campaign.workflows, selections))
     except DiagnosticError as error:

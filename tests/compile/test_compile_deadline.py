@@ -9,6 +9,7 @@ import pytest
 
 from socm.compile import compile_campaign
 from socm.diagnostics import Diagnostic
+from socm.formats.layout import benchmark_file
 
 CLUSTER = 'scheduler = "local"\nnodes = 1\ncores_per_node = 8\nmemory_per_node = "64 GB"\nlauncher = "mpiexec -n {ranks}"\n'
 CAMPAIGN = """\
@@ -79,3 +80,12 @@ def test_without_the_number_of_cores_the_chain_alone_decides(tmp_path: Path) -> 
 @pytest.mark.parametrize("deadline", ["12h", "30d"])
 def test_time_enough_is_not_worth_a_word(tmp_path: Path, deadline: str) -> None:
     assert warnings(tmp_path, deadline) == []
+
+
+def test_what_jobs_took_counts_and_not_what_they_ask_for(tmp_path: Path) -> None:
+    assert warnings(tmp_path, "80m")
+    for stem in ("first/f090", "second/f090", "alone"):
+        path = tmp_path / benchmark_file(stem)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("s\th:m:s\n600.0\t0:10:00\n")
+    assert not warnings(tmp_path, "80m")
