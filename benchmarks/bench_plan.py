@@ -11,12 +11,15 @@ from __future__ import annotations
 import sys
 import time
 
-from socm.clusters import Cluster, fit, run_limits
+from socm.clusters.fit import fit
+from socm.clusters.limits import run_limits
+from socm.clusters.model import Cluster
 from socm.core.jobs import JobSpec, RuleSpec
 from socm.core.models import Environment, Resources
 from socm.core.steps import JUDGE, MAP
-from socm.graph import Plan, make_plan
-from socm.planning import Assumptions, PlannedRun, forecast, outlook, remedies
+from socm.graph.plan import Plan, make_plan
+from socm.planning.deadline import PlannedRun, outlook, remedies
+from socm.planning.forecast import Assumptions, forecast
 
 TARGET_SECONDS = 2.0
 """Of 10,000 jobs, with a deadline."""

@@ -20,11 +20,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from socm.clusters import fit, load_cluster, run_limits
+from socm.clusters.fit import fit
+from socm.clusters.limits import run_limits
+from socm.clusters.load import load_cluster
 from socm.core.jobs import JobSpec, RuleSpec
 from socm.core.models import Campaign, Environment, Resources
 from socm.core.steps import FINISH_IF_NEEDED, OWN_TMP_DIR, RUN_SHELL_TEXT
-from socm.graph import make_plan
+from socm.graph.plan import make_plan
 from socm.render import render_workspace, write_workspace
 from socm.render.profiles import render_profiles
 

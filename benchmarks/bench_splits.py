@@ -30,8 +30,11 @@ PROGRAMS = {
         """,
     "splits": """
         from socm.core.null_tests import SplitOptions
-        from socm.observations import read_context, select_observations
-        from socm.splits import NULL_TESTS, columns_needed, manifest_tsv, split_observations
+        from socm.observations.context import read_context
+        from socm.observations.select import select_observations
+        from socm.splits.manifest import manifest_tsv
+        from socm.splits.null_tests import NULL_TESTS, columns_needed
+        from socm.splits.split import split_observations
         with phase("import"): pass
         options = SplitOptions(max_missing=1.0, chunk_duration=3600.0 * float(sys.argv[2]))
         tests = [NULL_TESTS[name] for name in {names}]

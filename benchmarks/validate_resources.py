@@ -27,7 +27,8 @@ from statistics import mean, median
 from typing import NamedTuple
 
 from socm.formats.job_usage import JobUsage, read_usage
-from socm.learning import learn, memory_to_ask_mb, runtime_to_ask_seconds
+from socm.learning.asking import memory_to_ask_mb, runtime_to_ask_seconds
+from socm.learning.model import learn
 
 MEASURED = Path(__file__).parents[1] / "tests/learning/measured_maps.json"
 OBSERVATIONS = (4, 8, 16, 32, 48)

@@ -17,17 +17,26 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
-from socm.clusters import Cluster, JobResources, load_cluster, run_limits
+from socm.clusters.fit import JobResources
+from socm.clusters.limits import run_limits
+from socm.clusters.load import load_cluster
+from socm.clusters.model import Cluster
 from socm.config import LoadedCampaign
 from socm.core.jobs import RuleSpec
 from socm.core.models import Campaign, ClusterSize, UncheckedWorkflow, Workflow
 from socm.core.shells import is_plain
 from socm.diagnostics import Collector, Diagnostic, DiagnosticError, KeyPath, Severity
-from socm.executors import EXECUTORS
+from socm.executors.registry import EXECUTORS
 from socm.formats.layout import CONDA_ENVIRONMENTS
 from socm.formats.manifest import ObservationsRead
-from socm.graph import Learning, Plan, Planned, check_plan, group_jobs, make_plan
-from socm.planning import check_deadline, forecast, in_order, model_of
+from socm.graph.checks import check_plan
+from socm.graph.grouping import group_jobs
+from socm.graph.learnt import Learning
+from socm.graph.plan import Plan, make_plan
+from socm.graph.planned import Planned
+from socm.planning.deadline import check_deadline
+from socm.planning.forecast import forecast, in_order
+from socm.planning.model import model_of
 from socm.reads import real_path
 from socm.render import Written, render_workspace, write_workspace
 from socm.render.profiles import render_profiles
@@ -160,7 +169,7 @@ def _check_folder(workspace: Path, cluster: Cluster, problems: Collector) -> Non
     if cluster.scheduler != "local" and not is_plain(folder):
         message = f"jobs can't be submitted to Slurm from {folder!r}: a shell would change it"
         hint = "move the campaign to a folder without $, quotes and backslashes in its path"
-        problems.add(Diagnostic("bad-path", message, key=("campaign", "resource"), hint=hint))
+        problems.error("bad-path", message, key=("campaign", "resource"), hint=hint)
 
 
 def _plan_workflows(
@@ -276,8 +285,8 @@ def _read_environment(conda: str, base: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
-        raise DiagnosticError(
-            Diagnostic("missing-file", f"the conda environment {conda} can't be read: {reason}")
+        raise DiagnosticError.of(
+            "missing-file", f"the conda environment {conda} can't be read: {reason}"
         ) from None
 
 

@@ -101,8 +101,8 @@ def test_compile_and_run_name_no_kind_of_workflow(checkout):
 
 
 def test_each_executor_has_its_profile_and_its_rules(checkout):
-    from socm.clusters import SCHEDULERS
-    from socm.executors import EXECUTORS
+    from socm.clusters.model import SCHEDULERS
+    from socm.executors.registry import EXECUTORS
 
     assert {name for name, one in EXECUTORS.items() if one.runs_under is None} == set(SCHEDULERS)
     assert all((checkout / "profiles" / name / "config.yaml.j2").is_file() for name in EXECUTORS)

@@ -10,9 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from socm.cli.options import note_unchecked, plugins_option, refuse_unchecked
-from socm.cli.printing import report
-from socm.diagnostics import DiagnosticError
+from socm.cli.options import (
+    campaign_argument,
+    format_option,
+    note_unchecked,
+    output_option,
+    plugins_option,
+    refuse_unchecked,
+)
 from socm.diagnostics.amounts import size_text
 from socm.diagnostics.terminal import echo, echo_json
 
@@ -26,16 +31,11 @@ MOST_SHOWN = 8
 
 
 @click.command(name="clean")
-@click.argument("file", type=click.Path(path_type=Path), metavar="CAMPAIGN")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Workspace; by default the folder of the campaign file.",
-)
+@campaign_argument
+@output_option("Workspace")
 @click.option("--yes", is_flag=True, help="Remove without asking.")
 @click.option("--list", "only_list", is_flag=True, help="List the files without removing them.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="Output format.")
+@format_option
 @plugins_option
 def clean_command(
     file: Path, output: Path | None, yes: bool, only_list: bool, form: str, no_plugins: bool
@@ -51,17 +51,13 @@ def clean_command(
     from socm.running.clean_checks import check_workspace, readable_records
     from socm.workspace.clean import find_gone
 
-    try:
-        compiled = compile_campaign(file, output, plugins=not no_plugins)
-        if not only_list:
-            refuse_unchecked(compiled.loaded)
-        check_workspace(compiled.workspace, file, compiled.contents[MANIFEST])
-        with readable_records(compiled.workspace):
-            found = find_gone(compiled.workspace, kept_by(compiled, file))
-        leftovers = _leftovers(compiled)
-    except DiagnosticError as error:
-        report(error.diagnostics)
-        raise click.exceptions.Exit(2) from None
+    compiled = compile_campaign(file, output, plugins=not no_plugins)
+    if not only_list:
+        refuse_unchecked(compiled.loaded)
+    check_workspace(compiled.workspace, file, compiled.contents[MANIFEST])
+    with readable_records(compiled.workspace):
+        found = find_gone(compiled.workspace, kept_by(compiled, file))
+    leftovers = _leftovers(compiled)
     note_unchecked(compiled)
     if form == "json":
         echo_json(_as_json(found, leftovers))
@@ -84,12 +80,8 @@ def _remove(workspace: Path, proofs: Sequence[Proof], form: str) -> None:
     from socm.running.clean_checks import not_running
     from socm.workspace.clean import remove
 
-    try:
-        with not_running(workspace):
-            failed = list(remove(workspace, proofs))
-    except DiagnosticError as error:
-        report(error.diagnostics)
-        raise click.exceptions.Exit(2) from None
+    with not_running(workspace):
+        failed = list(remove(workspace, proofs))
     for path, why in failed:
         echo(f"{path}: {why}", err=True)
     if form == "text":
@@ -101,7 +93,7 @@ def _remove(workspace: Path, proofs: Sequence[Proof], form: str) -> None:
 def kept_by(compiled: Compiled, file: Path) -> Kept:
     """Return what a compiled campaign still names."""
     from socm.core.references import texts_in
-    from socm.executors import EXECUTORS
+    from socm.executors.registry import EXECUTORS
     from socm.formats.layout import WORKFLOW, benchmark_file, job_stem, log_file
     from socm.graph.grouping import identifier
     from socm.workspace.clean import Kept

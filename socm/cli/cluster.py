@@ -18,8 +18,8 @@ def cluster_command() -> None:
 @cluster_command.command(name="list")
 def list_clusters() -> None:
     """List the clusters known by name, with their QoS."""
-    from socm.clusters import cluster_names, load_cluster
     from socm.clusters.fit import qos_table
+    from socm.clusters.load import cluster_names, load_cluster
 
     for name in cluster_names():
         cluster = load_cluster(name, Path())
@@ -42,8 +42,8 @@ def list_clusters() -> None:
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 def detect(partition: str | None, output: Path | None, force: bool) -> None:
     """Write a cluster file from Slurm's own description of the cluster."""
-    from socm.clusters import cluster_toml
-    from socm.executors import EXECUTORS
+    from socm.clusters.detected import cluster_toml
+    from socm.executors.registry import EXECUTORS
     from socm.formats.new_file import write_new
 
     (detected,) = filter(None, (executor.detect(partition) for executor in EXECUTORS.values()))

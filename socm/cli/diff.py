@@ -7,25 +7,19 @@ from pathlib import Path
 
 import click
 
-from socm.cli.options import plugins_option
+from socm.cli.options import FormattedCommand, campaign_argument, format_option, output_option, plugins_option
 from socm.cli.printing import console, report
-from socm.diagnostics import DiagnosticError
 from socm.diagnostics.terminal import echo_json
 
 LINE_COLUMNS = 110
 """Width of the lines where no terminal says otherwise."""
 
 
-@click.command(name="diff")
-@click.argument("file", type=click.Path(path_type=Path), metavar="CAMPAIGN")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Workspace to compare with; by default the folder of the campaign file.",
-)
+@click.command(name="diff", cls=FormattedCommand)
+@campaign_argument
+@output_option("Workspace to compare with")
 @click.option("--all", "every_job", is_flag=True, help="List every job and file, however many.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="Output format.")
+@format_option
 @plugins_option
 def diff_command(file: Path, output: Path | None, every_job: bool, form: str, no_plugins: bool) -> None:
     """Show which jobs a compile would add or re-run, why, and at what cost. Nothing is written.
@@ -37,11 +31,7 @@ def diff_command(file: Path, output: Path | None, every_job: bool, form: str, no
     from socm.compile import compile_campaign
     from socm.workspace.diff import compare
 
-    try:
-        compiled = compile_campaign(file, output, plugins=not no_plugins)
-    except DiagnosticError as error:
-        report(error.diagnostics, as_json=form == "json")
-        raise click.exceptions.Exit(2) from None
+    compiled = compile_campaign(file, output, plugins=not no_plugins)
     difference = compare(compiled.workspace, compiled.contents)
     if form == "json":
         echo_json(difference_json(difference))

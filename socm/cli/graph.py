@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from socm.cli.options import note_unchecked, plugins_option
-from socm.cli.printing import report
+from socm.cli.options import campaign_argument, force_option, note_unchecked, plugins_option
 from socm.diagnostics.terminal import echo
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command(name="graph")
-@click.argument("file", type=click.Path(path_type=Path), metavar="CAMPAIGN")
+@campaign_argument
 @click.option(
     "--format",
     "form",
@@ -36,23 +35,18 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write to this file instead of standard output.",
 )
-@click.option("--force", is_flag=True, help="Overwrite an existing file.")
+@force_option
 @plugins_option
 def graph_command(
     file: Path, form: str, by: Level, output: Path | None, force: bool, no_plugins: bool
 ) -> None:
     """Show the dependencies between workflows, and their numbers of jobs. Nothing else is written."""
     from socm.compile import compile_campaign
-    from socm.diagnostics import DiagnosticError
     from socm.formats.new_file import write_new
     from socm.graph.network import make_network
     from socm.graph.picture import FORMATS
 
-    try:
-        compiled = compile_campaign(file, plugins=not no_plugins)
-    except DiagnosticError as error:
-        report(error.diagnostics)
-        raise click.exceptions.Exit(2) from None
+    compiled = compile_campaign(file, plugins=not no_plugins)
     note_unchecked(compiled)
     campaign = compiled.loaded.campaign
     waiting = {

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from socm.cli.printing import report
-from socm.diagnostics import Diagnostic, DiagnosticError, nearest_name
+from socm.diagnostics import Diagnostic, DiagnosticError, did_you_mean
 from socm.diagnostics.edge import USERS_MISTAKE
 from socm.diagnostics.terminal import echo
 
@@ -55,8 +55,7 @@ def _check_names(only: Sequence[str], nulls: MapNulls) -> None:
     problems = []
     for name in only:
         if name not in known:
-            nearest = nearest_name(name, known)
-            hint = f"did you mean `{nearest}`?" if nearest else f"tests: {', '.join(known)}"
+            hint = did_you_mean(name, known, f"tests: {', '.join(known)}")
             problems.append(Diagnostic("unknown-test", f"unknown null test `{name}`", hint=hint))
     if problems:
         raise DiagnosticError(problems)

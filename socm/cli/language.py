@@ -7,17 +7,13 @@ from pathlib import Path
 
 import click
 
-from socm.cli.options import plugins_option
+from socm.cli.options import FormattedCommand, campaign_argument, format_option, plugins_option
 from socm.cli.printing import report
-from socm.diagnostics import Diagnostic, DiagnosticError, explain, explained_codes, nearest_name
+from socm.diagnostics import DiagnosticError, did_you_mean, explained_codes
 from socm.diagnostics.amounts import counted
 from socm.diagnostics.edge import naming
 from socm.diagnostics.terminal import echo, echo_json, printable_json
 from socm.formats.new_file import check_free, write_new
-
-_FORMAT = click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", help="Output format."
-)
 
 
 @click.command()
@@ -42,19 +38,15 @@ def init(folder: Path) -> None:
     echo("Next: put in your paths and say `socm check campaign.toml`; or try it with `socm simulate data`.")
 
 
-@click.command()
-@click.argument("file", type=click.Path(path_type=Path), metavar="CAMPAIGN")
-@_FORMAT
+@click.command(cls=FormattedCommand)
+@campaign_argument
+@format_option
 @plugins_option
 def check(file: Path, form: str, no_plugins: bool) -> None:
     """Check a campaign and report every error; write nothing."""
     from socm.compile import compile_campaign
 
-    try:
-        compiled = compile_campaign(file, plugins=not no_plugins)
-    except DiagnosticError as error:
-        report(error.diagnostics, as_json=form == "json")
-        raise click.exceptions.Exit(2) from None
+    compiled = compile_campaign(file, plugins=not no_plugins)
     report(compiled.diagnostics, written=True, as_json=form == "json")
     if form == "text":
         rules = compiled.plan.rules
@@ -117,13 +109,12 @@ def explain_command(code: str | None) -> None:
     code = code.strip("[]")
     known = explained_codes()
     if code not in known:
-        nearest = nearest_name(code, list(known))
-        hint = f"did you mean `{nearest}`?" if nearest else "`socm explain` lists them all"
-        raise DiagnosticError(Diagnostic("unknown-code", f"there is no diagnostic `{code}`", hint=hint))
-    echo(f"{code}\n\n{explain(code)}", nl=False)
+        hint = did_you_mean(code, known, "`socm explain` lists them all")
+        raise DiagnosticError.of("unknown-code", f"there is no diagnostic `{code}`", hint=hint)
+    echo(f"{code}\n\n{known[code]}", nl=False)
 
 
-@click.command(name="import")
+@click.command(name="import", cls=FormattedCommand)
 @click.argument("file", type=click.Path(path_type=Path), metavar="STAGES")
 @click.option(
     "-o",
@@ -131,18 +122,14 @@ def explain_command(code: str | None) -> None:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Campaign file to write [default: standard output].",
 )
-@_FORMAT
+@format_option
 def import_command(file: Path, output: Path | None, form: str) -> None:
     """Convert the older tool's YAML file of stages into a campaign."""
     from socm.config.stages import import_stages
 
-    try:
-        imported = import_stages(file)
-        if output is not None:
-            check_free(output)
-    except DiagnosticError as error:
-        report(error.diagnostics, as_json=form == "json")
-        raise click.exceptions.Exit(2) from None
+    imported = import_stages(file)
+    if output is not None:
+        check_free(output)
     if output is None:
         echo(printable_json(imported.text), nl=False)
     else:

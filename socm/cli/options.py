@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from socm.cli.printing import report
 from socm.diagnostics import DiagnosticError, Severity
+from socm.diagnostics.edge import USERS_MISTAKE
 
 if TYPE_CHECKING:
     from socm.compile import Compiled
     from socm.config import LoadedCampaign
 
+campaign_argument = click.argument("file", type=click.Path(path_type=Path), metavar="CAMPAIGN")
+format_option = click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", help="Output format."
+)
+force_option = click.option("--force", is_flag=True, help="Overwrite an existing file.")
 plugins_option = click.option(
     "--no-plugins",
     is_flag=True,
@@ -21,6 +29,28 @@ plugins_option = click.option(
     show_envvar=True,
     help="Do not run plugin code, for campaigns you do not trust; plugin workflows are not checked.",
 )
+
+
+def output_option(what: str) -> Callable[[Any], Any]:
+    """Return the option that names the workspace; `what` says what it is to the command."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Path(path_type=Path, file_okay=False),
+        help=f"{what} [default: the campaign file's folder].",
+    )
+
+
+class FormattedCommand(click.Command):
+    """A command whose `--format` holds for what is wrong, too."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; a DiagnosticError is printed as `--format` asks."""
+        try:
+            return super().invoke(ctx)
+        except DiagnosticError as error:
+            report(error.diagnostics, as_json=ctx.params["form"] == "json")
+            raise click.exceptions.Exit(USERS_MISTAKE) from None
 
 
 def note_unchecked(compiled: Compiled) -> None:

@@ -10,15 +10,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from socm.cli.options import note_unchecked, plugins_option
-from socm.cli.printing import console, report
-from socm.diagnostics import DiagnosticError
+from socm.cli.options import (
+    FormattedCommand,
+    campaign_argument,
+    force_option,
+    format_option,
+    note_unchecked,
+    plugins_option,
+)
+from socm.cli.printing import console
 from socm.diagnostics.terminal import echo, echo_json
 
 if TYPE_CHECKING:
     from socm.compile import Compiled
     from socm.core.models import Campaign
-    from socm.planning import RunTime
+    from socm.planning.run_times import RunTime
 
 TABLE_COLUMNS = 130
 MEASURED = "measured"
@@ -26,8 +32,8 @@ QUEUE_SPREAD = 3.0
 """A wait in the queue that is named is three times shorter or longer in one case of ten each."""
 
 
-@click.command(name="plan")
-@click.argument("file", type=click.Path(path_type=Path), metavar="CAMPAIGN")
+@click.command(name="plan", cls=FormattedCommand)
+@campaign_argument
 @click.option(
     "--queue-wait",
     metavar="DURATION",
@@ -47,14 +53,14 @@ QUEUE_SPREAD = 3.0
     type=click.IntRange(min=1),
     help="Cores of a run without a scheduler [default: this machine's].",
 )
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="Output format.")
+@format_option
 @click.option(
     "--plot",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
     help="Plot the jobs against time into this .svg, .png or .html file.",
 )
-@click.option("--force", is_flag=True, help="Overwrite an existing file.")
+@force_option
 @plugins_option
 def plan_command(
     file: Path,
@@ -72,7 +78,8 @@ def plan_command(
     the campaign's workspace, or what jobs ask for. Nothing is written but the plot.
     """
     from socm.compile import compile_campaign
-    from socm.planning import Assumptions, PlannedRun, forecast, outlook, remedies
+    from socm.planning.deadline import PlannedRun, outlook, remedies
+    from socm.planning.forecast import Assumptions, forecast
     from socm.planning.picture import FORMATS, plan_picture
     from socm.planning.view import plan_json, plan_view
     from socm.workspace.prediction import known_run_times
@@ -81,21 +88,17 @@ def plan_command(
         raise click.BadParameter("nan is no number of percent", param_hint="--failures")
     if plot is not None and plot.suffix.lower() not in FORMATS:
         raise click.BadParameter(f"a plan is drawn into {', '.join(FORMATS)}", param_hint="--plot")
-    try:
-        compiled = compile_campaign(file, plugins=not no_plugins, with_deadline=False)
-        campaign = compiled.loaded.campaign
-        run = PlannedRun(
-            compiled.plan,
-            compiled.cluster,
-            known_run_times(compiled.workspace, compiled.plan, file.parent),
-            Assumptions(_queue_wait(queue_wait, compiled), failures / 100),
-            cores or len(os.sched_getaffinity(0)),
-            nodes_there=_nodes_there(campaign, file.parent),
-        )
-        found = forecast(run.model, run.assumptions)
-    except DiagnosticError as error:
-        report(error.diagnostics, as_json=form == "json")
-        raise click.exceptions.Exit(2) from None
+    compiled = compile_campaign(file, plugins=not no_plugins, with_deadline=False)
+    campaign = compiled.loaded.campaign
+    run = PlannedRun(
+        compiled.plan,
+        compiled.cluster,
+        known_run_times(compiled.workspace, compiled.plan, file.parent),
+        Assumptions(_queue_wait(queue_wait, compiled), failures / 100),
+        cores or len(os.sched_getaffinity(0)),
+        nodes_there=_nodes_there(campaign, file.parent),
+    )
+    found = forecast(run.model, run.assumptions)
     seconds = None if campaign.deadline is None else campaign.deadline * 60.0
     stands = None if seconds is None else outlook(found, seconds)
     changes = (
@@ -112,17 +115,13 @@ def plan_command(
     if plot is not None:
         from socm.formats.new_file import write_new
 
-        try:
-            write_new(plot, plan_picture(campaign.name, found, plot.suffix.lower(), seconds), force=force)
-        except DiagnosticError as error:
-            report(error.diagnostics, as_json=form == "json")
-            raise click.exceptions.Exit(2) from None
+        write_new(plot, plan_picture(campaign.name, found, plot.suffix.lower(), seconds), force=force)
         echo(f"Drew {plot}.", err=form != "text")
 
 
 def _nodes_there(campaign: Campaign, base: Path) -> float:
     """Return the nodes of the whole cluster where a campaign takes a share of it, 0 where it doesn't."""
-    from socm.clusters import load_cluster
+    from socm.clusters.load import load_cluster
 
     if campaign.resources.nodes is None:
         return 0
@@ -132,8 +131,9 @@ def _nodes_there(campaign: Campaign, base: Path) -> float:
 def _queue_wait(text: str | None, compiled: Compiled) -> RunTime | None:
     """Return how long jobs wait in the queue, named or measured; raises BadParameter."""
     from socm.core.units import duration_seconds
-    from socm.executors import EXECUTORS, ExecutorSilentError
-    from socm.planning import RunTime, measured_run_time
+    from socm.executors.base import ExecutorSilentError
+    from socm.executors.registry import EXECUTORS
+    from socm.planning.run_times import RunTime, measured_run_time
 
     if text is None:
         return None

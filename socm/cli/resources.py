@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from socm.cli.options import plugins_option
-from socm.cli.printing import console, report
-from socm.diagnostics import DiagnosticError
+from socm.cli.options import FormattedCommand, campaign_argument, format_option, output_option, plugins_option
+from socm.cli.printing import console
 from socm.diagnostics.terminal import echo, echo_json
 
 if TYPE_CHECKING:
@@ -20,17 +19,12 @@ if TYPE_CHECKING:
 TABLE_COLUMNS = 140
 
 
-@click.command(name="resources")
-@click.argument("file", type=click.Path(path_type=Path), metavar="CAMPAIGN")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Workspace that the jobs ran in; by default the folder of the campaign file.",
-)
+@click.command(name="resources", cls=FormattedCommand)
+@campaign_argument
+@output_option("Workspace that the jobs ran in")
 @click.option("--jobs", "every_job", is_flag=True, help="Show every job, and what it asks for rests on.")
 @click.option("--write", is_flag=True, help="Write what is suggested into the campaign file.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="Output format.")
+@format_option
 @plugins_option
 def resources_command(
     file: Path, output: Path | None, every_job: bool, write: bool, form: str, no_plugins: bool
@@ -46,22 +40,18 @@ def resources_command(
     from socm.formats.job_usage import read_usage
     from socm.workspace.resource_use import resource_use
 
-    try:
-        compiled = compile_campaign(file, output, plugins=not no_plugins)
-        records, broken = read_usage(compiled.workspace)
-        uses = resource_use(compiled.plan, compiled.cluster, records)
-        if form == "json":
-            echo_json(resources_json(uses))
-        else:
-            console(TABLE_COLUMNS).print(resources_view(uses, every_job=every_job))
-        sys.stdout.flush()
-        for path in broken:
-            echo(f"{path} can't be read, and isn't counted.", err=True)
-        if write:
-            _write(file, uses)
-    except DiagnosticError as error:
-        report(error.diagnostics, as_json=form == "json")
-        raise click.exceptions.Exit(2) from None
+    compiled = compile_campaign(file, output, plugins=not no_plugins)
+    records, broken = read_usage(compiled.workspace)
+    uses = resource_use(compiled.plan, compiled.cluster, records)
+    if form == "json":
+        echo_json(resources_json(uses))
+    else:
+        console(TABLE_COLUMNS).print(resources_view(uses, every_job=every_job))
+    sys.stdout.flush()
+    for path in broken:
+        echo(f"{path} can't be read, and isn't counted.", err=True)
+    if write:
+        _write(file, uses)
 
 
 def _write(file: Path, uses: Iterable[RuleUse]) -> None:

@@ -17,7 +17,7 @@ import click
 
 from socm.cli.compile import call_of, compile_recorded, tell_written, write_workflow
 from socm.cli.diff import LINE_COLUMNS
-from socm.cli.options import plugins_option
+from socm.cli.options import campaign_argument, output_option, plugins_option
 from socm.cli.printing import console, report
 from socm.diagnostics import DiagnosticError
 from socm.diagnostics.terminal import echo
@@ -34,14 +34,9 @@ LAST_LINES = 20
 
 
 @click.command(name="run", context_settings={"ignore_unknown_options": True})
-@click.argument("file", type=click.Path(path_type=Path), metavar="CAMPAIGN")
+@campaign_argument
 @click.argument("snakemake_options", nargs=-1, type=click.UNPROCESSED)
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Workspace; by default the folder of the campaign file.",
-)
+@output_option("Workspace")
 @click.option("--profile", help="slurm or local; by default that of the campaign's cluster.")
 @click.option(
     "--cancel-orphans",
@@ -156,15 +151,11 @@ def _compile(file: Path, output: Path | None, *, plugins: bool) -> Compiled:
 
     _refuse_if_running(output if output is not None else file.parent)
     where = [str(file), *(["-o", str(output)] if output else [])]
-    try:
-        _show(["socm", "diff", *where])
-        compiled, reads = compile_recorded(file, output, plugins=plugins)
-        print_difference(compare(compiled.workspace, compiled.contents), console(LINE_COLUMNS))
-        _show(["socm", "compile", *where])
-        written = write_workflow(compiled, reads, call_of(file, plugins=plugins))
-    except DiagnosticError as error:
-        report(error.diagnostics)
-        raise click.exceptions.Exit(2) from None
+    _show(["socm", "diff", *where])
+    compiled, reads = compile_recorded(file, output, plugins=plugins)
+    print_difference(compare(compiled.workspace, compiled.contents), console(LINE_COLUMNS))
+    _show(["socm", "compile", *where])
+    written = write_workflow(compiled, reads, call_of(file, plugins=plugins))
     tell_written(compiled, written)
     sys.stdout.flush()
     report(compiled.diagnostics, written=True)
@@ -207,7 +198,7 @@ def _has_profile(workspace: Path, profile: str, environment: Mapping[str, str]) 
 
 def _end_orphans(workspace: Path, cancel: bool) -> None:
     """Cancel what is left of a killed run, or report it: the Snakefile waits until it ends."""
-    from socm.executors import ExecutorSilentError
+    from socm.executors.base import ExecutorSilentError
     from socm.running.orphans import cancel_orphans, find_orphans
 
     def say(text: str) -> None:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from socm.cli.options import plugins_option
+from socm.cli.options import FormattedCommand, campaign_argument, plugins_option
 from socm.cli.printing import console, report
-from socm.diagnostics import Diagnostic, DiagnosticError, nearest_name
+from socm.diagnostics import Diagnostic, DiagnosticError, did_you_mean
 from socm.diagnostics.edge import naming
 from socm.diagnostics.terminal import echo, echo_json
 
@@ -23,8 +23,8 @@ TABLE_COLUMNS = 130
 """Width of the widest table; where no terminal says otherwise."""
 
 
-@click.command(name="splits")
-@click.argument("file", type=click.Path(path_type=Path), metavar="CAMPAIGN")
+@click.command(name="splits", cls=FormattedCommand)
+@campaign_argument
 @click.option("--test", "tests", multiple=True, metavar="NAME", help="Show only this null test; repeatable.")
 @click.option(
     "--format",
@@ -52,12 +52,8 @@ def splits_command(
     from socm.compile import compile_campaign
     from socm.splits.balance import BALANCE_COLUMNS
 
-    try:
-        compiled = compile_campaign(file, columns=BALANCE_COLUMNS, plugins=not no_plugins)
-        views = _chosen(_views(compiled), tests)
-    except DiagnosticError as error:
-        report(error.diagnostics, as_json=form == "json")
-        raise click.exceptions.Exit(2) from None
+    compiled = compile_campaign(file, columns=BALANCE_COLUMNS, plugins=not no_plugins)
+    views = _chosen(_views(compiled), tests)
     if form == "text":
         print_splits(views, console(TABLE_COLUMNS))
     elif form == "json":
@@ -96,8 +92,7 @@ def _chosen(views: Sequence[TestView], tests: Sequence[str]) -> list[TestView]:
     names = {name: None for view in views for name in (view.splits.name, view.name)}
     for test in tests:
         if test not in names:
-            nearest = nearest_name(test, list(names))
-            hint = f"did you mean `{nearest}`?" if nearest else None
+            hint = did_you_mean(test, names)
             notes = (f"null tests: {', '.join(names)}",) if names else ()
             problem = Diagnostic(
                 "unknown-null-test", f"the campaign holds no null test `{test}`", hint=hint, notes=notes

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from socm.cli.splits_view import TestView
-from socm.diagnostics import Diagnostic, DiagnosticError
+from socm.diagnostics import DiagnosticError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,12 +33,10 @@ def plot_splits(views: Sequence[TestView], path: Path) -> None:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise DiagnosticError(
-            Diagnostic(
-                "missing-package",
-                "the picture of the splits needs matplotlib",
-                hint="pip install 'socm[analysis]'",
-            )
+        raise DiagnosticError.of(
+            "missing-package",
+            "the picture of the splits needs matplotlib",
+            hint="pip install 'socm[analysis]'",
         ) from error
     heights = [HEAD_INCHES + ROW_INCHES * max(len(view.splits.groups), 1) for view in views]
     figure = Figure(

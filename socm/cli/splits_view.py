@@ -15,7 +15,6 @@ from rich.table import Table
 from rich.text import Text
 
 from socm.diagnostics.fitting import Fitted
-from socm.splits import REASON_TEXTS, TestSplits
 from socm.splits.balance import (
     CORRELATED,
     QUANTITIES,
@@ -25,6 +24,7 @@ from socm.splits.balance import (
     label_correlations,
     split_balance,
 )
+from socm.splits.model import REASON_TEXTS, TestSplits
 from socm.splits.values import Column
 
 BAR_WIDTH = 16

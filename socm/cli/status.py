@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from socm.cli.options import format_option
 from socm.cli.printing import console
 from socm.diagnostics.terminal import echo, echo_json
 
@@ -31,7 +32,7 @@ LINE_COLUMNS = 120
     metavar="PRODUCT",
     help="Show what made this product: conda, modules, container, variables, Slurm job, versions.",
 )
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="Output format.")
+@format_option
 def status_command(
     folder: Path, failed: bool, watch: bool, interval: float, product: Path | None, form: str
 ) -> None:

@@ -11,10 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from socm.diagnostics.fitting import Fitted
-from socm.executors import EXECUTORS
+from socm.executors.registry import EXECUTORS
 from socm.planning.durations import duration_text, range_text
 from socm.workspace.failures import REASON_TEXTS
-from socm.workspace.status import STATES, CampaignStatus, JobStatus, State, chosen
+from socm.workspace.status import STATES, CampaignStatus, JobStatus, State
 
 STYLES: dict[State, str] = {
     "done": "green",
@@ -79,7 +79,7 @@ def _headline(status: CampaignStatus) -> Text:
 
 
 def _section(status: CampaignStatus, state: State, most: int) -> Iterator[RenderableType]:
-    jobs = chosen(status, lambda job: job.state == state)
+    jobs = [job for job in status.jobs if job.state == state]
     if not jobs:
         return
     yield Text(f"\n{state}", STYLES[state])

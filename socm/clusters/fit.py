@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from socm.clusters.model import Cluster, Qos
 from socm.core.models import Resources
-from socm.diagnostics import Collector, Diagnostic, nearest_name
+from socm.diagnostics import Collector, Diagnostic, did_you_mean
 
 MEASURED_RANK = '"$socm_python" -I -S "$socm_usage" rank'
 """What stands between a launcher and the program, in the shell of a job: it notes what each rank uses."""
@@ -126,15 +126,12 @@ def _in_partition(request: Resources, cluster: Cluster, problems: Collector) -> 
         return cluster
     known = [partition.name for partition in cluster.partitions]
     if known and name not in known:
-        nearest = nearest_name(name, known)
-        problems.add(
-            Diagnostic(
-                "unknown-partition",
-                f"{cluster.name} has no partition `{name}`",
-                key=("partition",),
-                hint=f"did you mean `{nearest}`?" if nearest else None,
-                notes=(f"partitions: {', '.join(filter(None, (cluster.partition, *known)))}",),
-            )
+        problems.error(
+            "unknown-partition",
+            f"{cluster.name} has no partition `{name}`",
+            key=("partition",),
+            hint=did_you_mean(name, known),
+            notes=(f"partitions: {', '.join(filter(None, (cluster.partition, *known)))}",),
         )
     return cluster.in_partition(name)
 
@@ -164,14 +161,12 @@ def _nodes(request: Resources, cluster: Cluster, problems: Collector) -> int:
         node_cores = None  # Snakemake gives a job as many of its threads as there are cores
     if node_cores is not None:
         if threads > node_cores:
-            problems.add(
-                Diagnostic(
-                    "too-many-threads",
-                    f"{threads} threads of one rank need one node, "
-                    f"and a node of {cluster.name} has {node_cores} cores",
-                    key=("threads",),
-                    hint="a program with MPI spreads over nodes: more ranks of fewer threads",
-                )
+            problems.error(
+                "too-many-threads",
+                f"{threads} threads of one rank need one node, "
+                f"and a node of {cluster.name} has {node_cores} cores",
+                key=("threads",),
+                hint="a program with MPI spreads over nodes: more ranks of fewer threads",
             )
         elif (cores := cores_of_rank(request, cluster)) > node_cores:
             problems.add(_too_much_memory(request, cluster, node_cores * (cluster.mem_mb_per_core or 0)))
@@ -189,33 +184,27 @@ def _nodes(request: Resources, cluster: Cluster, problems: Collector) -> int:
     nodes = 1 if not cluster.rules.reserves_cores and least == 1 else request.nodes or least
     arithmetic = _arithmetic(request, cluster, by_cores, by_memory)
     if nodes < least:
-        problems.add(
-            Diagnostic(
-                "too-few-nodes",
-                f"{nodes} node{'s' if nodes > 1 else ''} can't hold this job, it takes {least}",
-                key=("nodes",),
-                hint=f"nodes = {least}, or leave it out",
-                notes=arithmetic,
-            )
+        problems.error(
+            "too-few-nodes",
+            f"{nodes} node{'s' if nodes > 1 else ''} can't hold this job, it takes {least}",
+            key=("nodes",),
+            hint=f"nodes = {least}, or leave it out",
+            notes=arithmetic,
         )
     elif nodes > ranks:
-        problems.add(
-            Diagnostic(
-                "too-many-nodes",
-                f"{nodes} nodes for {ranks} rank{'s' if ranks > 1 else ''}: {nodes - ranks} would be idle",
-                key=("nodes",),
-                hint=f"ranks = {nodes} gives each node one",
-            )
+        problems.error(
+            "too-many-nodes",
+            f"{nodes} nodes for {ranks} rank{'s' if ranks > 1 else ''}: {nodes - ranks} would be idle",
+            key=("nodes",),
+            hint=f"ranks = {nodes} gives each node one",
         )
     if cluster.nodes is not None and max(nodes, least) > cluster.nodes:
-        problems.add(
-            Diagnostic(
-                "too-many-nodes",
-                f"this job takes {max(nodes, least):,} nodes, and {cluster.name} has {cluster.nodes:,}"
-                + (" for this campaign" if cluster.rules.reserves_cores else ""),
-                key=("nodes",) if request.nodes else ("ranks",),
-                notes=arithmetic,
-            )
+        problems.error(
+            "too-many-nodes",
+            f"this job takes {max(nodes, least):,} nodes, and {cluster.name} has {cluster.nodes:,}"
+            + (" for this campaign" if cluster.rules.reserves_cores else ""),
+            key=("nodes",) if request.nodes else ("ranks",),
+            notes=arithmetic,
         )
     return nodes
 
@@ -264,13 +253,11 @@ def _arithmetic(request: Resources, cluster: Cluster, by_cores: int, by_memory: 
 def _check_walltime(request: Resources, cluster: Cluster, problems: Collector) -> None:
     limit = cluster.max_walltime_minutes
     if limit is not None and request.runtime > limit:
-        problems.add(
-            Diagnostic(
-                "too-long",
-                f"a job of {duration(request.runtime)} is longer than {_where(request, cluster)} allows, "
-                f"{duration(limit)}",
-                key=("runtime",),
-            )
+        problems.error(
+            "too-long",
+            f"a job of {duration(request.runtime)} is longer than {_where(request, cluster)} allows, "
+            f"{duration(limit)}",
+            key=("runtime",),
         )
 
 
@@ -302,23 +289,18 @@ def _choose_qos(
 def _named_qos(request: Resources, cluster: Cluster, nodes: int, problems: Collector) -> Qos | None:
     names = [qos.name for qos in cluster.qos]
     if request.qos not in names:
-        nearest = nearest_name(str(request.qos), names)
-        problems.add(
-            Diagnostic(
-                "unknown-qos",
-                f"{cluster.name} has no QoS `{request.qos}`",
-                key=("qos",),
-                hint=f"did you mean `{nearest}`?" if nearest else None,
-                notes=qos_table(cluster.qos),
-            )
+        problems.error(
+            "unknown-qos",
+            f"{cluster.name} has no QoS `{request.qos}`",
+            key=("qos",),
+            hint=did_you_mean(str(request.qos), names),
+            notes=qos_table(cluster.qos),
         )
         return None
     qos = cluster.qos[names.index(str(request.qos))]
     for key, broken in _broken_limits(request, cluster, nodes, qos).items():
-        problems.add(
-            Diagnostic(
-                "no-qos", f"the QoS `{qos.name}` takes {broken}", key=(key,), notes=qos_table(cluster.qos)
-            )
+        problems.error(
+            "no-qos", f"the QoS `{qos.name}` takes {broken}", key=(key,), notes=qos_table(cluster.qos)
         )
     return qos
 

@@ -16,7 +16,7 @@ from socm.config.document import Document
 from socm.config.reading import read_document
 from socm.core.models import Section
 from socm.core.units import memory_text
-from socm.diagnostics import Diagnostic, DiagnosticError, KeyPath, nearest_name
+from socm.diagnostics import Diagnostic, DiagnosticError, KeyPath, did_you_mean
 
 _HINT = (
     '`socm cluster detect` writes a file for the cluster you are on; resource = "./mycluster.toml" takes it'
@@ -55,14 +55,11 @@ def load_cluster(resource: str, base: Path) -> Cluster:
         return read_cluster(base / Path(path).expanduser())
     files = cluster_files()
     if path not in files:
-        nearest = nearest_name(path, list(files))
-        raise DiagnosticError(
-            Diagnostic(
-                "unknown-cluster",
-                f"unknown cluster `{resource}`",
-                hint=f"did you mean `{nearest}`?" if nearest else _HINT,
-                notes=(f"clusters: {', '.join(sorted(files))}",),
-            )
+        raise DiagnosticError.of(
+            "unknown-cluster",
+            f"unknown cluster `{resource}`",
+            hint=did_you_mean(path, files, _HINT),
+            notes=(f"clusters: {', '.join(sorted(files))}",),
         )
     return read_cluster(files[path])
 
@@ -128,11 +125,8 @@ def _located(document: Document, key: KeyPath, problem: Any) -> Diagnostic:
         message = "this key is missing"
     elif problem["type"] == "extra_forbidden":
         model = TABLES.get(str(key[0]), Cluster)
-        nearest = nearest_name(
-            str(key[-1]), [field.alias or name for name, field in model.model_fields.items()]
-        )
         message = "a cluster file has no such key"
-        hint = f"did you mean `{nearest}`?" if nearest else None
+        hint = did_you_mean(str(key[-1]), [field.alias or name for name, field in model.model_fields.items()])
     text = f"{'.'.join(map(str, key))}: {message}" if key else message
     located = document.locate(Diagnostic("bad-cluster", text, key=key, hint=hint))
     return replace(located, key=None)

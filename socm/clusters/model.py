@@ -99,11 +99,11 @@ class Cluster(Section):
     scheduler: str = "slurm"
     nodes: int | None = Field(None, ge=1, description="Nodes of the cluster.")
     cores_per_node: int | None = Field(None, ge=1, description="Cores of a node.")
-    mem_mb_per_node: MemoryMb | None = Field(
-        None, alias="memory_per_node", description="Memory that jobs get of a node; a bare number is MB."
-    )
     threads_per_core: int = Field(
         1, ge=1, description="Hardware threads of a core, each of which is a CPU for the scheduler."
+    )
+    mem_mb_per_node: MemoryMb | None = Field(
+        None, alias="memory_per_node", description="Memory that jobs get of a node; a bare number is MB."
     )
     mem_mb_per_core: MemoryMb | None = Field(
         None, alias="memory_per_core", description="Memory that jobs get with a core; a bare number is MB."
@@ -115,8 +115,8 @@ class Cluster(Section):
         None, alias="walltime", description="Longest run time of a job, whatever its QoS."
     )
     partition: SlurmName | None = Field(None, description="Partition of every job that names none.")
-    constraint: SlurmName | None = Field(None, description="Node features of every job that names none.")
     account: AccountName | None = Field(None, description="Account of every job that names none.")
+    constraint: SlurmName | None = Field(None, description="Node features of every job that names none.")
     launcher: str = Field(description="Command in front of an MPI program.")
     qos: tuple[Qos, ...] = Field((), description="QoS of the cluster.")
     partitions: tuple[Partition, ...] = Field(

@@ -9,7 +9,7 @@ from typing import Any
 from socm.config.layers import plain
 from socm.core.models import Workflow
 from socm.core.references import SELF, Reference, map_texts, references_in, rename_references, texts_in
-from socm.diagnostics import Collector, Diagnostic, KeyPath, Severity, nearest_name
+from socm.diagnostics import Collector, Diagnostic, KeyPath, nearest_name
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def _join(workflow: Workflow, names: Names, enabled: Container[str], problems: C
         if found in names.members and not waiting and workflow.enabled:
             message = f"`{wanted}` is not enabled, so nothing waits for it"
             key: KeyPath = (*workflow.path, "depends_on", index)
-            problems.add(Diagnostic("disabled-dependency", message, severity=Severity.WARNING, key=key))
+            problems.warning("disabled-dependency", message, key=key)
         kept |= dict.fromkeys(waiting)
 
     def full_name(reference: Reference) -> Reference:

@@ -11,7 +11,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import InlineTable, Table
 
-from socm.diagnostics import Diagnostic, DiagnosticError, KeyPath
+from socm.diagnostics import DiagnosticError, KeyPath
 from socm.formats.document import replace_file
 
 
@@ -71,11 +71,9 @@ def _holds(document: Any, values: Mapping[KeyPath, Any]) -> bool:
 
 
 def _refused(path: KeyPath, why: str) -> DiagnosticError:
-    return DiagnosticError(
-        Diagnostic(
-            "cannot-edit",
-            f"{'.'.join(map(str, path))} can't be written into the file: {why}",
-            key=path[:-1],
-            hint="write it there yourself",
-        )
+    return DiagnosticError.of(
+        "cannot-edit",
+        f"{'.'.join(map(str, path))} can't be written into the file: {why}",
+        key=path[:-1],
+        hint="write it there yourself",
     )

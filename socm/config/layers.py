@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from socm.core.annotations import classes_in
 from socm.core.fields import ProgramOptions
 from socm.core.models import Section
-from socm.diagnostics import Collector, Diagnostic, KeyPath
+from socm.diagnostics import Collector, KeyPath
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +153,8 @@ def check_spellings(
         name = field_name(key, model)
         if name in seen:
             message = f"`{key}` and `{seen[name]}` are the same key"
-            problems.add(
-                Diagnostic(
-                    "duplicate-key", message, key=(*path, key), point_at="key", hint="keep one of them"
-                )
+            problems.error(
+                "duplicate-key", message, key=(*path, key), point_at="key", hint="keep one of them"
             )
         seen[name] = key
         inner = section_class(model, name)

@@ -94,7 +94,7 @@ class _Reader:
         own = self._table(document.data.get("nulls", {}), NULLS)
         if "nulls" not in document.data:
             if not self._problems.has_errors:
-                self._problems.add(Diagnostic("missing-key", "there is no [nulls] table", key=()))
+                self._problems.error("missing-key", "there is no [nulls] table", key=())
             return None
         check_spellings(own, NULLS, MapNulls, self._problems)
         common = self._table(own.get(ANALYSIS, {}), (*NULLS, ANALYSIS))
@@ -120,7 +120,7 @@ class _Reader:
         if isinstance(value, Mapping):
             return value
         message = f"`{path[-1]}` must be a table, not {describe(value)}"
-        self._problems.add(Diagnostic("wrong-type", message, key=path, hint=f"write {table_name(path)}"))
+        self._problems.error("wrong-type", message, key=path, hint=f"write {table_name(path)}")
         return {}
 
     def _name_is_good(self, name: str, path: KeyPath, what: str) -> bool:
@@ -155,14 +155,12 @@ class _Reader:
                 self._problems.add(unknown_key((*path, key), known))
         analysis = self._table(table.get(ANALYSIS, {}), (*path, ANALYSIS))
         if "mask" in table and "mask" in analysis:
-            self._problems.add(
-                Diagnostic(
-                    "duplicate-key",
-                    f"{table_name(path)} has two masks",
-                    key=(*path, "mask"),
-                    point_at="key",
-                    hint="keep one of them",
-                )
+            self._problems.error(
+                "duplicate-key",
+                f"{table_name(path)} has two masks",
+                key=(*path, "mask"),
+                point_at="key",
+                hint="keep one of them",
             )
         layers = [Layer(common, (*NULLS, ANALYSIS))]
         if "mask" in table:
@@ -183,7 +181,7 @@ class _Reader:
             if not isinstance(value, list):
                 message = f"group `{name}` must be a list of maps, not {describe(value)}"
                 hint = 'write [{ map = "…", ivar = "…" }, …]'
-                self._problems.add(Diagnostic("wrong-type", message, key=place, hint=hint))
+                self._problems.error("wrong-type", message, key=place, hint=hint)
                 continue
             members = [self._read_map(entry, (*place, number)) for number, entry in enumerate(value)]
             groups[name] = tuple(member for member in members if member is not None)
@@ -197,7 +195,7 @@ class _Reader:
             return self._validate(MapFiles, (Layer(entry, path),))
         message = f"a map must be a table of its files, not {describe(entry)}"
         hint = 'write { map = "…", ivar = "…" }'
-        self._problems.add(Diagnostic("wrong-type", message, key=path, hint=hint))
+        self._problems.error("wrong-type", message, key=path, hint=hint)
         return None
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from socm.config.problems import describe
-from socm.diagnostics import Collector, Diagnostic, KeyPath, nearest_name
+from socm.diagnostics import Collector, KeyPath, did_you_mean
 
 LONGEST_VALUE_BYTES = 200
 MOST_VARIANTS = 10_000
@@ -46,14 +46,13 @@ def make_variants(
         if name == "exclude":
             continue
         if name not in known:
-            nearest = nearest_name(name, list(known))
-            hint = f"did you mean `{nearest}`?" if nearest else "a matrix varies keys of the workflow"
+            hint = did_you_mean(name, known, "a matrix varies keys of the workflow")
             message = f"unknown key `{name}` in the matrix"
-            problems.add(Diagnostic("unknown-key", message, key=origins[name], point_at="key", hint=hint))
+            problems.error("unknown-key", message, key=origins[name], point_at="key", hint=hint)
         elif not isinstance(values, list) or not values:
             given = "an empty one" if values == [] else describe(values)
             message = f"`{name}` in a matrix must be a list of values, not {given}"
-            problems.add(Diagnostic("wrong-type", message, key=origins[name]))
+            problems.error("wrong-type", message, key=origins[name])
         else:
             axes[name] = _axis(name, values, origins[name], problems)
     combinations = _combinations(axes)
@@ -65,10 +64,10 @@ def make_variants(
         _tell_idle_exclusions(combinations, excluded, path, problems)
         if combinations and not kept:
             message = "the matrix excludes every combination"
-            problems.add(Diagnostic("matrix-exclude", message, key=path))
+            problems.error("matrix-exclude", message, key=path)
     if len(kept) > MOST_VARIANTS:
         message = f"the matrix has more than {MOST_VARIANTS} combinations"
-        problems.add(Diagnostic("matrix-size", message, key=next(iter(origins.values()))[:-1]))
+        problems.error("matrix-size", message, key=next(iter(origins.values()))[:-1])
         kept = kept[:1]
     return tuple(
         Variant(
@@ -89,7 +88,7 @@ def _tell_idle_exclusions(
     for index, exclusion in enumerate(excluded):
         if exclusion and not any(_matches(c, exclusion) for c in combinations):
             message = "this exclusion matches no combination of the matrix"
-            problems.add(Diagnostic("matrix-exclude", message, key=(*path, index)))
+            problems.error("matrix-exclude", message, key=(*path, index))
 
 
 def _combinations(axes: Mapping[str, Sequence[tuple[str, Any, KeyPath]]]) -> list[Combination]:
@@ -112,18 +111,16 @@ def _axis(
         if isinstance(value, dict | list) or not isinstance(value, str | int | float):
             wanted = "a string, a number or true or false"
             message = f"a value of `{name}` in a matrix must be {wanted}, not {describe(value)}"
-            problems.add(Diagnostic("wrong-type", message, key=key))
+            problems.error("wrong-type", message, key=key)
             continue
         text = value_text(value)
         reason = _why_no_folder(text)
         if reason:
             message = f"{describe(value)} cannot name a folder of results: it {reason}"
             hint = "make a workflow of its own for each"
-            problems.add(Diagnostic("bad-name", message, key=key, hint=hint))
+            problems.error("bad-name", message, key=key, hint=hint)
         elif text in {known for known, _, _ in axis}:
-            problems.add(
-                Diagnostic("duplicate-value", f"{describe(value)} appears twice in `{name}`", key=key)
-            )
+            problems.error("duplicate-value", f"{describe(value)} appears twice in `{name}`", key=key)
         else:
             axis.append((text, value, key))
     return axis
@@ -157,14 +154,14 @@ def _exclusions(
 ) -> list[dict[str, str]]:
     if not isinstance(entries, list):
         message = f"`exclude` must be a list of tables, not {describe(entries)}"
-        problems.add(Diagnostic("wrong-type", message, key=path, hint='write `exclude = [{bands = "f090"}]`'))
+        problems.error("wrong-type", message, key=path, hint='write `exclude = [{bands = "f090"}]`')
         return []
     exclusions: list[dict[str, str]] = []
     for index, entry in enumerate(entries):
         exclusion: dict[str, str] = {}
         if not isinstance(entry, Mapping):
             message = f'an exclusion must be a table such as {{bands = "f090"}}, not {describe(entry)}'
-            problems.add(Diagnostic("wrong-type", message, key=(*path, index)))
+            problems.error("wrong-type", message, key=(*path, index))
         else:
             for name, value in entry.items():
                 plain_name = name.replace("-", "_")
@@ -174,7 +171,7 @@ def _exclusions(
                         break
                 elif plain_name not in axes:
                     message = f"`{name}` is not in the matrix"
-                    problems.add(Diagnostic("unknown-key", message, key=(*path, index, name), point_at="key"))
+                    problems.error("unknown-key", message, key=(*path, index, name), point_at="key")
                 else:
                     exclusion[plain_name] = value_text(value)
         exclusions.append(exclusion)

@@ -26,15 +26,11 @@ def read_document(path: Path) -> Document:
     except (RecursionError, ValueError) as error:
         # A nesting or a number beyond what Python takes: TOML sets no limit, so tomli doesn't either.
         what = "nested too deeply" if isinstance(error, RecursionError) else f"not readable: {error}"
-        raise DiagnosticError(
-            Diagnostic("toml-syntax", f"the document is {what}", place=Place(file))
-        ) from None
+        raise DiagnosticError.of("toml-syntax", f"the document is {what}", place=Place(file)) from None
     if not data:
         message = "the file is empty" if not text.strip() else "the file contains only comments"
-        raise DiagnosticError(
-            Diagnostic(
-                "empty-file", message, place=Place(file), hint="`socm init` writes a campaign to start from"
-            )
+        raise DiagnosticError.of(
+            "empty-file", message, place=Place(file), hint="`socm init` writes a campaign to start from"
         )
     return Document(file=file, text=text, data=data)
 
@@ -46,7 +42,7 @@ def read_text(path: Path) -> str:
 
 def _read_bytes(path: Path, file: str) -> bytes:
     def problem(code: str, message: str, hint: str | None = None) -> DiagnosticError:
-        return DiagnosticError(Diagnostic(code, message, place=Place(file), hint=hint))
+        return DiagnosticError.of(code, message, place=Place(file), hint=hint)
 
     try:
         if path.is_dir():

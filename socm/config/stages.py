@@ -16,7 +16,7 @@ from socm.config.reading import read_text
 from socm.config.tables import CAMPAIGN_KEYS, name_problem
 from socm.config.toml_text import toml_document
 from socm.core.models import Resources
-from socm.diagnostics import Collector, Diagnostic, DiagnosticError, KeyPath, Place, Severity, nearest_name
+from socm.diagnostics import Collector, Diagnostic, DiagnosticError, KeyPath, Place, Severity, did_you_mean
 
 KIND = "power-spectra"
 _STAGE_KEYS = {
@@ -56,10 +56,10 @@ def import_stages(path: Path) -> ImportedCampaign:
         mark = error.problem_mark or error.context_mark
         place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file)
         message = error.problem or error.context or "not YAML"
-        raise DiagnosticError(Diagnostic("yaml-syntax", message, place=place)) from None
+        raise DiagnosticError.of("yaml-syntax", message, place=place) from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         message = " ".join(str(error).split()) or "the document is nested too deeply"
-        raise DiagnosticError(Diagnostic("yaml-syntax", message, place=Place(file))) from None
+        raise DiagnosticError.of("yaml-syntax", message, place=Place(file)) from None
     problems = Collector()
     converted = _convert(data, problems)
     problems.extend(_double(key) for key in places.doubles)
@@ -126,15 +126,13 @@ def _convert(data: Any, problems: Collector) -> list[tuple[tuple[str, ...], dict
         message = (
             "the file is empty" if data is None else f"a file of stages must be a table, not {describe(data)}"
         )
-        problems.add(Diagnostic("empty-file" if data is None else "wrong-type", message, key=()))
+        problems.error("empty-file" if data is None else "wrong-type", message, key=())
         return []
     stages = data.get("stages")
     if "stages" not in data:
-        problems.add(Diagnostic("missing-key", "there are no `stages`", key=()))
+        problems.error("missing-key", "there are no `stages`", key=())
     elif not isinstance(stages, Mapping):
-        problems.add(
-            Diagnostic("wrong-type", f"`stages` must be a table, not {describe(stages)}", key=("stages",))
-        )
+        problems.error("wrong-type", f"`stages` must be a table, not {describe(stages)}", key=("stages",))
     converted: list[tuple[tuple[str, ...], dict[str, Any]]] = []
     converted.append((("campaign",), _campaign(data.get("campaign"), problems)))
     stages = stages if isinstance(stages, Mapping) else {}
@@ -143,9 +141,7 @@ def _convert(data: Any, problems: Collector) -> list[tuple[tuple[str, ...], dict
         if problem := name_problem(str(name), path):
             problems.add(problem)
         elif not isinstance(stage, Mapping):
-            problems.add(
-                Diagnostic("wrong-type", f"a stage must be a table, not {describe(stage)}", key=path)
-            )
+            problems.error("wrong-type", f"a stage must be a table, not {describe(stage)}", key=path)
         else:
             table = ("campaign", KIND, str(name))
             converted += [
@@ -158,7 +154,7 @@ def _campaign(campaign: Any, problems: Collector) -> dict[str, Any]:
     values: dict[str, Any] = {}
     if campaign is not None and not isinstance(campaign, Mapping):
         message = f"`campaign` must be a table, not {describe(campaign)}"
-        problems.add(Diagnostic("wrong-type", message, key=("campaign",)))
+        problems.error("wrong-type", message, key=("campaign",))
         return values
     for key, value in (campaign or {}).items():
         path = ("campaign", str(key))
@@ -187,13 +183,12 @@ def _stage(
             if checked is not None:
                 values[_STAGE_KEYS[spelling]] = checked
     if "script" not in values and not any(d.key == (*path, "script") for d in problems.diagnostics):
-        problems.add(Diagnostic("missing-key", "a stage needs a `script`", key=path, point_at="key"))
+        problems.error("missing-key", "a stage needs a `script`", key=path, point_at="key")
     for index, other in enumerate(values.get("depends_on", ())):
         if other not in stages:
-            nearest = nearest_name(other, [str(name) for name in stages])
-            hint = f"did you mean `{nearest}`?" if nearest else None
+            hint = did_you_mean(other, [str(name) for name in stages])
             message = f"`{other}` is not a stage of this file"
-            problems.add(Diagnostic("unknown-reference", message, key=(*path, "depends", index), hint=hint))
+            problems.error("unknown-reference", message, key=(*path, "depends", index), hint=hint)
     below = {key: values.pop(key) for key in ("kwargs", "resources", "environment") if key in values}
     yield (), values
     for key, table in below.items():
@@ -206,7 +201,7 @@ def _text(value: Any, path: KeyPath, problems: Collector) -> str | None:
         return value
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
-    problems.add(Diagnostic("wrong-type", f"`{path[-1]}` must be a string, not {describe(value)}", key=path))
+    problems.error("wrong-type", f"`{path[-1]}` must be a string, not {describe(value)}", key=path)
     return None
 
 
@@ -214,9 +209,7 @@ def _texts(value: Any, path: KeyPath, problems: Collector) -> list[str] | None:
     if isinstance(value, str):
         return [value]
     if not isinstance(value, list):
-        problems.add(
-            Diagnostic("wrong-type", f"`{path[-1]}` must be a list, not {describe(value)}", key=path)
-        )
+        problems.error("wrong-type", f"`{path[-1]}` must be a list, not {describe(value)}", key=path)
         return None
     texts = [_text(entry, (*path, index), problems) for index, entry in enumerate(value)]
     return [text for text in texts if text is not None]
@@ -224,9 +217,7 @@ def _texts(value: Any, path: KeyPath, problems: Collector) -> list[str] | None:
 
 def _scalars(value: Any, path: KeyPath, problems: Collector) -> dict[str, Any] | None:
     if not isinstance(value, Mapping):
-        problems.add(
-            Diagnostic("wrong-type", f"`{path[-1]}` must be a table, not {describe(value)}", key=path)
-        )
+        problems.error("wrong-type", f"`{path[-1]}` must be a table, not {describe(value)}", key=path)
         return None
     scalars: dict[str, Any] = {}
     for key, entry in value.items():
@@ -234,7 +225,7 @@ def _scalars(value: Any, path: KeyPath, problems: Collector) -> dict[str, Any] |
             scalars[str(key)] = entry
         elif entry is not None:
             message = f"`{key}` must be a string or a number, not {describe(entry)}"
-            problems.add(Diagnostic("wrong-type", message, key=(*path, str(key))))
+            problems.error("wrong-type", message, key=(*path, str(key)))
     return scalars
 
 
@@ -266,14 +257,13 @@ def _file_order(diagnostic: Diagnostic) -> tuple[int, int]:
 
 
 def _unknown(path: KeyPath, known: tuple[str, ...]) -> Diagnostic:
-    nearest = nearest_name(str(path[-1]), known)
     return Diagnostic(
         "unknown-key",
         f"unknown key `{path[-1]}` in `{'.'.join(map(str, path[:-1]))}`",
         severity=Severity.ERROR,
         key=path,
         point_at="key",
-        hint=f"did you mean `{nearest}`?" if nearest else None,
+        hint=did_you_mean(str(path[-1]), known),
         notes=(f"known keys: {', '.join(known)}",),
     )
 

@@ -12,7 +12,7 @@ from socm.config.layers import Layer, check_spellings, plain
 from socm.config.obsolete import obsolete_key
 from socm.config.problems import describe, known_keys, list_of_tables, unknown_key
 from socm.core.models import Campaign, UncheckedWorkflow, Workflow
-from socm.diagnostics import Collector, Diagnostic, KeyPath, Severity, nearest_name
+from socm.diagnostics import Collector, Diagnostic, KeyPath, did_you_mean
 
 CAMPAIGN: KeyPath = ("campaign",)
 DEFAULTS: KeyPath = (*CAMPAIGN, "defaults")
@@ -72,19 +72,17 @@ def find_tables(
     campaign = data.get("campaign", {})
     if not isinstance(campaign, Mapping):
         message = f"`campaign` must be a table, not {describe(campaign)}"
-        problems.add(Diagnostic("wrong-type", message, key=CAMPAIGN, hint="write [campaign]"))
+        problems.error("wrong-type", message, key=CAMPAIGN, hint="write [campaign]")
         return finder.found
     defaults = campaign.get("defaults", {})
     if not isinstance(defaults, Mapping):
         message = f"`defaults` must be a table, not {describe(defaults)}"
-        problems.add(Diagnostic("wrong-type", message, key=DEFAULTS))
+        problems.error("wrong-type", message, key=DEFAULTS)
         defaults = {}
     if "workflow" in defaults:
         message = "`workflow` can't be inherited: each table says which kind it is"
         hint = "move it into the tables that are meant"
-        problems.add(
-            Diagnostic("unknown-key", message, key=(*DEFAULTS, "workflow"), point_at="key", hint=hint)
-        )
+        problems.error("unknown-key", message, key=(*DEFAULTS, "workflow"), point_at="key", hint=hint)
     above = _Above((Layer(defaults, DEFAULTS),))
     for key, value in _sort_campaign_keys(campaign, kinds, finder.found.settings, problems).items():
         finder.add((*CAMPAIGN, key), value, above)
@@ -93,7 +91,7 @@ def find_tables(
     if "campaign" in data and not finder.found.tables and not problems.has_errors:
         kind = next(iter(kinds), "name").replace("_", "-")
         hint = f"add a table such as [campaign.{kind}]"
-        problems.add(Diagnostic("no-workflow", "the campaign has no workflow", key=CAMPAIGN, hint=hint))
+        problems.error("no-workflow", "the campaign has no workflow", key=CAMPAIGN, hint=hint)
     return finder.found
 
 
@@ -107,7 +105,7 @@ def _check_top_level(
         where = f"write [campaign.{key}]" if isinstance(value, Mapping) else "write it below [campaign]"
         problems.add(unknown_key((key,), ("campaign",), where if belongs_below else None))
     if "campaign" not in data and not problems.has_errors:
-        problems.add(Diagnostic("missing-key", "there is no [campaign] table", key=()))
+        problems.error("missing-key", "there is no [campaign] table", key=())
 
 
 def _sort_campaign_keys(
@@ -168,20 +166,17 @@ class _Finder:
         wanted = table.get("workflow", path[-1])
         if not isinstance(wanted, str):
             message = f"`workflow` must be a string, not {describe(wanted)}"
-            self.problems.add(Diagnostic("wrong-type", message, key=(*path, "workflow")))
+            self.problems.error("wrong-type", message, key=(*path, "workflow"))
             return None
         kind = self.kinds.get(plain(wanted))
         if kind is None and "workflow" in table and not self.has_other_kinds:
             known = self.kind_names()
-            nearest = nearest_name(wanted, known)
-            self.problems.add(
-                Diagnostic(
-                    "unknown-workflow",
-                    f"unknown kind of workflow `{wanted}`",
-                    key=(*path, "workflow"),
-                    hint=f'did you mean "{nearest}"?' if nearest else None,
-                    notes=(f"kinds: {', '.join(known)}",),
-                )
+            self.problems.error(
+                "unknown-workflow",
+                f"unknown kind of workflow `{wanted}`",
+                key=(*path, "workflow"),
+                hint=did_you_mean(wanted, known, quote='"'),
+                notes=(f"kinds: {', '.join(known)}",),
             )
         return kind
 
@@ -191,14 +186,15 @@ class _Finder:
     def unknown_kind(self, path: KeyPath) -> Diagnostic:
         kinds = self.kind_names()
         tables = ["resources", "defaults"] if len(path) == len(CAMPAIGN) + 1 else []
-        nearest = nearest_name(str(path[-1]).replace("_", "-"), [*kinds, *tables])
         example = f'`workflow = "{kinds[0] if kinds else "command"}"`'
         return Diagnostic(
             "unknown-workflow",
             f"{table_name(path)} is not a known kind of workflow",
             key=path,
             point_at="key",
-            hint=f"did you mean `{nearest}`?" if nearest else f"say which kind it is: {example}",
+            hint=did_you_mean(
+                str(path[-1]).replace("_", "-"), [*kinds, *tables], f"say which kind it is: {example}"
+            ),
             notes=(f"kinds: {', '.join(kinds)}",),
         )
 
@@ -235,15 +231,12 @@ class _Finder:
         layers = (*above.layers, Layer(own, path))
         name = above.full_name(str(path[-1]))
         self.found.tables.append(Table(path, UncheckedWorkflow, layers, name, above.belongs_to))
-        self.problems.add(
-            Diagnostic(
-                "plugins-off",
-                f"`{name}` is not checked: plugins are off",
-                severity=Severity.NOTE,
-                key=path,
-                point_at="key",
-                hint="its kind is known only to code that the campaign names; without --no-plugins it runs",
-            )
+        self.problems.note(
+            "plugins-off",
+            f"`{name}` is not checked: plugins are off",
+            key=path,
+            point_at="key",
+            hint="its kind is known only to code that the campaign names; without --no-plugins it runs",
         )
 
     def add_workflow(
@@ -280,7 +273,7 @@ class _Finder:
             self.problems.extend(filter(None, own.values()))
             if kept := [key for key, note in own.items() if note is None]:
                 hint += f", and move into it {', '.join(kept)}"
-            self.problems.add(Diagnostic("no-workflow", message, key=path, hint=hint))
+            self.problems.error("no-workflow", message, key=path, hint=hint)
 
     def children_of(
         self, path: KeyPath, kind: type[Workflow], table: Mapping[str, Any]
@@ -319,7 +312,7 @@ def _check_names(tables: list[Table], problems: Collector) -> None:
             both = f"{table_name(first.path)} and {table_name(table.path)}"
             message = f"{both} are both called `{table.name}`"
             hint = "rename one of the tables"
-            problems.add(Diagnostic("duplicate-workflow", message, key=table.path, hint=hint))
+            problems.error("duplicate-workflow", message, key=table.path, hint=hint)
 
 
 def _check_inherited_keys(tables: list[Table], problems: Collector) -> None:

@@ -65,15 +65,12 @@ def _take_older_keys(table: Table, merged: Merged, problems: Collector) -> None:
         if isinstance(value, str):
             merged.values[key] = value.removeprefix("file://")
         merged.rename((key,), ("options", name))
-        problems.add(
-            Diagnostic(
-                "option-in-table",
-                f"`{key}` is an option of {table.kind.program_options.program}",
-                severity=Severity.NOTE,
-                key=written,
-                point_at="key",
-                hint=f"understood here; its place is {table_name((*written[:-1], 'options'))}",
-            )
+        problems.note(
+            "option-in-table",
+            f"`{key}` is an option of {table.kind.program_options.program}",
+            key=written,
+            point_at="key",
+            hint=f"understood here; its place is {table_name((*written[:-1], 'options'))}",
         )
 
 
@@ -112,7 +109,7 @@ def _variants(
     if not isinstance(matrix, Mapping):
         message = f"`matrix` must be a table of lists, not {describe(matrix)}"
         hint = 'write `bands = ["f090", "f150"]` in it'
-        problems.add(Diagnostic("wrong-type", message, key=merged.origins["matrix",], hint=hint))
+        problems.error("wrong-type", message, key=merged.origins["matrix",], hint=hint)
         return WITHOUT_MATRIX
     fixed: dict[str, Any] = {}
     axes: dict[str, Any] = {}
@@ -127,7 +124,7 @@ def _variants(
                 continue
             if _depth(table, value) == _depth(table, axis):
                 message = f"`{key}` is given both plainly and in the matrix"
-                problems.add(Diagnostic("duplicate-key", message, key=axis, point_at="key", hint="keep one"))
+                problems.error("duplicate-key", message, key=axis, point_at="key", hint="keep one")
         axes[name] = values
         origins[name] = axis
     if not axes.keys() - {"exclude"}:

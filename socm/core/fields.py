@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, ValidationInfo, WithJsonSc
 
 from socm.core.invalid import invalid
 from socm.core.references import references_in
-from socm.diagnostics import Diagnostic, nearest_name
+from socm.diagnostics import Diagnostic, did_you_mean
 
 _VARIABLE = re.compile(
     r"(?P<kept>\$\$\{[A-Za-z0-9_-]+\.[A-Za-z0-9_.-]+\})|\$(?:(?P<dollar>\$)|\{(?P<braced>\w+)\}|(?P<name>[A-Za-z_]\w*))"
@@ -200,7 +200,6 @@ class ProgramOptions:
         if name not in self.takes_value:
             if allow_unknown:
                 return []
-            nearest = nearest_name(name, list(self.takes_value))
             listed = f"checked against {self.listed_by}, because the program could not be asked here"
             return [
                 Diagnostic(
@@ -208,7 +207,7 @@ class ProgramOptions:
                     f"{self.program} has no option `{name}`",
                     key=key,
                     point_at="key",
-                    hint=f"did you mean `{nearest}`?" if nearest else None,
+                    hint=did_you_mean(name, self.takes_value),
                     notes=(
                         *((listed,) if self.listed_by else ()),
                         "`allow_unknown_options = true` passes it on unchecked",

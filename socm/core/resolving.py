@@ -72,7 +72,7 @@ class _Values:
         name = reference.attribute.replace("-", "_")
         if name in self.asked:
             circle = " → ".join(f"${{self.{asked}}}" for asked in [*self.asked, name])
-            raise DiagnosticError(Diagnostic("reference-in-circle", f"a value stands for itself: {circle}"))
+            raise DiagnosticError.of("reference-in-circle", f"a value stands for itself: {circle}")
         found = _own_texts(self.workflow, name)
         if not found:
             raise DiagnosticError(_unknown_own(self.workflow, reference))

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from socm.desk.maps import SkyMap
-from socm.diagnostics import Diagnostic, DiagnosticError
+from socm.diagnostics import DiagnosticError
 from socm.formats import null_spec
 from socm.formats.coverage import CoverageRecord
 from socm.formats.document import read_document, read_file
@@ -79,12 +79,10 @@ class Split:
 
     def _path(self, what: str, path: Path | None) -> Path:
         if path is None:
-            raise DiagnosticError(
-                Diagnostic(
-                    "missing-product",
-                    f"{self.name} has no {what}",
-                    hint="Its mapmaker makes none, or the map is none of the campaign's.",
-                )
+            raise DiagnosticError.of(
+                "missing-product",
+                f"{self.name} has no {what}",
+                hint="Its mapmaker makes none, or the map is none of the campaign's.",
             )
         return self.workspace / path
 
@@ -224,12 +222,10 @@ class NullTest:
         names = [judged.name for judged in products.ptes.comparisons]
         if not names or (comparison is not None and comparison not in names):
             which = f"comparison {comparison}" if comparison is not None else "comparison"
-            raise DiagnosticError(
-                Diagnostic(
-                    "missing-product",
-                    f"{self.name} has no judged {which}",
-                    hint=f"Those that were judged: {', '.join(names) or 'none'}.",
-                )
+            raise DiagnosticError.of(
+                "missing-product",
+                f"{self.name} has no judged {which}",
+                hint=f"Those that were judged: {', '.join(names) or 'none'}.",
             )
         return draw_comparison(self.name, products, names.index(comparison) if comparison else 0)
 
@@ -242,13 +238,11 @@ class NullTest:
     @property
     def _products(self) -> Products:
         if self.record.products is None:
-            raise DiagnosticError(
-                Diagnostic(
-                    "missing-product",
-                    f"{self.folder} holds no judgement of {self.name} as the campaign is now",
-                    notes=self.lacks,
-                    hint="`socm status` shows which jobs are left; `socm run CAMPAIGN` runs them.",
-                )
+            raise DiagnosticError.of(
+                "missing-product",
+                f"{self.folder} holds no judgement of {self.name} as the campaign is now",
+                notes=self.lacks,
+                hint="`socm status` shows which jobs are left; `socm run CAMPAIGN` runs them.",
             )
         return self.record.products
 
@@ -264,7 +258,7 @@ def table_of(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
 
 
 def _damaged(path: Path, reason: ValueError) -> DiagnosticError:
-    return DiagnosticError(Diagnostic("damaged-file", f"{path} is damaged: {reason}", hint=COMPILE_AGAIN))
+    return DiagnosticError.of("damaged-file", f"{path} is damaged: {reason}", hint=COMPILE_AGAIN)
 
 
 def _numbers_if_all(texts: list[str]) -> list[float] | list[str]:

@@ -1,6 +1,6 @@
 """What went wrong, where in the user's files, and what to do about it."""
 
-from socm.diagnostics.explanations import explain, explained_codes
+from socm.diagnostics.explanations import explained_codes
 from socm.diagnostics.model import (
     Collector,
     Diagnostic,
@@ -8,6 +8,7 @@ from socm.diagnostics.model import (
     KeyPath,
     Place,
     Severity,
+    did_you_mean,
     nearest_name,
 )
 from socm.diagnostics.printing import (
@@ -25,7 +26,7 @@ __all__ = [
     "KeyPath",
     "Place",
     "Severity",
-    "explain",
+    "did_you_mean",
     "explained_codes",
     "format_diagnostics",
     "format_json",

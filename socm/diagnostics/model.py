@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, Self, TypedDict, Unpack
 
 KeyPath = tuple[str | int, ...]
 """The path of keys to a value in the user's document: ``("campaign", "ml-mapmaking", "query")``."""
@@ -54,6 +54,16 @@ class Diagnostic:
         return replace(self, key=prefix + (self.key or ()))
 
 
+class Details(TypedDict, total=False):
+    """What a problem may have besides its code and message: fields of `Diagnostic`."""
+
+    place: Place | None
+    key: KeyPath | None
+    point_at: Literal["key", "value"]
+    hint: str | None
+    notes: tuple[str, ...]
+
+
 class DiagnosticError(Exception):
     """Carries every problem of one phase to whoever prints them; a traceback shows notes and hints."""
 
@@ -68,6 +78,11 @@ class DiagnosticError(Exception):
             if diagnostic.hint:
                 self.add_note(f"hint: {diagnostic.hint}")
 
+    @classmethod
+    def of(cls, code: str, message: str, **details: Unpack[Details]) -> Self:
+        """Return the error of a single problem."""
+        return cls(Diagnostic(code, message, **details))
+
 
 @dataclass
 class Collector:
@@ -78,6 +93,18 @@ class Collector:
     def add(self, diagnostic: Diagnostic) -> None:
         """Keep one diagnostic."""
         self.diagnostics.append(diagnostic)
+
+    def error(self, code: str, message: str, **details: Unpack[Details]) -> None:
+        """Keep a problem that stops the compile."""
+        self.add(Diagnostic(code, message, **details))
+
+    def warning(self, code: str, message: str, **details: Unpack[Details]) -> None:
+        """Keep a problem that doesn't stop it."""
+        self.add(Diagnostic(code, message, Severity.WARNING, **details))
+
+    def note(self, code: str, message: str, **details: Unpack[Details]) -> None:
+        """Keep what the user should know."""
+        self.add(Diagnostic(code, message, Severity.NOTE, **details))
 
     def extend(self, diagnostics: Iterable[Diagnostic]) -> None:
         """Keep several diagnostics."""
@@ -102,7 +129,15 @@ class Collector:
             raise DiagnosticError(self.diagnostics)
 
 
-def nearest_name(name: str, known: Sequence[str]) -> str | None:
+def nearest_name(name: str, known: Iterable[str]) -> str | None:
     """Return the known name that `name` was most likely meant to be, or None."""
     matches = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     return matches[0] if matches else None
+
+
+def did_you_mean(
+    name: str, known: Iterable[str], otherwise: str | None = None, quote: str = "`"
+) -> str | None:
+    """Return the hint that names the known name nearest to `name`; `otherwise` where none is near."""
+    nearest = nearest_name(name, known)
+    return f"did you mean {quote}{nearest}{quote}?" if nearest else otherwise

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
-from socm.clusters import Cluster, Detected, JobResources
+from socm.clusters.detected import Detected
+from socm.clusters.fit import JobResources
+from socm.clusters.model import Cluster
 from socm.core.models import Campaign
 from socm.diagnostics import Diagnostic
-from socm.graph import Plan
+from socm.graph.plan import Plan
 
 Reason = Literal["time", "memory", "cancelled", "node", "program", "start", "refused"]
 """Why a job failed."""
@@ -73,69 +75,88 @@ class Pace:
     """From the start of Snakemake until it hands over its first job."""
 
 
-class Executor(Protocol):
-    """One way to run jobs, named as Snakemake's plugin and as its profile in the workspace."""
+class Executor:
+    """One way to run jobs, named as Snakemake's plugin and as its profile in the workspace.
+
+    What an executor doesn't override, it has nothing to say of.
+    """
 
     name: str
     title: str
     """What messages call it."""
-    pace: Pace
-    runs_under: str | None
+    pace = Pace()
+    runs_under: str | None = None
     """The scheduler whose clusters have it; None for one that every workspace has a profile for."""
 
     def resources(self, job: JobResources) -> Mapping[str, int | str | None]:
         """Return what a job asks, by the names of Snakemake's plugin; None for what it doesn't ask."""
+        return {}
 
     def profile_values(self, campaign: Campaign, cluster: Cluster, plan: Plan) -> Mapping[str, object]:
         """Return what the template of the profile, profiles/<name>/config.yaml.j2, needs."""
+        return {}
 
     def option_problem(self, words: Sequence[str]) -> Diagnostic | None:
         """Return what is wrong with further options of the command that submits a job, given as words."""
+        return None
 
     def preflight(self, plan: Plan, warnings: Sequence[Diagnostic]) -> Iterator[Diagnostic]:
         """Yield what would stop or harm a run; `warnings` are those of the compile."""
+        return iter(())
 
     def queue_waits(self) -> Sequence[tuple[str, float]]:
         """Return the QoS of each job of the user's in the last two weeks, and how long it waited, s."""
+        return ()
 
     def detect(self, partition: str | None = None) -> Detected | None:
         """Return the cluster that this machine submits to, None if there is none to describe.
 
         Raises DiagnosticError where there should be one.
         """
+        return None
 
     def failed_try(self, workspace: Path, rule: str, job: str) -> FailedTry | None:
         """Return what is known of the last failed try of a job; None if nothing is.
 
         The job is one of the rule with identifier `rule`; `job` is its wildcard.
         """
+        return None
 
     def has_traces(self, workspace: Path) -> bool:
         """Return whether files in a workspace show that it was run with this executor."""
+        raise NotImplementedError
 
     def run_inside(self) -> str | None:
         """Return the executor's job in which a Snakemake runs that uses it; None where it runs in none."""
+        return None
 
     def has_ended(self, job: str) -> bool:
         """Return whether a job that `run_inside` named is known to have ended."""
+        return False
 
     def prepare(self, workspace: Path, say: Callable[[str], None]) -> None:
         """Set up this process, a Snakemake about to run a workspace with the executor."""
 
     def unsubmitted_jobs(self, workspace: Path) -> tuple[QueuedJob, ...]:
         """Return the jobs that a run wants to submit and the executor does not take yet."""
+        return ()
 
     def queued_jobs(self, workspace: Path) -> tuple[QueuedJob, ...]:
         """Return the jobs of a workspace that have not ended; raises ExecutorSilentError."""
+        raise NotImplementedError
 
     def label(self, rule: str, job: str) -> str:
         """Return the label of a job of the rule with identifier `rule`; `job` is its wildcard."""
+        return ""
 
     def cancel(self, jobs: Sequence[QueuedJob], at_once: bool = False) -> None:
         """End jobs, `at_once` without giving them time; raises ExecutorSilentError."""
+        raise NotImplementedError
 
     def cancel_command(self, jobs: Sequence[QueuedJob]) -> tuple[str, ...]:
         """Return the command, as words, that does what `cancel` does."""
+        raise NotImplementedError
 
     def describe(self, jobs: Sequence[QueuedJob]) -> list[str]:
         """Return lines that say which jobs an earlier run left."""
+        raise NotImplementedError

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from socm.clusters import MEASURED_RANK, THREAD_VARIABLES, Cluster, Detected, JobResources
+from socm.clusters.fit import MEASURED_RANK, THREAD_VARIABLES, JobResources
+from socm.clusters.model import Cluster
 from socm.core.models import Campaign
 from socm.diagnostics import Diagnostic, Severity
-from socm.executors.base import FailedTry, Pace, QueuedJob
-from socm.graph import Plan
+from socm.executors.base import Executor, QueuedJob
+from socm.graph.plan import Plan
 
 MARKER = "SOCM_WORKSPACE"
 """Environment variable of every job's processes: the workspace that they belong to."""
@@ -41,17 +42,11 @@ def launcher(job: JobResources) -> str:
     return " ".join(("env", *variables, f"mpiexec -n {job.tasks}", MEASURED_RANK))
 
 
-class LocalExecutor:
+class LocalExecutor(Executor):
     """Processes of this machine, known by a variable in their environment."""
 
     name = "local"
     title = "this machine"
-    pace = Pace()
-    runs_under: str | None = None
-
-    def resources(self, job: JobResources) -> Mapping[str, int | str | None]:
-        """Return nothing: threads and memory are Snakemake's own."""
-        return {}
 
     def profile_values(self, campaign: Campaign, cluster: Cluster, plan: Plan) -> Mapping[str, object]:
         """Return the cores of the machine, and how each rule with several ranks is started."""
@@ -64,55 +59,20 @@ class LocalExecutor:
             ],
         }
 
-    def option_problem(self, words: Sequence[str]) -> Diagnostic | None:
-        """Return nothing: no command submits a job here, and options of one are not read."""
-        return None
-
     def preflight(self, plan: Plan, warnings: Sequence[Diagnostic]) -> Iterator[Diagnostic]:
         """Yield the programs that the compile warned of: here they are known to be missing."""
         for problem in warnings:
             if problem.code == "program-not-found":
                 yield replace(problem, severity=Severity.ERROR)
 
-    def failed_try(self, workspace: Path, rule: str, job: str) -> FailedTry | None:
-        """Return None: the job's own log is all there is."""
-        return None
-
-    def queue_waits(self) -> Sequence[tuple[str, float]]:
-        """Return nothing: there is no queue."""
-        return ()
-
-    def detect(self, partition: str | None = None) -> Detected | None:
-        """Return None: the cluster `local` ships, and a run finds what the machine has."""
-        return None
-
     def has_traces(self, workspace: Path) -> bool:
         """Return True: looking at the processes of this machine costs nothing and waits for nobody."""
         return True
-
-    def run_inside(self) -> str | None:
-        """Return None: Snakemake runs where it was started."""
-        return None
-
-    def has_ended(self, job: str) -> bool:
-        """Return False: no Snakemake runs inside a job."""
-        return False
-
-    def prepare(self, workspace: Path, say: Callable[[str], None]) -> None:
-        """Do nothing: processes need nothing."""
-
-    def unsubmitted_jobs(self, workspace: Path) -> tuple[QueuedJob, ...]:
-        """Return nothing: a process starts at once."""
-        return ()
 
     def queued_jobs(self, workspace: Path) -> tuple[QueuedJob, ...]:
         """Return a job for each process that an earlier run of the workspace left on this machine."""
         pids = marked_processes(MARKER, os.path.realpath(workspace))
         return tuple(QueuedJob(str(pid), "RUNNING", is_running=True) for pid in pids)
-
-    def label(self, rule: str, job: str) -> str:
-        """Return an empty text: a process doesn't say which job it is of."""
-        return ""
 
     def cancel(self, jobs: Sequence[QueuedJob], at_once: bool = False) -> None:
         """Send each process SIGTERM, or SIGKILL if `at_once`."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from socm.clusters import Cluster
-from socm.diagnostics import Collector, Diagnostic
+from socm.clusters.model import Cluster
+from socm.diagnostics import Collector
 from socm.executors.base import Executor
 from socm.executors.local import LocalExecutor
 from socm.executors.slurm import AllocationExecutor, SlurmExecutor
-from socm.graph import Plan
+from socm.graph.plan import Plan
 
 EXECUTORS: Mapping[str, Executor] = {
     executor.name: executor for executor in (LocalExecutor(), SlurmExecutor(), AllocationExecutor())
@@ -41,12 +41,10 @@ def submit_allocation(
 
     problems = Collector()
     if cluster.scheduler != "slurm":
-        problems.add(
-            Diagnostic(
-                "no-allocation",
-                f"an allocation is a job of Slurm's, and {cluster.name} has no Slurm",
-                key=("campaign", "resource"),
-            )
+        problems.error(
+            "no-allocation",
+            f"an allocation is a job of Slurm's, and {cluster.name} has no Slurm",
+            key=("campaign", "resource"),
         )
         problems.raise_if_errors()
     problems.extend(allocation.check_jobs(plan, cluster, nodes, minutes))
@@ -54,8 +52,3 @@ def submit_allocation(
         job = allocation.request(cluster, nodes, minutes)
     problems.raise_if_errors()
     return allocation.submit_command(name, workspace, job, options)
-
-
-def executor_of(name: str) -> Executor | None:
-    """Return the executor of a name; None for one that socm knows nothing of."""
-    return EXECUTORS.get(name)

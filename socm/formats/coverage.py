@@ -19,9 +19,10 @@ class Skipped(Part):
 class CoverageRecord(Document):
     """What a map holds of what it was asked to hold.
 
-    `asked` and `used` count observations; `fraction` is the mean over them of the part of their detector
-    sets that was used; `minimum` is the least fraction when the map was made; `query_sha256` is the
-    digest of the file of observations that was mapped, None if that file changed meanwhile.
+    `asked` and `used` count observations, used ones having at least one detector set in the map; `fraction`
+    is the mean over them of the part of their detector sets that was used; `minimum` is the least fraction
+    when the map was made; `query_sha256` is the digest of the file of observations that was mapped, None if
+    that file changed meanwhile.
     """
 
     noun: ClassVar[str] = "coverage record"

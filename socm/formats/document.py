@@ -59,8 +59,8 @@ def parse_document(model: type[D], content: bytes, path: str | os.PathLike[str])
     where = f"The {model.noun} {os.fspath(path)}"
 
     def refuse(reason: str, *notes: str) -> NoReturn:
-        raise DiagnosticError(
-            Diagnostic("damaged-file", f"{where} is damaged: {reason}", hint=model.remedy, notes=notes)
+        raise DiagnosticError.of(
+            "damaged-file", f"{where} is damaged: {reason}", hint=model.remedy, notes=notes
         ) from None
 
     try:
@@ -106,9 +106,7 @@ def read_file(path: Path, noun: str, remedy: str | None = None) -> bytes:
             return path.read_bytes()
     except OSError as error:
         reason = error.strerror or str(error)
-    raise DiagnosticError(
-        Diagnostic("unreadable-file", f"The {noun} {path} can't be read: {reason}", hint=remedy)
-    )
+    raise DiagnosticError.of("unreadable-file", f"The {noun} {path} can't be read: {reason}", hint=remedy)
 
 
 def replace_file(path: Path, content: bytes) -> None:

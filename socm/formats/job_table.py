@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from socm.diagnostics import Diagnostic, DiagnosticError
+from socm.diagnostics import DiagnosticError
 from socm.formats.job_usage import JobFacts
 
 NOUN = "table of jobs"
@@ -57,7 +57,7 @@ def parse_job_table(content: bytes, path: str | os.PathLike[str]) -> Mapping[str
         where = " ".join(map(str, first["loc"]))
         reason = f"{where}: {first['msg']}" if where else first["msg"]
     message = f"The {NOUN} {os.fspath(path)} is damaged: {reason}"
-    raise DiagnosticError(Diagnostic("damaged-file", message, hint=REMEDY))
+    raise DiagnosticError.of("damaged-file", message, hint=REMEDY)
 
 
 def read_job_row(table: Path, job: str) -> Mapping[str, Any]:

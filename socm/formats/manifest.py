@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
-from socm.diagnostics import Diagnostic, DiagnosticError, Place
-from socm.formats.document import Document, Part, format_document, parse_document, read_document
+from socm.diagnostics import DiagnosticError, Place
+from socm.formats.document import Document, Part, read_document
 from socm.formats.layout import MANIFEST
 
 
@@ -72,22 +72,10 @@ def read_manifest(workspace: Path) -> Manifest:
     """
     path = workspace / MANIFEST
     if not path.exists():
-        raise DiagnosticError(
-            Diagnostic(
-                "not-compiled",
-                "there is no compiled campaign here",
-                place=Place(str(path)),
-                hint="run it where the campaign was compiled to, or name that folder",
-            )
+        raise DiagnosticError.of(
+            "not-compiled",
+            "there is no compiled campaign here",
+            place=Place(str(path)),
+            hint="run it where the campaign was compiled to, or name that folder",
         )
     return read_document(Manifest, path)
-
-
-def parse_manifest(content: bytes, workspace: Path) -> Manifest:
-    """Return the manifest in a file's content; raises DiagnosticError as `parse_document` does."""
-    return parse_document(Manifest, content, workspace / MANIFEST)
-
-
-def format_manifest(manifest: Manifest) -> bytes:
-    """Return a manifest as its file holds it."""
-    return format_document(manifest)

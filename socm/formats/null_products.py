@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import Field
 
-from socm.diagnostics import Diagnostic, DiagnosticError
+from socm.diagnostics import DiagnosticError
 from socm.formats.analysis_options import AnalysisOptions
 from socm.formats.coverage import Skipped
 from socm.formats.document import Document, Part, format_document
@@ -239,6 +239,4 @@ def parse_spectra(content: bytes, ptes: Ptes, path: Path) -> dict[str, NDArray[A
 
 
 def _damaged(path: Path, reason: str) -> DiagnosticError:
-    return DiagnosticError(
-        Diagnostic("damaged-file", f"The file of spectra {path} is damaged: {reason}", hint=REMEDY)
-    )
+    return DiagnosticError.of("damaged-file", f"The file of spectra {path} is damaged: {reason}", hint=REMEDY)

@@ -9,7 +9,7 @@ from functools import cache
 
 from socm.core.jobs import JobSpec, paths_in
 from socm.core.shells import is_plain
-from socm.diagnostics import Collector, Diagnostic, KeyPath, Severity, nearest_name
+from socm.diagnostics import Collector, Diagnostic, KeyPath, nearest_name
 from socm.graph.own_folders import WORKSPACE_FOLDERS, check_patterns
 from socm.graph.plan import Plan, Rule, title_of
 
@@ -66,7 +66,7 @@ def _check_outputs(plan: Plan, place: Callable[[str], str], problems: Collector)
             if normal.split("/")[0] in WORKSPACE_FOLDERS:
                 message = f"{title_of(rule, job)} makes {path}, in a folder that socm and Snakemake fill"
                 hint = f"results go elsewhere; not into {', '.join(WORKSPACE_FOLDERS)}"
-                problems.add(Diagnostic("bad-output", message, key=_output_key(rule, name), hint=hint))
+                problems.error("bad-output", message, key=_output_key(rule, name), hint=hint)
             if other[1] is not job or list(job.outputs.values()).count(path) > 1:
                 _report_shared(rule, job, name, other, reported, problems)
     _check_nested(plan, makers, problems)
@@ -89,7 +89,7 @@ def _report_shared(
     hint = "give one of them a different path"
     if rule.spec.workflow == other[0].spec.workflow and other[1] is not job:
         hint = "make the path differ between jobs, for example with ${self.output_dir}"
-    problems.add(Diagnostic("duplicate-output", message, key=_output_key(rule, name), hint=hint))
+    problems.error("duplicate-output", message, key=_output_key(rule, name), hint=hint)
 
 
 def _check_nested(plan: Plan, makers: Mapping[str, Job], problems: Collector) -> None:
@@ -104,9 +104,7 @@ def _check_nested(plan: Plan, makers: Mapping[str, Job], problems: Collector) ->
                         f"{title_of(rule, job)} makes {path}, inside {above} of {title_of(*makers[above])}"
                     )
                     hint = "an output can't lie inside another one"
-                    problems.add(
-                        Diagnostic("output-in-output", message, key=_output_key(rule, name), hint=hint)
-                    )
+                    problems.error("output-in-output", message, key=_output_key(rule, name), hint=hint)
                 above = posixpath.dirname(above)
 
 
@@ -121,7 +119,7 @@ def _check_braces(plan: Plan, problems: Collector) -> None:
                 reported.add((rule.name, name))
                 message = f"`{found[0]}` in the path {found.string} is a wildcard to Snakemake"
                 hint = "take a name without these braces"
-                problems.add(Diagnostic("bad-path", message, key=key_of(rule, name), hint=hint))
+                problems.error("bad-path", message, key=key_of(rule, name), hint=hint)
 
 
 def _check_inputs(
@@ -182,7 +180,7 @@ def _check_circles(plan: Plan, makers: Mapping[str, Job], problems: Collector) -
                 for name, value in job.inputs.items()
                 if made & set(map(posixpath.normpath, paths_in(value)))
             )
-            problems.add(Diagnostic("dependency-cycle", message, key=_key(rule, name)))
+            problems.error("dependency-cycle", message, key=_key(rule, name))
             return
 
 
@@ -222,22 +220,17 @@ def _check_temporary(plan: Plan, problems: Collector) -> None:
             reported.add(rule.name)
             message = f"a shell would change the path {spoiled[0]} on its way to Slurm"
             hint = "choose another name, or don't make it temporary"
-            problems.add(Diagnostic("bad-path", message, key=(*rule.key, "temporary"), hint=hint))
+            problems.error("bad-path", message, key=(*rule.key, "temporary"), hint=hint)
         unread = [posixpath.normpath(path) not in read for path in job.outputs.values()]
         if len(job.temporary) == len(job.outputs) and all(unread):
             reported.add(rule.name)
             message = f"everything that {title_of(rule, job)} makes is temporary, and nothing reads it"
-            problems.add(
-                Diagnostic("unread-temporary", message, key=(*rule.key, "temporary"), hint="keep one output")
-            )
+            problems.error("unread-temporary", message, key=(*rule.key, "temporary"), hint="keep one output")
         if rule.spec.resources.tmp_dir and rule.resources.nodes > 1:
             reported.add(rule.name)
-            problems.add(
-                Diagnostic(
-                    "tmp-dir-on-many-nodes",
-                    f"a job on {rule.resources.nodes} nodes makes its folder in tmp_dir on the first of them",
-                    severity=Severity.WARNING,
-                    key=(*rule.key, "resources", "tmp_dir"),
-                    hint="name a folder that all nodes share, or leave tmp_dir out",
-                )
+            problems.warning(
+                "tmp-dir-on-many-nodes",
+                f"a job on {rule.resources.nodes} nodes makes its folder in tmp_dir on the first of them",
+                key=(*rule.key, "resources", "tmp_dir"),
+                hint="name a folder that all nodes share, or leave tmp_dir out",
             )

@@ -7,21 +7,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from socm.clusters import Cluster, JobResources, fit
+from socm.clusters.fit import JobResources, fit
+from socm.clusters.model import Cluster
 from socm.core.jobs import JobSpec, RuleSpec
 from socm.diagnostics import Collector, Diagnostic, DiagnosticError, Severity
 from socm.formats.job_usage import JobUsage, read_usage
 from socm.formats.layout import MANIFEST
 from socm.graph.plan import facts_of
-from socm.learning import (
-    Learnt,
-    Prediction,
-    Spread,
-    describe,
-    learn,
-    memory_to_ask_mb,
-    runtime_to_ask_minutes,
-)
+from socm.learning.asking import describe, memory_to_ask_mb, runtime_to_ask_minutes
+from socm.learning.model import Learnt, Prediction, Spread, learn
 
 
 class Learning:
@@ -51,16 +45,13 @@ class Learning:
         try:
             return asking, fit(asking.resources, cluster, jobs=jobs)
         except DiagnosticError as error:
-            problems.add(
-                Diagnostic(
-                    "learnt-too-large",
-                    f"the jobs of {spec.name} are expected to take more than {cluster.name} gives: "
-                    "they ask for what the table says",
-                    severity=Severity.WARNING,
-                    key=("learn",),
-                    hint="more ranks share the memory and the time",
-                    notes=tuple(problem.message for problem in error.diagnostics),
-                )
+            problems.warning(
+                "learnt-too-large",
+                f"the jobs of {spec.name} are expected to take more than {cluster.name} gives: "
+                "they ask for what the table says",
+                key=("learn",),
+                hint="more ranks share the memory and the time",
+                notes=tuple(problem.message for problem in error.diagnostics),
             )
         return spec, resources
 
@@ -84,13 +75,11 @@ class Learning:
             message = (
                 f"{source} holds no compiled campaign" if folder.exists() else f"{source} does not exist"
             )
-            problems.add(
-                Diagnostic(
-                    "bad-learn-source",
-                    message,
-                    key=("learn_from", index),
-                    hint="name the folder that its workflow/ is in",
-                )
+            problems.error(
+                "bad-learn-source",
+                message,
+                key=("learn_from", index),
+                hint="name the folder that its workflow/ is in",
             )
 
     def _records_of(self, folder: Path, problems: Collector) -> tuple[JobUsage, ...]:
@@ -98,15 +87,12 @@ class Learning:
             self._records[folder] = read_usage(folder)
             if broken := self._records[folder][1]:
                 count = "1 record" if len(broken) == 1 else f"{len(broken)} records"
-                problems.add(
-                    Diagnostic(
-                        "damaged-records",
-                        f"{count} of what jobs used can't be read, and nothing is learnt from them",
-                        severity=Severity.WARNING,
-                        key=("learn",),
-                        hint="remove them: they are written again when their jobs run",
-                        notes=tuple(str(path) for path in broken[:3]),
-                    )
+                problems.warning(
+                    "damaged-records",
+                    f"{count} of what jobs used can't be read, and nothing is learnt from them",
+                    key=("learn",),
+                    hint="remove them: they are written again when their jobs run",
+                    notes=tuple(str(path) for path in broken[:3]),
                 )
         return self._records[folder][0]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Iterator, Mapping
 
-from socm.clusters import SCHEDULERS
+from socm.clusters.model import SCHEDULERS
 from socm.core.jobs import JobSpec
 from socm.diagnostics import Collector, Diagnostic
 from socm.formats.layout import BENCHMARKS, LOGS, SNAKEMAKE, WORKFLOW

@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from socm.clusters import JobResources, RunLimits
+from socm.clusters.fit import JobResources
+from socm.clusters.limits import RunLimits
 from socm.core.jobs import JobSpec, RuleSpec
 from socm.diagnostics import KeyPath
 from socm.formats.job_usage import JobFacts

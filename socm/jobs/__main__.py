@@ -113,12 +113,12 @@ def check_coverage(asked: argparse.Namespace) -> int:
     digest = hashlib.sha256(query).hexdigest() if _is_as_at_start(query_file, asked.log) else None
     known = Asked.from_json(row.get("asked_for", {})).of_query(query.decode().split())
     with asked.log.open(encoding="utf-8", errors="replace") as log:
-        result = coverage_of(known, LOG_READERS[row.get("reader", "")](log))
-    minimum = row["min_coverage"]
-    write_document(asked.output, result.record(minimum, digest))
+        facts = LOG_READERS[row.get("reader", "")](log)
+    result = coverage_of(known, facts, row["min_coverage"], digest)
+    write_document(asked.output, result)
     title = f"{asked.table.stem} {asked.job}".strip()
-    if result.fraction < minimum:
-        message = coverage_message(title, result, minimum)
+    if result.fraction < result.minimum:
+        message = coverage_message(title, result)
     elif any(is_empty(Path(row["outputs"][name])) for name in ("hits", "ivar") if name in row["outputs"]):
         message = empty_map_message(title, row["inputs"].get("area", ""))
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from socm.diagnostics import Collector, Diagnostic, DiagnosticError
+from socm.diagnostics import Collector, DiagnosticError
 from socm.formats.coverage import CoverageRecord
 from socm.formats.document import read_document
 from socm.formats.file_record import digest_of
@@ -26,37 +26,29 @@ def check_splits(test: NullSpecification) -> None:
     problems = Collector()
     counts = {group.name: len(group.splits) for group in test.groups}
     if sum(counts.values()) < 2:
-        problems.add(
-            Diagnostic(
-                "too-few-splits", f"Null test {test.test} has fewer than two maps: nothing to difference"
-            )
+        problems.error(
+            "too-few-splits", f"Null test {test.test} has fewer than two maps: nothing to difference"
         )
     if len(set(counts.values())) > 1:
         listing = ", ".join(f"{name}: {count}" for name, count in counts.items())
-        problems.add(
-            Diagnostic(
-                "unequal-splits",
-                f"The groups of null test {test.test} have different numbers of splits ({listing})",
-                hint="A half difference needs the same sub-splits on both sides; a split is missing.",
-            )
+        problems.error(
+            "unequal-splits",
+            f"The groups of null test {test.test} have different numbers of splits ({listing})",
+            hint="A half difference needs the same sub-splits on both sides; a split is missing.",
         )
     elif len(counts) == 1:
         count = next(iter(counts.values()))
         if count & (count - 1):
-            problems.add(
-                Diagnostic(
-                    "splits-not-power-of-two", f"Null test {test.test} has {count} splits, not a power of two"
-                )
+            problems.error(
+                "splits-not-power-of-two", f"Null test {test.test} has {count} splits, not a power of two"
             )
     missing = [str(path) for path in test.files if not path.is_file()]
     if missing:
-        problems.add(
-            Diagnostic(
-                "missing-map",
-                f"Null test {test.test} can't be judged: {len(missing)} of its files are missing",
-                notes=tuple(missing),
-                hint="A test with a missing split never counts as passed; run its map job again.",
-            )
+        problems.error(
+            "missing-map",
+            f"Null test {test.test} can't be judged: {len(missing)} of its files are missing",
+            notes=tuple(missing),
+            hint="A test with a missing split never counts as passed; run its map job again.",
         )
     problems.raise_if_errors()
 

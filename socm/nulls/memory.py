@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from socm.diagnostics import Diagnostic, DiagnosticError
+from socm.diagnostics import DiagnosticError
 from socm.formats.judgement_needs import GB, MapSize, needs_of
 from socm.formats.null_spec import NullSpecification
 from socm.nulls.pixels.maps import Geometry
@@ -27,13 +27,11 @@ def check_memory(test: NullSpecification, one: SplitMap) -> None:
     needs = needs_of(test, MapSize(*one.geometry.shape, one.geometry.pixel_deg), one.components)
     available = available_bytes(os.environ)
     if available is not None and needs.memory_bytes > available:
-        raise DiagnosticError(
-            Diagnostic(
-                "too-little-memory",
-                f"Null test {test.test} needs about {needs.memory_bytes / GB:.3g} GB of memory: "
-                f"{needs.arithmetic()}; {available / GB:.3g} GB are available here",
-                hint="Ask for more memory (analysis.resources), or lower multipole_max.",
-            )
+        raise DiagnosticError.of(
+            "too-little-memory",
+            f"Null test {test.test} needs about {needs.memory_bytes / GB:.3g} GB of memory: "
+            f"{needs.arithmetic()}; {available / GB:.3g} GB are available here",
+            hint="Ask for more memory (analysis.resources), or lower multipole_max.",
         )
 
 

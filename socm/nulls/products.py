@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from socm.diagnostics import Diagnostic, DiagnosticError
+from socm.diagnostics import DiagnosticError
 from socm.formats.null_products import SMALLEST_PTE, JudgedComparison, Judgement, Ptes
 from socm.formats.null_spec import NullSpecification
 from socm.nulls.judging.analysis import Judgement as Judged
@@ -50,16 +50,14 @@ def describe_result(test: NullSpecification, result: TestResult, under_covered: 
             ),
         )
     except ValidationError as error:
-        raise DiagnosticError(
-            Diagnostic(
-                "not-finite",
-                f"The judgement of null test {test.test} came out as no number",
-                notes=tuple(
-                    f"{'.'.join(map(str, one['loc']))} = {one['input']}: {one['msg']}"
-                    for one in error.errors()[:8]
-                ),
-                hint="Look at its maps and weights: most likely one of them holds no data.",
-            )
+        raise DiagnosticError.of(
+            "not-finite",
+            f"The judgement of null test {test.test} came out as no number",
+            notes=tuple(
+                f"{'.'.join(map(str, one['loc']))} = {one['input']}: {one['msg']}"
+                for one in error.errors()[:8]
+            ),
+            hint="Look at its maps and weights: most likely one of them holds no data.",
         ) from error
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from socm.diagnostics import Diagnostic, DiagnosticError
+from socm.diagnostics import DiagnosticError
 
 SECONDS_VARIABLE = "SOCM_QUERY_SECONDS"
 MEMORY_VARIABLE = "SOCM_QUERY_MB"
@@ -58,8 +58,8 @@ def _number(name: str) -> int:
     text = os.environ[name]
     if text.isascii() and text.isdigit() and 0 < int(text[:10]) <= 2_000_000_000:
         return int(text)
-    raise DiagnosticError(
-        Diagnostic("bad-limit", f"${name} is {text!r}, which is not an integer from 1 to 2,000,000,000")
+    raise DiagnosticError.of(
+        "bad-limit", f"${name} is {text!r}, which is not an integer from 1 to 2,000,000,000"
     )
 
 

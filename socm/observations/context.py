@@ -63,16 +63,14 @@ def read_context(path: Path, environ: Mapping[str, str] | None = None, base: Pat
         _merge(values, _read_yaml(file))
     tags = values.setdefault("tags", {}) or {}
     if not isinstance(tags, dict):
-        raise DiagnosticError(Diagnostic("context-unreadable", f"`tags` of {path} is not a map of names"))
+        raise DiagnosticError.of("context-unreadable", f"`tags` of {path} is not a map of names")
     values = _substitute(values, {str(name): value for name, value in tags.items()}, path, MAX_DEPTH)
     obsdb = values.get("obsdb")
     if not isinstance(obsdb, str) or not obsdb:
-        raise DiagnosticError(
-            Diagnostic(
-                "context-without-obsdb",
-                f"the context file {path} names no observation database (`obsdb:`)",
-                notes=(f"its keys: {', '.join(sorted(map(str, values)))}",),
-            )
+        raise DiagnosticError.of(
+            "context-without-obsdb",
+            f"the context file {path} names no observation database (`obsdb:`)",
+            notes=(f"its keys: {', '.join(sorted(map(str, values)))}",),
         )
     return Context(path=path, obsdb=path.parent / obsdb, values=values, files=files)
 
@@ -90,18 +88,16 @@ def _read_yaml(file: Path) -> dict[str, Any]:
         mark = getattr(error, "problem_mark", None)
         place = Place(str(file), mark.line + 1, mark.column + 1) if mark else Place(str(file))
         problem = getattr(error, "problem", None) or str(error)
-        raise DiagnosticError(
-            Diagnostic("context-unreadable", f"{file} is not YAML: {problem}", place=place)
+        raise DiagnosticError.of(
+            "context-unreadable", f"{file} is not YAML: {problem}", place=place
         ) from error
     except (OSError, ValueError, RecursionError) as error:
-        raise DiagnosticError(
-            Diagnostic("context-unreadable", f"{file} can't be read: {error}", place=Place(str(file)))
+        raise DiagnosticError.of(
+            "context-unreadable", f"{file} can't be read: {error}", place=Place(str(file))
         ) from error
     if not isinstance(values, dict):
-        raise DiagnosticError(
-            Diagnostic(
-                "context-unreadable", f"{file} is not a map of keys to values", place=Place(str(file), 1, 1)
-            )
+        raise DiagnosticError.of(
+            "context-unreadable", f"{file} is not a map of keys to values", place=Place(str(file), 1, 1)
         )
     _check_size(values, file)
     return values
@@ -118,10 +114,8 @@ def _check_size(values: dict[str, Any], file: Path) -> None:
             pending += value.values()
         elif isinstance(value, list | set | tuple):
             pending += value
-    raise DiagnosticError(
-        Diagnostic(
-            "context-unreadable", f"{file} holds more than {MAX_VALUES:,} values", place=Place(str(file))
-        )
+    raise DiagnosticError.of(
+        "context-unreadable", f"{file} holds more than {MAX_VALUES:,} values", place=Place(str(file))
     )
 
 
@@ -141,7 +135,7 @@ def _merge(values: dict[str, Any], update: Mapping[str, Any]) -> None:
 def _substitute(value: Any, tags: Mapping[str, Any], path: Path, depth: int) -> Any:
     """Put the tags into every string below `value`, again and again until nothing changes."""
     if depth == 0:
-        raise DiagnosticError(Diagnostic("context-tag", f"the values of {path} are nested too deeply"))
+        raise DiagnosticError.of("context-tag", f"the values of {path} are nested too deeply")
     if isinstance(value, str):
         return _substitute_text(value, tags, path)
     if isinstance(value, list):
@@ -157,23 +151,21 @@ def _substitute_text(text: str, tags: Mapping[str, Any], path: Path) -> str:
             _refuse_more_than_names(text)
             changed = text.format(**tags)
         except KeyError as error:
-            raise DiagnosticError(
-                Diagnostic(
-                    "context-tag",
-                    f"{path} uses the tag {error.args[0]!r}, which is not under `tags:`",
-                    notes=(f"its tags: {', '.join(sorted(tags)) or 'none'}",),
-                )
+            raise DiagnosticError.of(
+                "context-tag",
+                f"{path} uses the tag {error.args[0]!r}, which is not under `tags:`",
+                notes=(f"its tags: {', '.join(sorted(tags)) or 'none'}",),
             ) from error
         except (ValueError, IndexError, AttributeError) as error:
-            raise DiagnosticError(
-                Diagnostic("context-tag", f"the tags in {text!r} of {path} can't be put in: {error}")
+            raise DiagnosticError.of(
+                "context-tag", f"the tags in {text!r} of {path} can't be put in: {error}"
             ) from error
         if changed == text:
             return text
         if len(changed) > MAX_LENGTH:
             break
         text = changed
-    raise DiagnosticError(Diagnostic("context-tag", f"the tags of {path} refer to each other in a cycle"))
+    raise DiagnosticError.of("context-tag", f"the tags of {path} refer to each other in a cycle")
 
 
 def _refuse_more_than_names(text: str) -> None:

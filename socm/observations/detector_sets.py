@@ -7,6 +7,7 @@ of its wafers, and drops those that its options leave out without a word.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -61,6 +62,14 @@ class DetectorSets:
         if self.parts:
             self.in_parts[:] = [name in self.parts for name in self.ids.tolist()]
 
+    def take(self, rows: NDArray[np.integer], parts: Mapping[str, tuple[str, ...]]) -> DetectorSets:
+        """Return the detector sets of some of the observations, of which these `parts` are asked for."""
+        taken = copy(self)
+        taken.__dict__.pop("row_of", None)
+        taken.ids, taken.kind_of = self.ids[rows], self.kind_of[rows]
+        taken.in_parts, taken.parts = self.in_parts[rows], parts
+        return taken
+
     @cached_property
     def row_of(self) -> Mapping[str, int]:
         """The row of each observation's id."""
@@ -107,16 +116,25 @@ class DetectorSets:
 def _kinds_of(
     ids: Column, wafers: Column | None, flavors: Column | None
 ) -> tuple[tuple[Kind, ...], NDArray[np.intp]]:
-    nothing = [""] * len(ids)
-    texts = [
-        column.tolist() if column is not None and column.dtype == object else nothing
+    columns = [list(map(id_end, ids.tolist()))]
+    columns += [
+        column.tolist() if column is not None and column.dtype == object else [""] * len(ids)
         for column in (wafers, flavors)
     ]
-    known: dict[tuple[str, str, str], int] = {}
-    ends = map(id_end, ids.tolist())
-    codes = [known.setdefault(key, len(known)) for key in zip(ends, *texts, strict=True)]
-    kinds = tuple(
-        Kind(end, tuple(names.replace(",", " ").split()), BANDS_OF_FLAVOR.get(flavor.lower(), ()))
-        for end, names, flavor in known
-    )
-    return kinds, np.array(codes, dtype=np.intp)
+    distinct, numbers = zip(*map(_numbered, columns), strict=True)
+    together = np.ravel_multi_index(numbers, [max(len(texts), 1) for texts in distinct])
+    _, first, kind_of = np.unique(together, return_index=True, return_inverse=True)
+    # Kinds stand in the order in which they appear.
+    order = np.argsort(first)
+    kinds = []
+    for row in first[order].tolist():
+        end, names, flavor = (column[row] for column in columns)
+        bands = BANDS_OF_FLAVOR.get(flavor.lower(), ())
+        kinds.append(Kind(end, tuple(names.replace(",", " ").split()), bands))
+    return tuple(kinds), np.argsort(order)[kind_of]
+
+
+def _numbered(texts: Sequence[str]) -> tuple[Sequence[str], NDArray[np.intp]]:
+    """Return the distinct texts, and the number of each row's."""
+    codes = {text: code for code, text in enumerate(dict.fromkeys(texts))}
+    return tuple(codes), np.fromiter(map(codes.__getitem__, texts), np.intp, len(texts))

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from socm.diagnostics import Diagnostic, DiagnosticError
+from socm.diagnostics import DiagnosticError
 from socm.reads import unrepeatable
 
 _TOKEN = re.compile(
@@ -40,13 +40,11 @@ def normalise_query(query: str) -> str:
     if _CLOCK.search(text):
         unrepeatable("the query reads the clock")
     if not text:
-        raise DiagnosticError(
-            Diagnostic(
-                "empty-query",
-                "the query is empty",
-                key=(),
-                hint='omit the key to select all observations, or write query = "1"',
-            )
+        raise DiagnosticError.of(
+            "empty-query",
+            "the query is empty",
+            key=(),
+            hint='omit the key to select all observations, or write query = "1"',
         )
     if statement := _STATEMENT.match(text):
         why = "it is a statement, whose first value would be the condition"
@@ -74,14 +72,8 @@ def query_error(
     query: str, why: str, *, hint: str | None = None, notes: tuple[str, ...] = ()
 ) -> DiagnosticError:
     """Return the error of a query that can't be run."""
-    return DiagnosticError(
-        Diagnostic(
-            "query-syntax",
-            f"the query {shortened(query)} can't be run: {why}",
-            key=(),
-            hint=hint,
-            notes=notes,
-        )
+    return DiagnosticError.of(
+        "query-syntax", f"the query {shortened(query)} can't be run: {why}", key=(), hint=hint, notes=notes
     )
 
 
@@ -124,8 +116,8 @@ def unreadable(obsdb: Path, why: str) -> DiagnosticError:
             "it is in WAL mode, in which SQLite writes beside it, and its folder is read-only: copy it, "
             "or let its owner set PRAGMA journal_mode = DELETE"
         )
-    return DiagnosticError(
-        Diagnostic("obsdb-unreadable", f"the observation database {obsdb} can't be read: {why}", hint=hint)
+    return DiagnosticError.of(
+        "obsdb-unreadable", f"the observation database {obsdb} can't be read: {why}", hint=hint
     )
 
 

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
-from socm.diagnostics import Diagnostic, DiagnosticError
+from socm.diagnostics import DiagnosticError
 from socm.observations.context import Context
 from socm.observations.expression import open_read_only
 
@@ -38,6 +38,4 @@ def absent_from_files(context: Context, ids: Sequence[str]) -> tuple[str, ...]:
         why = str(error)
     except DiagnosticError as error:
         why = error.diagnostics[0].message.rpartition("can't be read: ")[2]
-    raise DiagnosticError(
-        Diagnostic("obsfiledb-unreadable", f"the file database {path} can't be read: {why}")
-    )
+    raise DiagnosticError.of("obsfiledb-unreadable", f"the file database {path} can't be read: {why}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from socm.diagnostics import Diagnostic, DiagnosticError
+from socm.diagnostics import DiagnosticError
 
 _FILE_NAME = re.compile(r"[^\s'\"=<>()]+\.[A-Za-z]\w*|[^\s'\"=<>()]*/[^\s'\"=<>()]*")
 
@@ -26,12 +26,10 @@ def query_file(query: str, base: Path) -> Path | None:
         return None
     if name != query or is_folder or _FILE_NAME.fullmatch(text):
         what = "is a folder" if is_folder else "does not exist"
-        raise DiagnosticError(
-            Diagnostic(
-                "query-file-not-found",
-                f"the query file {text} {what}",
-                key=(),
-                hint="a query is a file of observation ids, or a condition such as \"type = 'obs'\"",
-            )
+        raise DiagnosticError.of(
+            "query-file-not-found",
+            f"the query file {text} {what}",
+            key=(),
+            hint="a query is a file of observation ids, or a condition such as \"type = 'obs'\"",
         )
     return None

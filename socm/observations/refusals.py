@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from socm.diagnostics import Diagnostic, DiagnosticError, nearest_name
+from socm.diagnostics import DiagnosticError, did_you_mean
 from socm.observations.expression import query_error, shortened, unreadable
 
 _DATABASE_AT_FAULT = (
@@ -47,8 +47,7 @@ def explained(
         is_tag = _NO_TAG.fullmatch(text) and not _CLAUSE.search(query)
         return query_error(query, text, hint=_tags_hint(query) if is_tag else _clause_hint(query))
     name = missing[1].strip("`[]'\"")
-    nearest = nearest_name(name, columns)
-    hint = f"did you mean `{nearest}`?" if nearest else None
+    hint = did_you_mean(name, columns)
     if _is_tag(connection, name):
         hint = f"`{name}` is a tag; write {_condition_on(name)}"
     elif name.lower() in {"stop_time", "end_time"} and {"start_time", "duration"} <= {*columns}:
@@ -58,15 +57,12 @@ def explained(
         hint = _tags_hint(query)
     elif column := _column_that_holds(connection, columns, name):
         hint = f"quotes make a text: {column} = '{name}'"
-    return DiagnosticError(
-        Diagnostic(
-            "unknown-column",
-            f"the query {shortened(query)} refers to `{name}`, "
-            "which is not a column of the observation database",
-            key=(),
-            hint=hint,
-            notes=(f"columns: {', '.join(sorted(columns))}",),
-        )
+    return DiagnosticError.of(
+        "unknown-column",
+        f"the query {shortened(query)} refers to `{name}`, which is not a column of the observation database",
+        key=(),
+        hint=hint,
+        notes=(f"columns: {', '.join(sorted(columns))}",),
     )
 
 

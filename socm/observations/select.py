@@ -62,29 +62,24 @@ def select_observations(
         except QueryTooLongError as error:
             raise _too_long(query, error, database_is_view=is_view(connection)) from None
     if not len(table):
-        raise DiagnosticError(
-            Diagnostic(
-                "query-selects-nothing",
-                f"the query {shortened(query)} selects none of the {everything:,} observations"
-                if everything
-                else f"the observation database {context.obsdb} holds no observations",
-                key=(),
-            )
+        raise DiagnosticError.of(
+            "query-selects-nothing",
+            f"the query {shortened(query)} selects none of the {everything:,} observations"
+            if everything
+            else f"the observation database {context.obsdb} holds no observations",
+            key=(),
         )
     return table
 
 
 def _too_long(query: str, error: QueryTooLongError, *, database_is_view: bool) -> DiagnosticError:
     notes = ("`obs` is a view in this database: its own query counts, too",) if database_is_view else ()
-    return DiagnosticError(
-        Diagnostic(
-            "query-too-long",
-            f"the query {shortened(query)} was stopped: {error}",
-            key=(),
-            hint="a query is a condition on the columns of one observation; "
-            "pairs of observations take very long",
-            notes=notes,
-        )
+    return DiagnosticError.of(
+        "query-too-long",
+        f"the query {shortened(query)} was stopped: {error}",
+        key=(),
+        hint="a query is a condition on the columns of one observation; pairs of observations take very long",
+        notes=notes,
     )
 
 
@@ -233,8 +228,8 @@ def _read_id_file(file: Path) -> dict[str, tuple[str, ...]]:
     try:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise DiagnosticError(
-            Diagnostic("query-file-syntax", f"the query file {file} can't be read: {error}", key=())
+        raise DiagnosticError.of(
+            "query-file-syntax", f"the query file {file} can't be read: {error}", key=()
         ) from error
     for number, line in enumerate(text.splitlines(), 1):
         words = line.split()
@@ -246,14 +241,11 @@ def _read_id_file(file: Path) -> dict[str, tuple[str, ...]]:
             continue
         asked.setdefault(name.split(":")[0], []).append(name)
     if problems:
-        raise DiagnosticError(
-            Diagnostic(
-                "query-file-syntax",
-                f"{len(problems):,} lines of the query file {file.name} "
-                "are neither obs_id nor obs_id:wafer:band",
-                key=(),
-                notes=tuple(problems[:5]),
-            )
+        raise DiagnosticError.of(
+            "query-file-syntax",
+            f"{len(problems):,} lines of the query file {file.name} are neither obs_id nor obs_id:wafer:band",
+            key=(),
+            notes=tuple(problems[:5]),
         )
     # an observation that is asked for as a whole needs none of its parts
     return {

@@ -62,11 +62,11 @@ class ObservationTable:
         for values in columns.values():
             values.flags.writeable = False
         kept = set(columns["obs_id"].tolist()) if self.parts else set()
-        return replace(
-            self,
-            columns=columns,
-            parts={obs_id: lines for obs_id, lines in self.parts.items() if obs_id in kept},
-        )
+        parts = {obs_id: lines for obs_id, lines in self.parts.items() if obs_id in kept}
+        taken = replace(self, columns=columns, parts=parts)
+        # What was found out for all isn't for some of them again.
+        taken.__dict__["detector_sets"] = self.detector_sets.take(indices, parts)
+        return taken
 
     def digest(self) -> str:
         """Return a SHA-256 of the rows as the database gave them: names, then values, column by column.

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from socm.clusters import Cluster, fit, run_limits
+from socm.clusters.fit import fit
+from socm.clusters.limits import run_limits
+from socm.clusters.model import Cluster
 from socm.core.models import Resources
 from socm.diagnostics import Diagnostic, DiagnosticError, Severity
-from socm.graph import Plan, Rule
+from socm.graph.plan import Plan, Rule
 from socm.planning.durations import duration_text, range_text
 from socm.planning.forecast import Assumptions, Forecast, typical_makespan, with_run_time, work_bound
 from socm.planning.model import RunModel, chain_seconds, model_of

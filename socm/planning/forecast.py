@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from socm.clusters import Cluster
-from socm.graph import Plan
+from socm.clusters.model import Cluster
+from socm.graph.plan import Plan
 from socm.planning.model import RunModel, chain_seconds, model_of, with_priorities
 from socm.planning.run_times import Z_90, RunTime
 from socm.planning.simulation import CHAIN, QUEUE, Draws, Schedule, simulate

@@ -9,9 +9,12 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from graphlib import CycleError
 
-from socm.clusters import Cluster, JobResources, RunLimits
-from socm.executors import EXECUTORS, Pace
-from socm.graph import Plan
+from socm.clusters.fit import JobResources
+from socm.clusters.limits import RunLimits
+from socm.clusters.model import Cluster
+from socm.executors.base import Pace
+from socm.executors.registry import EXECUTORS
+from socm.graph.plan import Plan
 from socm.planning.run_times import RunTime, RunTimes, asked_run_time
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from socm.core.jobs import JobSpec, paths_in
 from socm.core.variables import is_expanded, shell_value
 from socm.formats.layout import SNAKEMAKE
-from socm.graph import Rule
+from socm.graph.plan import Rule
 
 OF_CONTAINERS = ("APPTAINER", "SINGULARITY")
 """How the variables begin that the container's runtime reads, not the program in it."""

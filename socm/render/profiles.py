@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from socm.clusters import Cluster
+from socm.clusters.model import Cluster
 from socm.core.models import Campaign
-from socm.executors import EXECUTORS
-from socm.graph import Plan
+from socm.executors.registry import EXECUTORS
+from socm.graph.plan import Plan
 from socm.render.snakefile import templates
 
 

@@ -16,9 +16,11 @@ from typing import Any
 
 import jinja2
 
-from socm.clusters import MEASURED_RANK, RunLimits, shipped_folder
+from socm.clusters.fit import MEASURED_RANK
+from socm.clusters.limits import RunLimits
+from socm.clusters.shipped import shipped_folder
 from socm.core.jobs import JobSpec
-from socm.executors import EXECUTORS
+from socm.executors.registry import EXECUTORS
 from socm.formats.job_table import format_job_table
 from socm.formats.layout import (
     CONDA_ENVIRONMENTS,
@@ -28,7 +30,7 @@ from socm.formats.layout import (
     log_file,
     rule_file,
 )
-from socm.graph import Rule
+from socm.graph.plan import Rule
 from socm.render.environments import command_text, image_file, setup_text
 from socm.render.layout import Call, broken_value, named_value, printable_text, python_literal, yaml_literal
 
@@ -120,16 +122,6 @@ def render_snakefile(campaign: str, rules: Sequence[Rule], has_outside: bool) ->
             ],
         )
     )
-
-
-def render_shell() -> str:
-    """Return the text of ``common.sh``: what the shell of every job knows."""
-    return templates().get_template("common.sh").render()
-
-
-def render_common(has_outside: bool) -> str:
-    """Return the text of ``common.smk``: the functions that the rules share."""
-    return templates().get_template("common.smk.j2").render(has_outside=has_outside)
 
 
 def outside_paths(rules: Sequence[Rule], limits: RunLimits) -> dict[str, dict[str, dict[str, str]]]:

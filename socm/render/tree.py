@@ -8,19 +8,19 @@ from collections.abc import Mapping, Sequence
 
 from socm import __version__
 from socm.formats import layout
-from socm.formats.manifest import Manifest, ObservationsRead, RuleFacts, format_manifest
-from socm.graph import Plan, Rule
+from socm.formats.document import format_document
+from socm.formats.manifest import Manifest, ObservationsRead, RuleFacts
 from socm.graph.own_folders import rules_with_own_folders
+from socm.graph.plan import Plan, Rule
 from socm.render.environments import render_environment
 from socm.render.snakefile import (
     name_constraints,
     outside_paths,
-    render_common,
     render_rule,
-    render_shell,
     render_snakefile,
     render_table,
     shell_digest,
+    templates,
 )
 
 
@@ -43,8 +43,8 @@ def render_workspace(
     outside = outside_paths(plan.rules, plan.limits)
     texts: dict[str, str] = {
         layout.SNAKEFILE: render_snakefile(campaign, plan.rules, bool(outside)),
-        layout.COMMON_RULES: render_common(bool(outside)),
-        layout.COMMON_SHELL: render_shell(),
+        layout.COMMON_RULES: templates().get_template("common.smk.j2").render(has_outside=bool(outside)),
+        layout.COMMON_SHELL: templates().get_template("common.sh").render(),
     }
     if outside:
         texts[layout.OUTSIDE] = json.dumps(outside, indent=1, ensure_ascii=False) + "\n"
@@ -61,7 +61,10 @@ def render_workspace(
         for rule in plan.rules
     }
     files: dict[str, str | bytes] = {**texts, **extra_files}
-    contents = {path: _as_bytes(files[path]) for path in sorted(files)}
+    contents = {
+        path: content if isinstance(content := files[path], bytes) else content.encode()
+        for path in sorted(files)
+    }
     manifest = Manifest(
         socm=__version__,
         campaign=campaign,
@@ -82,7 +85,7 @@ def render_workspace(
         },
         files={path: hashlib.sha256(content).hexdigest() for path, content in contents.items()},
     )
-    return {**contents, layout.MANIFEST: format_manifest(manifest)}
+    return {**contents, layout.MANIFEST: format_document(manifest)}
 
 
 def _environment(rule: Rule) -> dict[str, str | list[str]]:
@@ -93,7 +96,3 @@ def _environment(rule: Rule) -> dict[str, str | list[str]]:
         "modules": list(environment.modules),
     }
     return {name: value for name, value in values.items() if value}
-
-
-def _as_bytes(content: str | bytes) -> bytes:
-    return content.encode() if isinstance(content, str) else content

@@ -15,7 +15,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from socm.executors import EXECUTORS, Executor, ExecutorSilentError, used_in
+from socm.executors.base import Executor, ExecutorSilentError
+from socm.executors.registry import EXECUTORS
+from socm.executors.used import used_in
 from socm.formats.document import replace_file
 from socm.formats.foreign import read_table
 from socm.workspace.jobs import read_jobs

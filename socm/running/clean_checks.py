@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from socm.diagnostics import Diagnostic, DiagnosticError, Place
+from socm.diagnostics import DiagnosticError, Place
 from socm.executors.base import ExecutorSilentError
 from socm.formats.foreign import read_json_or_raise
 from socm.formats.layout import HOLDER, LOCKS, MANIFEST, RECORDS, SNAKEMAKE
@@ -28,11 +28,11 @@ def check_workspace(workspace: Path, file: Path, manifest: bytes) -> None:
         other = f"the {name} beside it" if file.name in names else name
         message = f"this workspace was last compiled from {other}, not from {file}"
         hint = f"`socm compile {file}` first, if what it doesn't name may go"
-        raise DiagnosticError(Diagnostic("other-campaign", message, place=Place(str(file)), hint=hint))
+        raise DiagnosticError.of("other-campaign", message, place=Place(str(file)), hint=hint)
     if (workspace / MANIFEST).read_bytes() != manifest:
         message = f"the workflow here isn't that of {file} as it is now"
         hint = f"`socm compile {file}` first: what its workflow names is what stays"
-        raise DiagnosticError(Diagnostic("compile-first", message, place=Place(str(file)), hint=hint))
+        raise DiagnosticError.of("compile-first", message, place=Place(str(file)), hint=hint)
     check_not_running(workspace)
 
 
@@ -50,25 +50,23 @@ def check_not_running(workspace: Path) -> None:
     if is_locked or is_held:
         message = f"the workspace is locked {f'by {holder}' if holder else 'by Snakemake'}"
         hint = "wait for the end of the run; a dead run's lock goes with the next one"
-        raise DiagnosticError(Diagnostic("workspace-locked", message, place=Place(str(workspace)), hint=hint))
+        raise DiagnosticError.of("workspace-locked", message, place=Place(str(workspace)), hint=hint)
     try:
         orphans = find_orphans(workspace)
     except ExecutorSilentError as error:
         message = f"whether jobs of this workspace still run isn't known: {error}"
         hint = "try again when the scheduler answers"
-        raise DiagnosticError(
-            Diagnostic("workspace-locked", message, place=Place(str(workspace)), hint=hint)
+        raise DiagnosticError.of(
+            "workspace-locked", message, place=Place(str(workspace)), hint=hint
         ) from None
     if orphans:
         message = "jobs of an earlier run of this workspace still run"
-        raise DiagnosticError(
-            Diagnostic(
-                "workspace-locked",
-                message,
-                place=Place(str(workspace)),
-                hint="wait for their end, or `socm run --cancel-orphans`",
-                notes=tuple(str(orphans).splitlines()),
-            )
+        raise DiagnosticError.of(
+            "workspace-locked",
+            message,
+            place=Place(str(workspace)),
+            hint="wait for their end, or `socm run --cancel-orphans`",
+            notes=tuple(str(orphans).splitlines()),
         )
 
 
@@ -79,9 +77,7 @@ def not_running(workspace: Path) -> Iterator[None]:
     try:
         lock.take_turn(workspace)
     except lock.AlreadyRunningError as error:
-        raise DiagnosticError(
-            Diagnostic("workspace-locked", str(error), place=Place(str(workspace)))
-        ) from None
+        raise DiagnosticError.of("workspace-locked", str(error), place=Place(str(workspace))) from None
     try:
         yield
     finally:
@@ -96,11 +92,9 @@ def readable_records(workspace: Path) -> Iterator[None]:
     except (OSError, ValueError) as error:
         name = error.filename if isinstance(error, OSError) and error.filename else workspace / SNAKEMAKE
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        raise DiagnosticError(
-            Diagnostic(
-                "unreadable-records",
-                f"what this workspace made can't be known: {reason}",
-                place=Place(str(name)),
-                hint="nothing is removed while its records can't be read",
-            )
+        raise DiagnosticError.of(
+            "unreadable-records",
+            f"what this workspace made can't be known: {reason}",
+            place=Place(str(name)),
+            hint="nothing is removed while its records can't be read",
         ) from None

@@ -98,16 +98,17 @@ def start(executor: str = "") -> None:
 def _inside(executor: str) -> str | None:
     if executor in ("", "dryrun", "touch"):
         return None
-    from socm.executors import executor_of
+    from socm.executors.registry import EXECUTORS
 
-    known = executor_of(executor)
+    known = EXECUTORS.get(executor)
     job = None if known is None else known.run_inside()
     return None if job is None else f"{executor} {job}"
 
 
 def _prepare(here: Path, executor: str) -> None:
-    from socm.executors import executor_of, record_use, used_in
     from socm.executors.local import mark
+    from socm.executors.registry import EXECUTORS
+    from socm.executors.used import record_use, used_in
     from socm.running.claims import claim_outputs
     from socm.running.orphans import wait_for_orphans
 
@@ -122,7 +123,7 @@ def _prepare(here: Path, executor: str) -> None:
         _tell("They have ended. Starting over, to see what they made.")
         _start_over(here)
     mark(here)
-    known = executor_of(executor)
+    known = EXECUTORS.get(executor)
     if known is not None:
         known.prepare(here, _tell)
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
-from socm.executors import Executor, ExecutorSilentError, QueuedJob, used_in
+from socm.executors.base import Executor, ExecutorSilentError, QueuedJob
+from socm.executors.used import used_in
 
 SILENCE_SECONDS = 900
 """How long an executor may be silent before waiting is given up."""

@@ -11,9 +11,9 @@ from pathlib import Path
 from socm.core.models import Environment
 from socm.diagnostics import Diagnostic, Severity
 from socm.diagnostics.amounts import size_text
-from socm.executors import executor_of
+from socm.executors.registry import EXECUTORS
 from socm.formats.layout import user_cache
-from socm.graph import Plan, Rule
+from socm.graph.plan import Plan, Rule
 
 LEAST_FREE_BYTES = 1_000_000_000
 
@@ -31,7 +31,7 @@ def check_before_run(
         *_check_disks(plan, workspace),
         *_check_environments(plan, workspace),
     ]
-    executor = executor_of(profile)
+    executor = EXECUTORS.get(profile)
     if executor is not None:
         found += executor.preflight(plan, warnings)
     return tuple(found)

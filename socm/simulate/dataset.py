@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from socm.diagnostics import Diagnostic, DiagnosticError
+from socm.diagnostics import DiagnosticError
 from socm.simulate import databases
 from socm.simulate import settings as defaults
 from socm.simulate.files import replacing, write_text
@@ -54,7 +54,7 @@ def require_programs() -> None:
             problem = f"the mapmaker that reads a simulation needs an MPI library: {error}"
     if problem:
         hint = "install the mapmaking extra: pip install 'socm[mapmaking]'"
-        raise DiagnosticError(Diagnostic(code="missing-library", message=problem, hint=hint))
+        raise DiagnosticError.of("missing-library", problem, hint=hint)
 
 
 def identity(settings: SimulationSettings) -> dict[str, Any]:
@@ -86,12 +86,10 @@ def read_spans(directory: Path, settings: SimulationSettings) -> tuple[Span, ...
     path = directory / RECORD
     if not path.exists():
         if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-            raise DiagnosticError(
-                Diagnostic(
-                    code="directory-in-use",
-                    message=f"{directory} exists and holds no simulation",
-                    hint="give a new or an empty directory",
-                )
+            raise DiagnosticError.of(
+                "directory-in-use",
+                f"{directory} exists and holds no simulation",
+                hint="give a new or an empty directory",
             )
         return ()
     try:
@@ -99,12 +97,10 @@ def read_spans(directory: Path, settings: SimulationSettings) -> tuple[Span, ...
         spans = tuple(Span(**span) for span in record["spans"])
         kept, form = record["settings"], record["format"]
     except (ValueError, KeyError, TypeError) as error:
-        raise DiagnosticError(
-            Diagnostic(
-                code="unreadable-simulation",
-                message=f"{path} can't be read: {error}",
-                hint="remove the directory and simulate anew",
-            )
+        raise DiagnosticError.of(
+            "unreadable-simulation",
+            f"{path} can't be read: {error}",
+            hint="remove the directory and simulate anew",
         ) from error
     wanted = identity(settings)
     differing = [
@@ -113,13 +109,11 @@ def read_spans(directory: Path, settings: SimulationSettings) -> tuple[Span, ...
         if kept.get(key) != wanted.get(key)
     ]
     if form != FORMAT or differing:
-        raise DiagnosticError(
-            Diagnostic(
-                code="other-simulation",
-                message=f"{directory} was simulated with other settings",
-                hint="repeat those settings to add observations, or give another directory",
-                notes=tuple(differing) or (f"its format is {form}, this version writes {FORMAT}",),
-            )
+        raise DiagnosticError.of(
+            "other-simulation",
+            f"{directory} was simulated with other settings",
+            hint="repeat those settings to add observations, or give another directory",
+            notes=tuple(differing) or (f"its format is {form}, this version writes {FORMAT}",),
         )
     return spans
 
@@ -148,13 +142,11 @@ def extended(spans: tuple[Span, ...], settings: SimulationSettings) -> tuple[Spa
     if days is None:
         days = ends + max(0, stop - last.stop) * cadence
     if stop < last.stop or days < ends:
-        raise DiagnosticError(
-            Diagnostic(
-                code="fewer-observations",
-                message=f"the directory holds {last.stop} observations in {ends:g} days; "
-                f"{stop} in {days:g} days would be fewer",
-                hint="observations are added, never removed: give another directory",
-            )
+        raise DiagnosticError.of(
+            "fewer-observations",
+            f"the directory holds {last.stop} observations in {ends:g} days; "
+            f"{stop} in {days:g} days would be fewer",
+            hint="observations are added, never removed: give another directory",
         )
     if stop == last.stop:
         return spans
@@ -199,13 +191,11 @@ def check_unchanged(directory: Path) -> None:
         name for name, digest in files_written(directory).items() if known and known.get(name) != digest
     ]
     if changed:
-        raise DiagnosticError(
-            Diagnostic(
-                code="changed-simulation",
-                message=f"{directory / changed[0]} was changed since it was simulated, and would be lost",
-                hint="move it away, or give another directory",
-                notes=tuple(str(directory / name) for name in changed[1:]),
-            )
+        raise DiagnosticError.of(
+            "changed-simulation",
+            f"{directory / changed[0]} was changed since it was simulated, and would be lost",
+            hint="move it away, or give another directory",
+            notes=tuple(str(directory / name) for name in changed[1:]),
         )
 
 

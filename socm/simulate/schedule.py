@@ -10,7 +10,7 @@ import erfa
 import numpy as np
 from numpy.typing import NDArray
 
-from socm.diagnostics import Diagnostic, DiagnosticError
+from socm.diagnostics import DiagnosticError
 from socm.simulate.instrument import (
     SITE_HEIGHT_M,
     SITE_LATITUDE_DEG,
@@ -164,12 +164,10 @@ def observe(
             break
         not_before += SIDEREAL_DAY_S
     else:
-        raise DiagnosticError(
-            Diagnostic(
-                code="too-many-observations",
-                message=f"observation {index} finds no free passage of the patch within 60 days",
-                hint="ask for fewer observations, more days or a shorter duration",
-            )
+        raise DiagnosticError.of(
+            "too-many-observations",
+            f"observation {index} finds no free passage of the patch within 60 days",
+            hint="ask for fewer observations, more days or a shorter duration",
         )
     azimuth, _ = azimuth_elevation_deg(np.array([start + duration_s / 2]), ra, dec)
     return Observation(

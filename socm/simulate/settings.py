@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from socm.diagnostics import Collector, Diagnostic, DiagnosticError, nearest_name
+from socm.diagnostics import Collector, DiagnosticError, did_you_mean
 
 DEFAULT_OBSERVATIONS = 48
 DEFAULT_DAYS_PER_OBSERVATION = 1.5
@@ -57,25 +57,20 @@ class Systematic:
         name, _, amplitude = text.partition(":")
         known = [kind.value for kind in SystematicKind]
         if name not in known:
-            nearest = nearest_name(name, known)
-            raise DiagnosticError(
-                Diagnostic(
-                    code="unknown-systematic",
-                    message=f"there is no systematic called {name!r}",
-                    hint=f"did you mean {nearest!r}?" if nearest else f"there are {', '.join(known)}",
-                )
+            raise DiagnosticError.of(
+                "unknown-systematic",
+                f"there is no systematic called {name!r}",
+                hint=did_you_mean(name, known, f"there are {', '.join(known)}", quote="'"),
             )
         try:
             value = float(amplitude)
         except ValueError:
             value = math.nan
         if not math.isfinite(value):
-            raise DiagnosticError(
-                Diagnostic(
-                    code="bad-systematic",
-                    message=f"the amplitude of {text!r} is not a number",
-                    hint=f"write {name}:AMPLITUDE; {SYSTEMATICS[SystematicKind(name)]}",
-                )
+            raise DiagnosticError.of(
+                "bad-systematic",
+                f"the amplitude of {text!r} is not a number",
+                hint=f"write {name}:AMPLITUDE; {SYSTEMATICS[SystematicKind(name)]}",
             )
         return cls(SystematicKind(name), value)
 
@@ -119,7 +114,7 @@ class SimulationSettings:
 
         def require(holds: bool, message: str, hint: str) -> None:
             if not holds:
-                problems.add(Diagnostic(code="bad-simulation-setting", message=message, hint=hint))
+                problems.error("bad-simulation-setting", message, hint=hint)
 
         require(
             self.observations is None or self.observations >= 1,

@@ -47,14 +47,12 @@ def tell_missing(selection: Selection, missing: int, problems: Collector, warnin
     what = " or ".join(f"`{name}`" for name in _columns_with_holes(selection)) or "usable times"
     reported = f"{missing:,} of the {count:,} observations have no {what}"
     if missing > selection.options.max_missing * count:
-        problems.add(
-            Diagnostic(
-                "missing-values",
-                f"{test.section} can't place {missing / count:.0%} of the observations: {reported}",
-                key=(),
-                hint=f"at most max_missing = {selection.options.max_missing:g} of them may lack it; "
-                "narrow the query, or raise max_missing to leave them out",
-            )
+        problems.error(
+            "missing-values",
+            f"{test.section} can't place {missing / count:.0%} of the observations: {reported}",
+            key=(),
+            hint=f"at most max_missing = {selection.options.max_missing:g} of them may lack it; "
+            "narrow the query, or raise max_missing to leave them out",
         )
     else:
         warnings.append(

@@ -78,12 +78,10 @@ def decide_wafers(selection: Selection) -> Decision:
         wafers = [wafer for wafer in masks if not selection.wafers or wafer in selection.wafers]
         by_tube = len(tubes) > 1 if options.tube_by_tube is None else options.tube_by_tube
         if by_tube and not tubes:
-            raise DiagnosticError(
-                Diagnostic(
-                    "missing-column",
-                    "tube_by_tube needs the column `tube_slot`, which the observations don't have",
-                    key=("tube_by_tube",),
-                )
+            raise DiagnosticError.of(
+                "missing-column",
+                "tube_by_tube needs the column `tube_slot`, which the observations don't have",
+                key=("tube_by_tube",),
             )
         of_tubes = np.logical_or.reduce(list(tubes.values())) if tubes else np.ones(len(lists), dtype=bool)
         groups = tuple(

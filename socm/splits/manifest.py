@@ -82,9 +82,13 @@ def _after_values(splits: TestSplits) -> tuple[Column, Integers]:
 
 
 def _texts(values: Column) -> list[str]:
-    if values.dtype == object:
-        return [value.replace("\t", " ").replace("\n", " ") for value in values.tolist()]
-    return number_texts(values)
+    if values.dtype != object:
+        return number_texts(values)
+    texts: list[str] = values.tolist()
+    together = "".join(texts)
+    if "\t" in together or "\n" in together:
+        return [text.replace("\t", " ").replace("\n", " ") for text in texts]
+    return texts
 
 
 def number_texts(values: Floats) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from socm.core.null_tests import Observatory
-from socm.diagnostics import Diagnostic, DiagnosticError, nearest_name
+from socm.diagnostics import DiagnosticError, did_you_mean
 from socm.splits.closest import separations_deg
 from socm.splits.detectors import decide_wafers
 from socm.splits.ephemeris import elevation_deg
@@ -40,17 +40,17 @@ def find_site(selection: Selection) -> Site:
         return site
     known = SITES.get(site.lower())
     if known is None:
-        nearest = nearest_name(site, list(SITES))
-        raise DiagnosticError(
-            Diagnostic(
-                "unknown-site",
-                f"the site {site!r} is not known, and {selection.test.section} needs to know where it is",
-                key=("observatory",) if asked is not None else ("site",),
-                hint=f"did you mean {nearest!r}?"
-                if nearest
-                else "say where: observatory = {latitude = -22.96, longitude = -67.79, height = 5188}",
-                notes=(f"sites: {', '.join(SITES)}",),
-            )
+        raise DiagnosticError.of(
+            "unknown-site",
+            f"the site {site!r} is not known, and {selection.test.section} needs to know where it is",
+            key=("observatory",) if asked is not None else ("site",),
+            hint=did_you_mean(
+                site,
+                SITES,
+                "say where: observatory = {latitude = -22.96, longitude = -67.79, height = 5188}",
+                quote="'",
+            ),
+            notes=(f"sites: {', '.join(SITES)}",),
         )
     return known
 
@@ -182,14 +182,12 @@ def _field_radius_deg(selection: Selection) -> Floats:
     names, rows = factorise(selection.text("telescope_flavor"))
     unknown = [name for name in names if name and name.lower() not in TELESCOPES]
     if unknown:
-        raise DiagnosticError(
-            Diagnostic(
-                "unknown-telescope",
-                f"the field of view of telescope_flavor = {unknown[0]!r} is not known",
-                key=(),
-                hint="write its radius in deg: field_radius = 1.0",
-                notes=(f"known: {', '.join(TELESCOPES)}",),
-            )
+        raise DiagnosticError.of(
+            "unknown-telescope",
+            f"the field of view of telescope_flavor = {unknown[0]!r} is not known",
+            key=(),
+            hint="write its radius in deg: field_radius = 1.0",
+            notes=(f"known: {', '.join(TELESCOPES)}",),
         )
     radii = [TELESCOPES[name.lower()].field_radius_deg if name else np.nan for name in names]
     return np.array([*radii, np.nan])[rows]
@@ -226,14 +224,12 @@ def decide_categories(selection: Selection) -> Decision:
     distinct, rows = factorise(value)
     found = {name: rows == number for number, name in enumerate(distinct) if name}
     if len(found) > MAX_CATEGORIES:
-        raise DiagnosticError(
-            Diagnostic(
-                "too-many-categories",
-                f"{' and '.join(names)} has {len(found):,} distinct values; "
-                f"a test has at most {MAX_CATEGORIES} groups",
-                key=("categories",),
-                hint="split a number by a threshold (at) or by ranges",
-            )
+        raise DiagnosticError.of(
+            "too-many-categories",
+            f"{' and '.join(names)} has {len(found):,} distinct values; "
+            f"a test has at most {MAX_CATEGORIES} groups",
+            key=("categories",),
+            hint="split a number by a threshold (at) or by ranges",
         )
     values = {name: name.replace(_BETWEEN, "_") for name in sorted(found)}
     shown = np.array([values.get(one, "") for one in value.tolist()], dtype=object)

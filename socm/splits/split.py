@@ -109,13 +109,11 @@ def _reasons(
             skipped |= group.members
     unknown = sorted(set(options.skip_groups) - {group.name for group in decision.groups})
     if unknown:
-        problems.add(
-            Diagnostic(
-                "unknown-group",
-                f"{test.section} has no group {', '.join(unknown)} to skip",
-                key=("skip_groups",),
-                notes=(f"groups: {', '.join(filter(None, (group.name for group in decision.groups)))}",),
-            )
+        problems.error(
+            "unknown-group",
+            f"{test.section} has no group {', '.join(unknown)} to skip",
+            key=("skip_groups",),
+            notes=(f"groups: {', '.join(filter(None, (group.name for group in decision.groups)))}",),
         )
     masks: dict[str, Mask] = {"missing": missing}
     if decision.crossing is not None and options.crossing == "exclude":
@@ -166,16 +164,14 @@ def _used_groups(
     seen: set[str] = set()
     for group in used:
         if group.name in seen:
-            problems.add(
-                Diagnostic(
-                    "group-names-collide",
-                    f"two groups of {selection.test.section} would both be called {group.name} in file names",
-                    key=selection.column_key(),
-                )
+            problems.error(
+                "group-names-collide",
+                f"two groups of {selection.test.section} would both be called {group.name} in file names",
+                key=selection.column_key(),
             )
         seen.add(group.name)
     if not used:
-        problems.add(Diagnostic("no-groups", f"{selection.test.section} has no groups left", key=()))
+        problems.error("no-groups", f"{selection.test.section} has no groups left", key=())
     return used
 
 

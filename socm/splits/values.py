@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from socm.core.null_tests import SplitOptions
-from socm.diagnostics import Diagnostic, DiagnosticError, Severity, nearest_name
+from socm.diagnostics import Diagnostic, DiagnosticError, Severity, did_you_mean
 from socm.splits.null_tests import NullTest
 from socm.splits.sites import Site
 
@@ -81,12 +81,10 @@ class Selection:
             if not any(values):
                 return np.full(len(values), np.nan)
             example = next((value for value in values if value and not _is_number(value)), values[0])
-            raise DiagnosticError(
-                Diagnostic(
-                    "column-not-numeric",
-                    f"{self.test.section} compares numbers, but `{name}` holds text, such as {example!r}",
-                    key=self.column_key(),
-                )
+            raise DiagnosticError.of(
+                "column-not-numeric",
+                f"{self.test.section} compares numbers, but `{name}` holds text, such as {example!r}",
+                key=self.column_key(),
             )
         finite: Floats = np.where(np.isfinite(values), values, np.nan)
         return finite
@@ -132,7 +130,6 @@ def missing_column(selection: Selection, alternatives: tuple[str, ...]) -> Diagn
     """Return the error of a test whose column the observation database lacks."""
     there = sorted({*selection.available, *selection.columns})
     wanted = " nor ".join(f"`{name}`" for name in alternatives)
-    nearest = nearest_name(alternatives[0], there)
     has = "has neither" if len(alternatives) > 1 else "has no"
     return Diagnostic(
         "missing-column",
@@ -141,7 +138,7 @@ def missing_column(selection: Selection, alternatives: tuple[str, ...]) -> Diagn
         else f"{selection.test.section} needs a column that the observations don't have: "
         f"the database {has} {wanted}",
         key=selection.column_key(),
-        hint=f"did you mean `{nearest}`?" if nearest else None,
+        hint=did_you_mean(alternatives[0], there),
         notes=(f"columns: {', '.join(there)}",),
     )
 

@@ -7,10 +7,9 @@ from collections.abc import Collection, Iterator
 import numpy as np
 
 from socm.diagnostics import Diagnostic, DiagnosticError, Severity, nearest_name
-from socm.observations import ObservationTable
 from socm.observations.detector_sets import BANDS
-from socm.splits import check_detectors
-from socm.splits.detectors import tube_masks, wafer_masks
+from socm.observations.table import ObservationTable
+from socm.splits.detectors import check_detectors, tube_masks, wafer_masks
 from socm.splits.values import as_text
 
 

@@ -18,7 +18,7 @@ from socm.core.models import Environment, Workflow
 from socm.core.null_analysis import CampaignNullAnalysis
 from socm.core.null_tests import EXCLUSIVE_OPTIONS, SplitOptions
 from socm.core.steps import JUDGE
-from socm.diagnostics import Diagnostic, DiagnosticError, Severity, nearest_name
+from socm.diagnostics import Diagnostic, DiagnosticError, Severity, did_you_mean
 from socm.formats.differences import comparison_files
 from socm.formats.document import format_document
 from socm.formats.layout import null_specification, split_file
@@ -33,9 +33,9 @@ from socm.workflows.mapmakers.base import Mapmaker, MapProducts, MapRequest
 from socm.workflows.observing import Selection, Terms
 
 if TYPE_CHECKING:
-    from socm.observations import ObservationTable
-    from socm.splits import Previous, Split
+    from socm.observations.table import ObservationTable
     from socm.splits.balance import SplitBalance
+    from socm.splits.model import Previous, Split
 
 
 class NullTest(Mapmaker, SplitOptions):
@@ -64,17 +64,12 @@ class NullTest(Mapmaker, SplitOptions):
         """Return what the test asks; raises DiagnosticError if its name is none that is known."""
         found = find_test(self.test, self)
         if found is None:
-            nearest = nearest_name(self.test, list(NULL_TESTS))
-            raise DiagnosticError(
-                Diagnostic(
-                    "unknown-null-test",
-                    f"`{self.test}` is not a null test that socm knows",
-                    point_at="key",
-                    hint=f"did you mean `{nearest}`?"
-                    if nearest
-                    else "a test of your own says split_by = <column>",
-                    notes=(f"null tests: {', '.join(NULL_TESTS)}",),
-                )
+            raise DiagnosticError.of(
+                "unknown-null-test",
+                f"`{self.test}` is not a null test that socm knows",
+                point_at="key",
+                hint=did_you_mean(self.test, NULL_TESTS, "a test of your own says split_by = <column>"),
+                notes=(f"null tests: {', '.join(NULL_TESTS)}",),
             )
         return found
 
@@ -105,7 +100,7 @@ class NullTest(Mapmaker, SplitOptions):
 
     def choose(self, table: ObservationTable, terms: Terms) -> Selection:
         """Return the observations of a table, split; raises DiagnosticError where that can't be done."""
-        from socm.splits import split_observations
+        from socm.splits.split import split_observations
 
         wafers, tubes, bands = map(names_in, (self.wafer, self.tube, self.bands))
         splits = split_observations(
@@ -126,7 +121,7 @@ class NullTest(Mapmaker, SplitOptions):
         """Return where the last compile placed observations, for a test whose splits need to know it."""
         if not has_memory(self.null_test(), self):
             return None
-        from socm.splits import read_manifest
+        from socm.splits.manifest import read_manifest
 
         try:
             return read_manifest((workspace / self.manifest_path).read_text(encoding="utf-8"))

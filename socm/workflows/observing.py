@@ -19,9 +19,9 @@ from socm.diagnostics import Diagnostic
 from socm.formats.layout import split_table
 
 if TYPE_CHECKING:
-    from socm.observations import ObservationTable
     from socm.observations.asked import Asked
-    from socm.splits import Split, TestSplits
+    from socm.observations.table import ObservationTable
+    from socm.splits.model import Split, TestSplits
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Selection:
 
     def files(self) -> dict[str, bytes]:
         """Return the table that says where each observation went and why, by its path, if it is split."""
-        from socm.splits import manifest_tsv
+        from socm.splits.manifest import manifest_tsv
 
         if self.splits is None:
             return {}

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from socm.config import Document, LoadedCampaign, load_campaign, read_document
 from socm.core.models import Campaign, Workflow
-from socm.diagnostics import Collector, Diagnostic, DiagnosticError, KeyPath
+from socm.diagnostics import Collector, DiagnosticError, KeyPath
 from socm.workflows.registry import registered_workflows
 from socm.workflows.user_code import describe_error, their_lines
 
@@ -128,18 +128,16 @@ def _kinds_of_plugin(plugin: str, base: Path) -> dict[str, type[Workflow]]:
     else:
         kinds = _from_modules[plugin] = _load_module(plugin, base)
     if not kinds:
-        raise DiagnosticError(
-            Diagnostic(
-                "plugin-without-workflow",
-                f"the plugin `{plugin}` registers no workflow",
-                hint='end it with `registered_workflows["my-kind"] = MyWorkflow`',
-            )
+        raise DiagnosticError.of(
+            "plugin-without-workflow",
+            f"the plugin `{plugin}` registers no workflow",
+            hint='end it with `registered_workflows["my-kind"] = MyWorkflow`',
         )
     for name, kind in kinds.items():
         if not (inspect.isclass(kind) and issubclass(kind, Workflow)):
             message = f"the plugin `{plugin}` registers {kind!r} as `{name}`, which is no Workflow class"
             hint = "inherit from socm.core.models.Workflow"
-            raise DiagnosticError(Diagnostic("plugin-without-workflow", message, hint=hint))
+            raise DiagnosticError.of("plugin-without-workflow", message, hint=hint)
     return kinds
 
 
@@ -148,13 +146,13 @@ def _load_file(plugin: str, base: Path) -> dict[str, type[Workflow]]:
     if not path.is_file():
         message = f"the plugin {plugin} " + ("is a folder" if path.is_dir() else "does not exist")
         hint = None if Path(plugin).is_absolute() else f"paths are relative to the campaign file, in {base}/"
-        raise DiagnosticError(Diagnostic("plugin-not-found", message, hint=hint))
+        raise DiagnosticError.of("plugin-not-found", message, hint=hint)
     digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
     name = f"socm_plugin_{path.stem}_{digest}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         message = f"the plugin {plugin} is no Python file"
-        raise DiagnosticError(Diagnostic("plugin-not-found", message, hint="its name ends in .py"))
+        raise DiagnosticError.of("plugin-not-found", message, hint="its name ends in .py")
     module = importlib.util.module_from_spec(spec)
     with _importing(plugin, base), _registering() as kinds:
         sys.modules[name] = module
@@ -175,7 +173,7 @@ def _kind_of_entry_point(point: EntryPoint) -> type[Workflow]:
         found: Any = point.load()
     if isinstance(found, ModuleType) or not (inspect.isclass(found) and issubclass(found, Workflow)):
         message = f"the installed workflow {title} is no Workflow class"
-        raise DiagnosticError(Diagnostic("plugin-without-workflow", message))
+        raise DiagnosticError.of("plugin-without-workflow", message)
     return found
 
 
@@ -188,13 +186,11 @@ def _importing(plugin: str, base: Path | None) -> Iterator[None]:
     except BaseException as error:  # noqa: BLE001 -- a plugin may even call exit()
         missing = isinstance(error, ModuleNotFoundError) and error.name == plugin.partition(".")[0]
         hint = "a file is named with its path, as in `./my_workflow.py`" if missing else None
-        raise DiagnosticError(
-            Diagnostic(
-                "plugin-not-found" if missing else "plugin-fails",
-                f"the plugin `{plugin}` can't be imported: {describe_error(error)}",
-                hint=hint,
-                notes=() if missing else their_lines(error, base),
-            )
+        raise DiagnosticError.of(
+            "plugin-not-found" if missing else "plugin-fails",
+            f"the plugin `{plugin}` can't be imported: {describe_error(error)}",
+            hint=hint,
+            notes=() if missing else their_lines(error, base),
         ) from None
 
 

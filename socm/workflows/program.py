@@ -14,7 +14,7 @@ from socm.core.fields import check_path, plain_path
 from socm.core.jobs import JobSpec, RuleSpec
 from socm.core.models import Workflow
 from socm.core.steps import FINISH_IF_NEEDED, OWN_TMP_DIR, RUN_SHELL_TEXT
-from socm.diagnostics import Diagnostic, DiagnosticError, KeyPath, nearest_name
+from socm.diagnostics import Diagnostic, DiagnosticError, KeyPath, did_you_mean
 from socm.workflows.user_code import calling
 
 MARKS = "marks"
@@ -55,7 +55,7 @@ def program_rule(workflow: Workflow) -> RuleSpec:
     with calling(workflow, "get_jobs"):
         jobs = dict(workflow.get_jobs())
     if not jobs:
-        raise DiagnosticError(Diagnostic("no-jobs", f"`{workflow.name}` makes no job"))
+        raise DiagnosticError.of("no-jobs", f"`{workflow.name}` makes no job")
     specs = tuple(_job(workflow, str(name), keywords) for name, keywords in jobs.items())
     return RuleSpec(
         name=workflow.name,
@@ -91,8 +91,8 @@ def _job(workflow: Workflow, name: str, keywords: Mapping[str, Any]) -> JobSpec:
     job_name = posixpath.join(workflow.variant_folder, name).removesuffix("/")
     command = _text(workflow, "get_command", keywords)
     if not command:
-        raise DiagnosticError(
-            Diagnostic("no-command", f"`{workflow.name}` runs no program", hint="write `executable = …`")
+        raise DiagnosticError.of(
+            "no-command", f"`{workflow.name}` runs no program", hint="write `executable = …`"
         )
     arguments = _text(workflow, "get_arguments", keywords)
     inputs = _paths(workflow, "get_inputs", keywords)
@@ -127,18 +127,15 @@ def temporary_of(
         elif any(mark in entry for mark in "*?["):
             if entry.startswith("/") or ".." in entry.split("/"):
                 message = f"the pattern `{entry}` leads out of the folders of the outputs"
-                raise DiagnosticError(Diagnostic("bad-path", message, key=("temporary", index)))
+                raise DiagnosticError.of("bad-path", message, key=("temporary", index))
             patterns.append(entry)
         else:
-            nearest = nearest_name(entry, list(outputs))
-            raise DiagnosticError(
-                Diagnostic(
-                    "unknown-output",
-                    f"`{entry}` is no output of the workflow, and no pattern",
-                    key=("temporary", index),
-                    hint=f"did you mean `{nearest}`?" if nearest else "a pattern has a `*`",
-                    notes=(f"outputs: {', '.join(outputs)}",),
-                )
+            raise DiagnosticError.of(
+                "unknown-output",
+                f"`{entry}` is no output of the workflow, and no pattern",
+                key=("temporary", index),
+                hint=did_you_mean(entry, outputs, "a pattern has a `*`"),
+                notes=(f"outputs: {', '.join(outputs)}",),
             )
     return tuple(names), tuple(patterns)
 
@@ -149,19 +146,17 @@ def _text(workflow: Workflow, method: str, keywords: Mapping[str, Any]) -> str:
         text = getattr(workflow, method)(**keywords)
     if not isinstance(text, str):
         message = f"{method} of `{workflow.name}` returns {text!r}, not a text"
-        raise DiagnosticError(Diagnostic("bad-command", message, hint="return one text, ready for a shell"))
+        raise DiagnosticError.of("bad-command", message, hint="return one text, ready for a shell")
     if "\0" in text:
-        raise DiagnosticError(Diagnostic("bad-command", f"{method} of `{workflow.name}` holds a null byte"))
+        raise DiagnosticError.of("bad-command", f"{method} of `{workflow.name}` holds a null byte")
     try:
         shlex.split(text)
     except ValueError as error:
-        raise DiagnosticError(
-            Diagnostic(
-                "bad-command",
-                f"no shell can read what {method} of `{workflow.name}` returns: {str(error).lower()}",
-                hint="shlex.quote() makes one word of any text",
-                notes=(f"it returns: {text}",),
-            )
+        raise DiagnosticError.of(
+            "bad-command",
+            f"no shell can read what {method} of `{workflow.name}` returns: {str(error).lower()}",
+            hint="shlex.quote() makes one word of any text",
+            notes=(f"it returns: {text}",),
         ) from None
     return text.strip()
 
@@ -171,7 +166,7 @@ def _outputs(workflow: Workflow, keywords: Mapping[str, Any]) -> dict[str, str]:
     for name, path in _paths(workflow, "get_outputs", keywords).items():
         if not isinstance(path, str):
             message = f"the output `{name}` of `{workflow.name}` is one path, not a list"
-            raise DiagnosticError(Diagnostic("wrong-type", message, key=("outputs", name)))
+            raise DiagnosticError.of("wrong-type", message, key=("outputs", name))
         outputs[name] = path
     return outputs
 
@@ -182,7 +177,7 @@ def _paths(workflow: Workflow, method: str, keywords: Mapping[str, Any]) -> dict
     what = method.removeprefix("get_")
     if not isinstance(given, Mapping):
         message = f"{method} of `{workflow.name}` returns {given!r}, not a table of paths"
-        raise DiagnosticError(Diagnostic("wrong-type", message))
+        raise DiagnosticError.of("wrong-type", message)
     paths: dict[str, str | tuple[str, ...]] = {}
     for name, value in given.items():
         if not isinstance(name, str) or not _NAME.fullmatch(name) or name in _RESERVED:
@@ -191,10 +186,10 @@ def _paths(workflow: Workflow, method: str, keywords: Mapping[str, Any]) -> dict
             is_list = isinstance(value, list | tuple)
             paths[name] = tuple(map(_path, value)) if is_list else _path(value)
         except PydanticCustomError as error:
-            raise DiagnosticError(Diagnostic(error.type, error.message(), key=(what, name))) from None
+            raise DiagnosticError.of(error.type, error.message(), key=(what, name)) from None
         except TypeError as error:
             message = f"`{name}` in the {what} of `{workflow.name}` is {error}, not a path"
-            raise DiagnosticError(Diagnostic("wrong-type", message, key=(what, name))) from None
+            raise DiagnosticError.of("wrong-type", message, key=(what, name)) from None
     return paths
 
 
@@ -222,4 +217,4 @@ def _check_job_name(workflow: Workflow, name: str) -> None:
         message = (
             f"{name!r} is not a valid name for a job of `{workflow.name}`: it becomes part of file names"
         )
-        raise DiagnosticError(Diagnostic("bad-name", message))
+        raise DiagnosticError.of("bad-name", message)

@@ -115,7 +115,7 @@ def read_schedule(path: Path) -> list[Scan]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         message = f"the schedule {path.name} can't be read: {error}"
-        raise DiagnosticError(Diagnostic("bad-schedule", message, key=())) from None
+        raise DiagnosticError.of("bad-schedule", message, key=()) from None
     scans = []
     for number, line in enumerate(lines, start=1):
         times = _TIME.findall(line)
@@ -127,12 +127,12 @@ def read_schedule(path: Path) -> list[Scan]:
             )
         except ValueError:
             message = f"line {number} of the schedule {path.name} is no scan: {line.strip()}"
-            raise DiagnosticError(Diagnostic("bad-schedule", message, key=())) from None
+            raise DiagnosticError.of("bad-schedule", message, key=()) from None
         scans.append((begin, end))
     if not scans:
         message = f"the schedule {path.name} is empty: it has no scan"
         hint = "toast_ground_schedule writes one where the patch is never up: more days, other elevations"
-        raise DiagnosticError(Diagnostic("empty-schedule", message, key=(), hint=hint))
+        raise DiagnosticError.of("empty-schedule", message, key=(), hint=hint)
     return scans
 
 

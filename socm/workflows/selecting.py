@@ -8,9 +8,10 @@ from pathlib import Path
 from socm.core.fields import names_in
 from socm.core.models import Workflow
 from socm.diagnostics import Collector, Diagnostic, DiagnosticError
-from socm.observations import ObservationTable, read_context, select_observations
-from socm.observations.context import SITE_FILE_VARIABLE, USER_FILE_VARIABLE
+from socm.observations.context import SITE_FILE_VARIABLE, USER_FILE_VARIABLE, read_context
 from socm.observations.files import absent_from_files
+from socm.observations.select import select_observations
+from socm.observations.table import ObservationTable
 from socm.workflows.detectors import absence_problems, check_bands
 from socm.workflows.observing import Observing, Selection, Terms
 from socm.workflows.requirements import literal_variables

@@ -12,8 +12,8 @@ import numpy as np
 from socm.core.jobs import JobSpec, RuleSpec
 from socm.core.query_lines import QueryLines
 from socm.formats.judgement_needs import MapSize
-from socm.observations import ObservationTable
 from socm.observations.asked import Asked
+from socm.observations.table import ObservationTable
 from socm.splits.balance import DETECTORS_PER_WAFER, detectors_per_wafer
 
 if TYPE_CHECKING:

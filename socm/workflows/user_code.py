@@ -12,7 +12,7 @@ import pydantic
 import pydantic_core
 
 from socm.core.models import Workflow
-from socm.diagnostics import Diagnostic, DiagnosticError
+from socm.diagnostics import DiagnosticError
 
 _NOT_THEIRS = (
     str(Path(__file__).parent.parent),
@@ -34,13 +34,11 @@ def calling(workflow: Workflow, method: str) -> Iterator[None]:
     except Exception as error:
         if module.partition(".")[0] == "socm" and not their_lines(error):
             raise
-        raise DiagnosticError(
-            Diagnostic(
-                "workflow-raises",
-                f"{method} of `{workflow.name}` ({type(workflow).__name__}) raises {describe_error(error)}",
-                point_at="key",
-                notes=their_lines(error, _folder_of(module)),
-            )
+        raise DiagnosticError.of(
+            "workflow-raises",
+            f"{method} of `{workflow.name}` ({type(workflow).__name__}) raises {describe_error(error)}",
+            point_at="key",
+            notes=their_lines(error, _folder_of(module)),
         ) from None
 
 

@@ -179,7 +179,7 @@ def _compiled_otherwise(job: Job, before: Job, read_old: Read, read_new: Read) -
 
 def _params_of_record(job: Job, records: Records) -> frozenset[str]:
     record = records.metadata(job.makes[0]) if job.makes else None
-    return frozenset((record or {}).get("params") or ())
+    return frozenset((record and record.params) or ())
 
 
 def _nearest_text(text: str, reprs: frozenset[str]) -> str:
@@ -226,7 +226,7 @@ def _environment_texts(job: Job) -> set[str]:
 
 def _core_hours(before: Job, job: Job, records: Records) -> tuple[float, bool]:
     """Return a job's core hours, and whether its last run measured them."""
-    seconds = records.seconds(before)
+    seconds = records.seconds(before.stem)
     if seconds is None:
         return job.cores * job.runtime_minutes / 60, False
     return seconds * job.cores / 3600, True

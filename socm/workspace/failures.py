@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from socm.executors import Reason, used_in
+from socm.executors.base import Reason
 from socm.executors.tail import read_tail
+from socm.executors.used import used_in
 
 REASON_TEXTS: Mapping[Reason, str] = {
     "time": "ran out of time",

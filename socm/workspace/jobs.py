@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from socm.core.jobs import paths_in
+from socm.formats.document import parse_document
 from socm.formats.job_table import JobRow, parse_job_table
 from socm.formats.job_usage import JobFacts
 from socm.formats.layout import MANIFEST, job_stem, job_table
-from socm.formats.manifest import RuleFacts, parse_manifest
+from socm.formats.manifest import Manifest, RuleFacts
 
 Read = Callable[[str], bytes | None]
 """Returns the content of a file of the workspace; None where it isn't there."""
@@ -77,7 +78,7 @@ def read_jobs(read: Read, workspace: Path = Path()) -> tuple[Job, ...]:
     content = read(MANIFEST)
     if content is None:
         return ()
-    manifest = parse_manifest(content, workspace)
+    manifest = parse_document(Manifest, content, workspace / MANIFEST)
     return tuple(
         job
         for rule, facts in manifest.rules.items()

@@ -41,7 +41,7 @@ class Holder:
             return True
         if self.inside is None or self.process.is_here:
             return False
-        from socm.executors import has_ended
+        from socm.executors.registry import has_ended
 
         return has_ended(self.inside)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from socm.diagnostics import Diagnostic, DiagnosticError
+from socm.diagnostics import DiagnosticError
 from socm.formats.foreign import read_table
 from socm.formats.layout import LOGS
 
@@ -23,8 +23,8 @@ def read_note(workspace: Path, product: Path) -> tuple[str, Mapping[str, Any]]:
     """
     wanted = {os.path.realpath(path) for path in (product, *product.absolute().parents)}
     if not product.exists():
-        raise DiagnosticError(
-            Diagnostic("no-note", f"{product} is not here", hint="name a file or folder that a job has made")
+        raise DiagnosticError.of(
+            "no-note", f"{product} is not here", hint="name a file or folder that a job has made"
         )
     notes = dict(_notes(workspace))
     found = {
@@ -33,13 +33,11 @@ def read_note(workspace: Path, product: Path) -> tuple[str, Mapping[str, Any]]:
         if note and any(os.path.realpath(workspace / output) in wanted for output in note["outputs"])
     }
     if not found:
-        raise DiagnosticError(
-            Diagnostic(
-                "no-note",
-                f"no job of {workspace.resolve()} has noted that it made {product}",
-                hint="name the workspace: socm status FOLDER --of PRODUCT",
-                notes=tuple(f"{path} can't be read" for path, note in notes.items() if note is None),
-            )
+        raise DiagnosticError.of(
+            "no-note",
+            f"no job of {workspace.resolve()} has noted that it made {product}",
+            hint="name the workspace: socm status FOLDER --of PRODUCT",
+            notes=tuple(f"{path} can't be read" for path, note in notes.items() if note is None),
         )
     newest = max(found, key=lambda path: path.stat().st_mtime)
     return str(newest.relative_to(workspace)), found[newest]

@@ -11,12 +11,15 @@ from pathlib import Path
 import yaml
 
 from socm.diagnostics import Collector
-from socm.executors import Executor
+from socm.executors.base import Executor
 from socm.formats.job_usage import JobFacts, read_usage
-from socm.graph import Learning, Plan
-from socm.learning import Learnt, learn
-from socm.planning import RunModel, RunTime, RunTimes, asked_run_time, forecast, measured_run_time
-from socm.planning.model import Groups, Limit, PlannedJob, Shape
+from socm.formats.layout import job_stem
+from socm.graph.learnt import Learning
+from socm.graph.plan import Plan
+from socm.learning.model import Learnt, learn
+from socm.planning.forecast import forecast
+from socm.planning.model import Groups, Limit, PlannedJob, RunModel, Shape
+from socm.planning.run_times import RunTime, RunTimes, asked_run_time, measured_run_time
 from socm.workspace.jobs import Job
 from socm.workspace.records import Records
 
@@ -28,16 +31,6 @@ JOBS_LOOKED_AT = 20_000
 """Jobs of all simulated runs together: a look at how far a campaign is comes every few seconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Named:
-    rule: str
-    name: str
-
-    @property
-    def stem(self) -> str:
-        return f"{self.rule}/{self.name}" if self.name else self.rule
-
-
 def known_run_times(workspace: Path, plan: Plan, base: Path | None = None) -> RunTimes:
     """Return the run times of jobs like those that ran in a workspace; none where nothing did.
 
@@ -47,7 +40,7 @@ def known_run_times(workspace: Path, plan: Plan, base: Path | None = None) -> Ru
     """
     records = Records(workspace)
     names = ((rule.name, job.name) for rule, job in plan.jobs())
-    found = run_times_of({name: records.seconds(_Named(*name)) for name in names})
+    found = run_times_of({name: records.seconds(job_stem(*name)) for name in names})
     learning = Learning(base or workspace, workspace)
     for rule, job in plan.jobs():
         asked = rule.spec.resources

@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from socm.formats.foreign import SnakemakeRecord
 from socm.workspace.jobs import Job
 from socm.workspace.records import Records
 from socm.workspace.snakemake import TIMESTAMP
@@ -96,11 +97,11 @@ class Prospect:
             yield Reason("cut-off")
             return
         record = self.records.metadata(job.makes[0]) if job.makes else None
-        if record is None or record.get("record_format_version", 0) < OLDEST_RECORD_FORMAT:
-            record = {}
+        if record is None or record.record_format_version < OLDEST_RECORD_FORMAT:
+            record = SnakemakeRecord()
         else:
             yield from self._changes_since(job, record)
-        known = record.get("input")
+        known = record.input
         changed = dict.fromkeys(self._changed_inputs(job, record))
         if known_changes := tuple(path for path in changed if known is None or path in known):
             yield Reason("input content", known_changes)
@@ -113,27 +114,27 @@ class Prospect:
         said = Reason("input content", (job.query or "",))
         return tuple(reason for reason in reasons if reason != said)
 
-    def _changes_since(self, job: Job, record: Mapping[str, Any]) -> Iterator[Reason]:
-        before, now = set(record.get("params") or ()), {repr(value) for value in job.params.values()}
+    def _changes_since(self, job: Job, record: SnakemakeRecord) -> Iterator[Reason]:
+        before, now = set(record.params or ()), {repr(value) for value in job.params.values()}
         if before != now:
             yield from _changed_params(job, before)
-        if sorted(record.get("input") or ()) != sorted(job.inputs):
-            yield Reason("inputs", tuple(sorted(set(record.get("input") or ()) ^ set(job.inputs))))
-        code = record.get("code")
-        if code is not None and hashlib.sha256(code.encode()).hexdigest() != job.shell:
+        read = record.input or ()
+        if sorted(read) != sorted(job.inputs):
+            yield Reason("inputs", tuple(sorted(set(read) ^ set(job.inputs))))
+        if record.code is not None and hashlib.sha256(record.code.encode()).hexdigest() != job.shell:
             yield Reason("rule text")
         environment = self.environments.get(job.makes[0])
         if environment is not None and environment != job.environment:
             yield Reason("environment")
 
-    def _changed_inputs(self, job: Job, record: Mapping[str, Any]) -> Iterator[str]:
+    def _changed_inputs(self, job: Job, record: SnakemakeRecord) -> Iterator[str]:
         made = self._made_at(job)
         if made is None:
             return
-        checksums: Mapping[str, str] = record.get("input_checksums") or {}
+        checksums = record.input_checksums or {}
         for path in job.inputs:
             content = self.contents.get(path)
-            if content is not None and content != self._on_disk(path):
+            if content is not None and content != read_file(self.records.workspace / path):
                 checksum = hashlib.sha256(content).hexdigest()
             elif (written := _written_at(self.records.workspace / path)) is None or written <= made:
                 continue
@@ -150,9 +151,6 @@ class Prospect:
             return min(known, default=None)
         readers = (self.jobs[number] for number in self._readers[self._makers[job.makes[0]]])
         return next((time for reader in readers if (time := self._made_at(reader)) is not None), None)
-
-    def _on_disk(self, path: str) -> bytes | None:
-        return read_file(self.records.workspace / path)
 
 
 def _changed_params(job: Job, before: set[str]) -> Iterator[Reason]:

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from socm.clusters import Cluster
+from socm.clusters.model import Cluster
 from socm.core.units import memory_text, runtime_text
 from socm.diagnostics import KeyPath
 from socm.formats.job_usage import JobFacts, JobUsage
-from socm.graph import Plan, Rule
-from socm.learning import Learnt, learn
+from socm.graph.plan import Plan, Rule
+from socm.learning.model import Learnt, learn
 
 MEMORY_MARGIN, RUNTIME_MARGIN = 1.3, 1.5
 """What a workflow's table asks for, over the most that one of its jobs uses."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -19,10 +18,9 @@ TIMESTAMP = ".snakemake_timestamp"
 """The file by which Snakemake notes when it finished an output that is a folder."""
 
 
-def read_record(workspace: Path, output: str) -> Mapping[str, Any] | None:
+def read_record(workspace: Path, output: str) -> SnakemakeRecord | None:
     """Return Snakemake's record of how an output was made; None if there is none that can be read."""
-    record = read_foreign(SnakemakeRecord, _place(workspace / RECORDS, output))
-    return None if record is None else record.model_dump(exclude_none=True)
+    return read_foreign(SnakemakeRecord, _place(workspace / RECORDS, output))
 
 
 def is_incomplete(workspace: Path, output: str) -> bool:

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from socm.executors import Executor, ExecutorSilentError, QueuedJob, executor_of, last_used, used_in
+from socm.executors.base import Executor, ExecutorSilentError, QueuedJob
+from socm.executors.registry import EXECUTORS
+from socm.executors.used import last_used, used_in
 from socm.formats.layout import log_file
 from socm.graph.grouping import identifier
-from socm.planning import RunTimes
+from socm.planning.run_times import RunTimes
 from socm.workspace.failures import Failure, find_failure
 from socm.workspace.jobs import Job, read_jobs
 from socm.workspace.lock import Holder, is_locked, read_holder
@@ -95,7 +97,7 @@ class CampaignStatus:
 def read_status(workspace: Path) -> CampaignStatus:
     """Return how far the campaign in a workspace is; raises DiagnosticError `not-compiled`."""
     records = Records(workspace)
-    campaign = records.campaign
+    campaign = records.manifest.campaign
     planned = read_jobs(lambda path: read_file(workspace / path), workspace)
     reasons = Prospect(planned, {}, records, {}).reasons()
     warnings = []
@@ -138,7 +140,7 @@ def _predicted_end(
 
     It makes neither the jobs that have failed in it nor what waits for them; what failed before, it makes.
     """
-    executor = executor_of(last_used(workspace) or "")
+    executor = EXECUTORS.get(last_used(workspace) or "")
     lost: set[str] = set()
     for _, status in to_do:
         if status.state == "failed" and _has_failed_since(workspace, status, since):
@@ -178,7 +180,7 @@ def _elapsed_seconds(workspace: Path, job: Job, status: JobStatus) -> float | No
 def _job_status(
     job: Job, reasons: tuple[Reason, ...], records: Records, queued: QueuedJob | None, is_run: bool
 ) -> JobStatus:
-    log = records.log(job)
+    log = records.workspace / log_file(job.stem)
 
     def status(state: State, **more: object) -> JobStatus:
         shown = str(log.relative_to(records.workspace)) if log.exists() else None
@@ -191,7 +193,7 @@ def _job_status(
     if started and is_run:
         return status("running")
     if not started and all(records.exists(output) for output in job.outputs):
-        seconds = records.seconds(job)
+        seconds = records.seconds(job.stem)
         taken = None if seconds is None else seconds * job.cores
         why = ", ".join(_text(reason) for reason in reasons)
         return status("stale" if why else "done", why=why or None, core_seconds=taken)
@@ -234,8 +236,3 @@ def _by_rule(jobs: Iterable[JobStatus], left: Mapping[tuple[str, str], float]) -
             sum(job.core_seconds for job in of_rule if job.core_seconds is not None) / 3600,
             sum(left.get((rule, job.job), 0.0) for job in of_rule) / 3600,
         )
-
-
-def chosen(status: CampaignStatus, keep: Callable[[JobStatus], bool]) -> tuple[JobStatus, ...]:
-    """Return the jobs of a campaign for which `keep` is true, in its order."""
-    return tuple(job for job in status.jobs if keep(job))

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from socm.clusters import cluster_names, load_cluster, shipped_folder
+from socm.clusters.load import cluster_names, load_cluster
+from socm.clusters.shipped import shipped_folder
 from socm.diagnostics import DiagnosticError
 
 

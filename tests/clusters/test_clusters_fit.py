@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from socm.clusters import Cluster, Qos, fit, load_cluster
-from socm.clusters.fit import MEASURED_RANK
+from socm.clusters.fit import MEASURED_RANK, fit
+from socm.clusters.load import load_cluster
+from socm.clusters.model import Cluster, Qos
 from socm.core.models import ClusterSize, Resources
 from socm.diagnostics import Diagnostic, DiagnosticError, format_diagnostics
-from socm.executors import EXECUTORS
 from socm.executors.local import launcher
+from socm.executors.registry import EXECUTORS
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from socm.clusters import fit, load_cluster, run_limits
+from socm.clusters.fit import fit
+from socm.clusters.limits import run_limits
+from socm.clusters.load import load_cluster
 from socm.core.models import ClusterSize, Resources
 
 

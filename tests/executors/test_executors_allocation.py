@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from socm.clusters import Cluster
+from socm.clusters.model import Cluster
 from socm.executors.slurm.allocation import NoAllocationError, parse_allocation, request
 from socm.executors.slurm.stepping import step_shell
 

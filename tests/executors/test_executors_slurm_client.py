@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from socm.executors import EXECUTORS, ExecutorSilentError
+from socm.executors.base import ExecutorSilentError
+from socm.executors.registry import EXECUTORS
 from socm.executors.slurm import client
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from socm.clusters import Detected, cluster_toml
+from socm.clusters.detected import Detected, cluster_toml
 from socm.clusters.load import read_cluster
 from socm.clusters.model import Cluster, Qos
 from socm.diagnostics import DiagnosticError

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from socm.clusters import Qos, cluster_toml, fit, load_cluster
-from socm.clusters.load import read_cluster
+from socm.clusters.detected import cluster_toml
+from socm.clusters.fit import fit
+from socm.clusters.load import load_cluster, read_cluster
+from socm.clusters.model import Qos
 from socm.core.models import Resources
 from socm.diagnostics import DiagnosticError
-from socm.executors import EXECUTORS
+from socm.executors.registry import EXECUTORS
 from socm.executors.slurm.detect import describe_cluster
 
 SITES = Path(__file__).parent / "sites"

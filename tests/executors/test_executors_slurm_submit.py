@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from socm.executors import EXECUTORS
+from socm.executors.registry import EXECUTORS
 from socm.executors.slurm import submit
 from socm.executors.slurm.submitting import FOLDER
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from learning_records import facts, record
 
 from socm.formats.job_usage import JobUsage
-from socm.learning import Learnt, learn, memory_to_ask_mb, runtime_to_ask_minutes
-from socm.learning.model import MOST_RECORDS
+from socm.learning.asking import memory_to_ask_mb, runtime_to_ask_minutes
+from socm.learning.model import MOST_RECORDS, Learnt, learn
 
 SIZES = st.fixed_dictionaries(
     {"observations": st.integers(1, 500), "pixels": st.sampled_from([1e4, 1e6, 1e8])}

@@ -11,7 +11,7 @@ import numpy as np
 
 from socm.formats.document import format_document
 from socm.formats.file_record import digest_of
-from socm.formats.manifest import Manifest, NullTestPlace, format_manifest
+from socm.formats.manifest import Manifest, NullTestPlace
 from socm.formats.null_spec import NullSpecification, Split, SplitGroup
 
 COVERED: dict[str, Any] = {
@@ -142,7 +142,7 @@ def write_manifest(
         files={_name(path, workspace): digest_of(path) for path in sorted(files)},
     )
     (workspace / "workflow").mkdir(exist_ok=True)
-    (workspace / "workflow/manifest.json").write_bytes(format_manifest(manifest))
+    (workspace / "workflow/manifest.json").write_bytes(format_document(manifest))
 
 
 def _name(path: Path, workspace: Path) -> str:

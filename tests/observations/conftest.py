@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from observation_rows import OBSERVATIONS, Rows, write_obsdb
 
-from socm.observations import Context, read_context
+from socm.observations.context import Context, read_context
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from socm.diagnostics import Diagnostic, DiagnosticError
-from socm.observations import Context, read_context, select_observations
+from socm.observations.context import Context, read_context
+from socm.observations.select import select_observations
 
 MakeContext = Callable[..., Context]
 CROSS_JOIN = "obs_id in (select a.obs_id from obs a, obs b, obs c, obs d, obs e, obs f, obs g where a.obs_id || g.obs_id = 'x')"
@@ -110,7 +111,8 @@ def test_a_query_takes_little_memory(database, query):
 import resource, sys
 from pathlib import Path
 from socm.diagnostics import DiagnosticError
-from socm.observations import read_context, select_observations
+from socm.observations.context import read_context
+from socm.observations.select import select_observations
 context = read_context(Path({str(database.path)!r}))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
@@ -134,7 +136,8 @@ def test_ctrl_c_stops_a_query_and_a_terminal_shows_its_time(database):
     script = f"""
 from pathlib import Path
 from socm.diagnostics.edge import run_program
-from socm.observations import read_context, select_observations
+from socm.observations.context import read_context
+from socm.observations.select import select_observations
 import sys
 sys.exit(run_program(lambda: select_observations(read_context(Path({str(database.path)!r})), {CROSS_JOIN!r}, base=Path())))
 """

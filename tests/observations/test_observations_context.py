@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from socm.diagnostics import DiagnosticError
-from socm.observations import read_context
+from socm.observations.context import read_context
 
 
 def write(path: Path, text: str) -> Path:

@@ -10,7 +10,8 @@ import pytest
 from observation_rows import OBSERVATIONS
 
 from socm.diagnostics import DiagnosticError
-from socm.observations import Context, select_observations
+from socm.observations.context import Context
+from socm.observations.select import select_observations
 
 MakeContext = Callable[..., Context]
 START = 1_700_000_000

@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from observation_rows import OBSERVATIONS, Rows, write_obsdb
 
 from socm.diagnostics import Diagnostic, DiagnosticError, Severity
-from socm.observations import Context, ObservationTable, read_context, select_observations
+from socm.observations.context import Context, read_context
+from socm.observations.select import select_observations
+from socm.observations.table import ObservationTable
 
 IDS = sorted(row["obs_id"] for row in OBSERVATIONS)
 MakeContext = Callable[..., Context]

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from observation_rows import OBSERVATIONS
 
-from socm.observations import read_context, select_observations
 from socm.observations.asked import Asked
+from socm.observations.context import read_context
+from socm.observations.select import select_observations
 
 pytestmark = pytest.mark.mapmaker
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from hypothesis import strategies as st
 
-from socm.executors import Pace
+from socm.executors.base import Pace
 from socm.planning.model import Groups, Limit, NodePool, PlannedJob, RunModel, Shape
 from socm.planning.run_times import RunTime
 from socm.planning.simulation import Schedule

@@ -15,29 +15,20 @@ from hypothesis import strategies as st
 from rich.console import Console
 from runs import SLURM_PACE, run_models
 
-from socm.clusters import Cluster, fit, run_limits
+from socm.clusters.fit import fit
+from socm.clusters.limits import run_limits
+from socm.clusters.model import Cluster
 from socm.core.jobs import JobSpec, RuleSpec
 from socm.core.models import Environment, Resources
-from socm.executors import Pace
+from socm.executors.base import Pace
 from socm.formats.manifest import NullTestPlace
-from socm.graph import Plan, make_plan
-from socm.planning import (
-    Assumptions,
-    PlannedRun,
-    RunTime,
-    asked_run_time,
-    forecast,
-    in_order,
-    measured_run_time,
-    model_of,
-    outlook,
-    priorities_that_help,
-    remedies,
-)
+from socm.graph.plan import Plan, make_plan
+from socm.planning.deadline import PlannedRun, outlook, remedies
 from socm.planning.durations import duration_text, range_text
-from socm.planning.forecast import MOST_COURSES
-from socm.planning.model import Limit, PlannedJob, RunModel, Shape
+from socm.planning.forecast import MOST_COURSES, Assumptions, forecast, in_order, priorities_that_help
+from socm.planning.model import Limit, PlannedJob, RunModel, Shape, model_of
 from socm.planning.picture import FORMATS, plan_picture
+from socm.planning.run_times import RunTime, asked_run_time, measured_run_time
 from socm.planning.simulation import Draws, simulate
 from socm.planning.view import plan_json, plan_view
 from socm.render import render_workspace

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from runs import SLURM_PACE, most_at_once, run_models
 
-from socm.executors import Pace
+from socm.executors.base import Pace
 from socm.planning.forecast import work_bound
 from socm.planning.model import Limit, NodePool, PlannedJob, RunModel, Shape, chain_seconds, with_priorities
 from socm.planning.run_times import RunTime

@@ -18,14 +18,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from socm.diagnostics import DiagnosticError
+from socm.formats.document import format_document
 from socm.formats.layout import MANIFEST
-from socm.formats.manifest import Manifest, format_manifest
+from socm.formats.manifest import Manifest
 from socm.render import write_workspace
 
 WRITE_FOR_EVER = """
 import hashlib, itertools, sys
 from pathlib import Path
-from socm.formats.manifest import Manifest, format_manifest
+from socm.formats.document import format_document
+from socm.formats.manifest import Manifest
 from socm.render import write_workspace
 
 EMPTY = Manifest(socm="1", campaign="c", sources={}, observations=(), null_tests=(), rules={}, files={})
@@ -33,7 +35,7 @@ EMPTY = Manifest(socm="1", campaign="c", sources={}, observations=(), null_tests
 def tree(number):
     files = {f"workflow/splits/{i}.txt": f"{number}\\n".encode() for i in range(number % 7, 60)}
     digests = {path: hashlib.sha256(text).hexdigest() for path, text in files.items()}
-    manifest = format_manifest(EMPTY.model_copy(update={"files": digests}))
+    manifest = format_document(EMPTY.model_copy(update={"files": digests}))
     return {**files, "workflow/manifest.json": manifest}
 
 for number in itertools.count():
@@ -50,7 +52,7 @@ def tree_of(folder: Path) -> dict[str, bytes]:
 
 
 def manifest(files: dict[str, str]) -> bytes:
-    return format_manifest(
+    return format_document(
         Manifest(socm="1", campaign="c", sources={}, observations=(), null_tests=(), rules={}, files=files)
     )
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from socm.formats.manifest import Manifest, RuleFacts, format_manifest
+from socm.formats.document import format_document
+from socm.formats.manifest import Manifest, RuleFacts
 from socm.running.claims import FOLDER, claim_outputs, outside_folders, release
 from socm.workspace.lock import AlreadyRunningError
 
@@ -38,7 +39,7 @@ def workspace(folder: Path, **rules: list[str]) -> Path:
         files={},
         rules=dict.fromkeys(rules, facts),
     )
-    (folder / "workflow/manifest.json").write_bytes(format_manifest(manifest))
+    (folder / "workflow/manifest.json").write_bytes(format_document(manifest))
     return folder
 
 

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from socm.executors import EXECUTORS, record_use, used_in
+from socm.executors.registry import EXECUTORS
+from socm.executors.used import record_use, used_in
 from socm.formats.layout import EXECUTORS_USED
 from socm.running.orphans import find_orphans
 from socm.workspace.status import read_status

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from socm.clusters import fit, load_cluster, run_limits
+from socm.clusters.fit import fit
+from socm.clusters.limits import run_limits
+from socm.clusters.load import load_cluster
 from socm.core.jobs import JobSpec, RuleSpec
 from socm.core.models import Environment, Resources
 from socm.executors.slurm.preflight import check_settings
-from socm.graph import Plan, make_plan
+from socm.graph.plan import Plan, make_plan
 from socm.running.preflight import check_before_run
 
 

@@ -20,11 +20,13 @@ from pathlib import Path
 from cluster import ACCOUNT, CPUS_PER_NODE, MEM_MB_PER_NODE, NODES, QOS, SlurmCluster, wait_until
 
 from socm import planning
-from socm.clusters import Cluster, fit, run_limits
+from socm.clusters.fit import fit
+from socm.clusters.limits import run_limits
+from socm.clusters.model import Cluster
 from socm.core.jobs import JobSpec, RuleSpec
 from socm.core.models import Campaign, Environment, Resources
 from socm.core.steps import FINISH_IF_NEEDED, OWN_TMP_DIR, RUN_SHELL_TEXT
-from socm.graph import Plan, make_plan
+from socm.graph.plan import Plan, make_plan
 from socm.render import render_workspace, write_workspace
 from socm.render.profiles import render_profiles
 

@@ -10,6 +10,7 @@ import pytest
 from campaigns import Workspace, rule
 from cluster import SlurmCluster, wait_until
 
+from socm.formats.layout import log_file
 from socm.graph.grouping import identifier
 from socm.workspace.failures import find_failure
 from socm.workspace.jobs import read_jobs
@@ -163,7 +164,9 @@ def test_status_tells_what_failed_and_what_ended_each_try(night):
     folder = night.workspace.folder
     records = Records(folder)
     tries = {
-        job.name: find_failure(records.workspace, records.log(job), identifier(job.rule), job.name)
+        job.name: find_failure(
+            records.workspace, records.workspace / log_file(job.stem), identifier(job.rule), job.name
+        )
         for job in read_jobs(lambda path: read_file(folder / path))
         if job.name in ("too_long", "too_large", "cancelled")
     }

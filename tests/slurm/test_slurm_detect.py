@@ -7,7 +7,8 @@ from click.testing import CliRunner
 from cluster import ACCOUNT
 
 from socm.cli.main import cli
-from socm.clusters import fit, load_cluster
+from socm.clusters.fit import fit
+from socm.clusters.load import load_cluster
 from socm.core.models import Resources
 from socm.diagnostics import DiagnosticError
 

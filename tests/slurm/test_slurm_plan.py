@@ -19,11 +19,13 @@ import pytest
 from campaigns import CLUSTER, RESULTS, Workspace, rule
 from cluster import ACCOUNT, SlurmCluster, wait_until
 
-from socm.clusters import Cluster
+from socm.clusters.model import Cluster
 from socm.core.jobs import JobSpec, RuleSpec
-from socm.executors import EXECUTORS
-from socm.planning import Assumptions, Forecast, forecast, measured_run_time, model_of
+from socm.executors.registry import EXECUTORS
 from socm.planning.durations import duration_text
+from socm.planning.forecast import Assumptions, Forecast, forecast
+from socm.planning.model import model_of
+from socm.planning.run_times import measured_run_time
 from socm.workspace.prediction import known_run_times
 from socm.workspace.status import read_status
 

@@ -12,7 +12,7 @@ from campaigns import Workspace, rule
 from cluster import ACCOUNT, SlurmCluster, wait_until
 
 from socm.cli.status_view import status_json
-from socm.executors import EXECUTORS
+from socm.executors.registry import EXECUTORS
 from socm.workspace.status import read_status
 
 pytestmark = [pytest.mark.slurm, pytest.mark.snakemake, pytest.mark.slow]

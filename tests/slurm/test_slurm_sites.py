@@ -12,11 +12,12 @@ from click.testing import CliRunner
 from cluster import SMT_NODE, SYSTEM_CONFIG, SlurmCluster, wait_until
 
 from socm.cli.main import cli
-from socm.clusters import fit, load_cluster
+from socm.clusters.fit import fit
+from socm.clusters.load import load_cluster
 from socm.core.jobs import JobSpec
 from socm.core.models import Resources
 from socm.diagnostics import DiagnosticError
-from socm.executors import EXECUTORS
+from socm.executors.registry import EXECUTORS
 
 pytestmark = [pytest.mark.slurm, pytest.mark.snakemake, pytest.mark.slow]
 

@@ -21,8 +21,9 @@ from socm.cli.splits_view import (
     splits_tsv,
 )
 from socm.core.null_tests import SplitOptions
-from socm.splits import NULL_TESTS, custom_test, split_observations
 from socm.splits.balance import label_correlations, split_balance
+from socm.splits.null_tests import NULL_TESTS, custom_test
+from socm.splits.split import split_observations
 from socm.splits.values import Column
 
 

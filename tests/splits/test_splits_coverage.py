@@ -6,8 +6,11 @@ import numpy as np
 from made_observations import make_columns, take
 
 from socm.core.null_tests import SplitOptions
-from socm.splits import NULL_TESTS, SITES, Previous, TestSplits, split_observations
 from socm.splits.coverage import PIXELS, seconds_on_sky
+from socm.splits.model import Previous, TestSplits
+from socm.splits.null_tests import NULL_TESTS
+from socm.splits.sites import SITES
+from socm.splits.split import split_observations
 from socm.splits.values import Column
 
 TEST = NULL_TESTS["smart-split-tests"]

@@ -10,8 +10,12 @@ from made_observations import START, as_text
 
 from socm.core.null_tests import SplitOptions
 from socm.diagnostics import DiagnosticError
-from socm.observations import ObservationTable
-from socm.splits import NULL_TESTS, TELESCOPES, TestSplits, check_detectors, split_observations
+from socm.observations.table import ObservationTable
+from socm.splits.detectors import check_detectors
+from socm.splits.model import TestSplits
+from socm.splits.null_tests import NULL_TESTS
+from socm.splits.sites import TELESCOPES
+from socm.splits.split import split_observations
 from socm.splits.values import Column
 from socm.workflows.detectors import with_detectors
 

@@ -15,9 +15,11 @@ from made_observations import DAY, START, make_columns, take
 
 from socm.core.null_tests import SplitOptions
 from socm.diagnostics import DiagnosticError
-from socm.splits import NULL_TESTS, NullTest, TestSplits, custom_test, split_observations
 from socm.splits.assignment import permutations, splits_of_chunks
 from socm.splits.manifest import manifest_tsv, read_manifest
+from socm.splits.model import TestSplits
+from socm.splits.null_tests import NULL_TESTS, NullTest, custom_test
+from socm.splits.split import split_observations
 from socm.splits.values import Column
 
 OWN = {

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from made_observations import make_columns
 
 from socm.core.null_tests import SplitOptions
-from socm.splits import NULL_TESTS, REASONS, custom_test, manifest_tsv, read_manifest, split_observations
-from socm.splits.manifest import COLUMNS, number_texts
-from socm.splits.model import SplitRows, TestSplits
+from socm.splits.manifest import COLUMNS, manifest_tsv, number_texts, read_manifest
+from socm.splits.model import REASONS, SplitRows, TestSplits
+from socm.splits.null_tests import NULL_TESTS, custom_test
+from socm.splits.split import split_observations
 
 LOOSE = SplitOptions(
     nsplits=2,

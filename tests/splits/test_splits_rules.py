@@ -12,7 +12,9 @@ from pydantic import ValidationError
 
 from socm.core.null_tests import SplitOptions
 from socm.diagnostics import Diagnostic, DiagnosticError
-from socm.splits import NULL_TESTS, TestSplits, columns_needed, find_test, options_of, split_observations
+from socm.splits.model import TestSplits
+from socm.splits.null_tests import NULL_TESTS, columns_needed, find_test, options_of
+from socm.splits.split import split_observations
 from socm.splits.values import Column
 
 NAN = float("nan")
@@ -48,7 +50,7 @@ def problems(columns: dict[str, Column], name: str, **options: Any) -> list[Diag
 
 def groups_of(splits: TestSplits, count: int) -> list[str]:
     """Return the group of each of the first observations; the reason in brackets where it has none."""
-    from socm.splits import REASONS
+    from socm.splits.model import REASONS
 
     told = [f"({REASONS[reason]})" for reason in splits.rows.reason.tolist()]
     codes = splits.rows.group.tolist()

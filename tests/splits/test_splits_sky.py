@@ -10,8 +10,11 @@ import pytest
 from made_observations import DAY, as_text
 
 from socm.core.null_tests import SplitOptions
-from socm.splits import NULL_TESTS, SITES, Site, TestSplits, split_observations
 from socm.splits.ephemeris import elevation_deg, horizontal
+from socm.splits.model import TestSplits
+from socm.splits.null_tests import NULL_TESTS
+from socm.splits.sites import SITES, Site
+from socm.splits.split import split_observations
 from socm.splits.values import Column
 
 BODIES = ("sun", "moon")

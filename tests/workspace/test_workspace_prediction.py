@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from socm.executors import EXECUTORS
+from socm.executors.registry import EXECUTORS
 from socm.formats.document import write_document
 from socm.formats.job_usage import JobFacts, JobUsage
 from socm.workspace.jobs import Job

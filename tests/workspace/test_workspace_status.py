@@ -12,7 +12,7 @@ from programs import run_program
 
 from socm.cli.main import cli
 from socm.diagnostics import DiagnosticError
-from socm.executors import record_use
+from socm.executors.used import record_use
 from socm.workspace.lock import end_turn, take_turn
 from socm.workspace.status import read_status
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 import shlex
 import sys
 import time
@@ -13,18 +12,17 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from socm.clusters import Cluster, JobResources, fit
-from socm.clusters.fit import duration
+from socm.clusters.fit import JobResources, duration, fit
+from socm.clusters.model import Cluster
 from socm.core.models import Resources
 from socm.diagnostics import Diagnostic
 from socm.executors.base import ExecutorSilentError
 from socm.executors.slurm.client import duration_seconds, run
+from socm.executors.slurm.detect import tres, tres_mem_mb
 from socm.formats.layout import LOGS
-from socm.graph import Plan
+from socm.graph.plan import Plan
 
 LOG = f"{LOGS}/slurm/allocation-%j.log"
-_MB_PER_UNIT = {"K": 1 / 1024, "M": 1.0, "G": 1024.0, "T": 1024.0**2}
-"""Slurm's M is what jobs ask for in MB; its G are 1024 of them."""
 
 
 class NoAllocationError(Exception):
@@ -58,28 +56,22 @@ def allocation_here() -> Allocation:
         )
     words = ("squeue", "--noheader", f"--jobs={number}", "--Format=tres-alloc:500,timeleft:50")
     try:
-        tres, _, left = run(*words).strip().partition(" ")
+        has, _, left = run(*words).strip().partition(" ")
     except ExecutorSilentError as error:
         raise NoAllocationError(f"what Slurm job {number} has is not known: {error}") from None
-    return parse_allocation(number, tres, left.strip(), time.time())
+    return parse_allocation(number, has, left.strip(), time.time())
 
 
-def parse_allocation(number: str, tres: str, left: str, now: float) -> Allocation:
+def parse_allocation(number: str, has: str, left: str, now: float) -> Allocation:
     """Return an allocation from Slurm's words on it, such as cpu=32,mem=62.50G,node=4 and 1:30:00.
 
     One without a time limit never ends; past the limit, Slurm says INVALID. Raises NoAllocationError.
     """
-    amounts = dict(part.split("=", 1) for part in tres.split(",") if "=" in part)
-    memory = re.fullmatch(r"([\d.]+)([KMGT]?)", amounts.get("mem", "0"))
-    try:
-        nodes, cpus = int(amounts["node"]), int(amounts["cpu"])
-    except (KeyError, ValueError):
-        raise NoAllocationError(
-            f"Slurm says {tres!r} of job {number}, which names no nodes and CPUs"
-        ) from None
-    mem_mb = int(float(memory[1]) * _MB_PER_UNIT[memory[2] or "M"]) if memory else 0
+    nodes, cpus = tres(has, "node"), tres(has, "cpu")
+    if nodes is None or cpus is None:
+        raise NoAllocationError(f"Slurm says {has!r} of job {number}, which names no nodes and CPUs")
     seconds = math.inf if left in ("UNLIMITED", "NOT_SET") else duration_seconds(left) or 0
-    return Allocation(number, nodes, cpus, mem_mb, now + seconds)
+    return Allocation(number, nodes, cpus, tres_mem_mb(has) or 0, now + seconds)
 
 
 def request(cluster: Cluster, nodes: int, minutes: int) -> JobResources:

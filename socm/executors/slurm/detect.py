@@ -9,8 +9,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from socm.clusters import Cluster, Detected, Partition, Qos
-from socm.diagnostics import Diagnostic, DiagnosticError, nearest_name
+from socm.clusters.detected import Detected
+from socm.clusters.model import Cluster, Partition, Qos
+from socm.diagnostics import DiagnosticError, did_you_mean
 from socm.executors.slurm import client
 from socm.executors.slurm.client import Ask, duration_minutes
 
@@ -53,9 +54,7 @@ def detect_cluster(partition: str | None = None, ask: Ask = client.ask) -> Detec
     `unknown-partition`.
     """
     if shutil.which("sinfo") is None:
-        raise DiagnosticError(
-            Diagnostic("no-slurm", "there is no `sinfo` here", hint="run it on a login node")
-        )
+        raise DiagnosticError.of("no-slurm", "there is no `sinfo` here", hint="run it on a login node")
     return describe_cluster(partition, ask, getpass.getuser())
 
 
@@ -63,9 +62,7 @@ def describe_cluster(partition: str | None, ask: Ask, user: str) -> Detected:
     """Return the cluster that Slurm's answers to `ask` show; raises DiagnosticError."""
     config = parse_config(ask("scontrol", "show", "config"))
     if "ClusterName" not in config:
-        raise DiagnosticError(
-            Diagnostic("no-slurm", "Slurm's controller does not answer `scontrol show config`")
-        )
+        raise DiagnosticError.of("no-slurm", "Slurm's controller does not answer `scontrol show config`")
     limits = parse_partitions(ask("scontrol", "--oneliner", "show", "partition"))
     accounts, allowed = parse_associations(
         ask("sacctmgr", "-nP", "show", "assoc", f"user={user}", "format=user,account,qos"), user
@@ -75,7 +72,7 @@ def describe_cluster(partition: str | None, ask: Ask, user: str) -> Detected:
     chosen = _choose_partition(partition, limits, closed)
     nodes = parse_nodes(ask("sinfo", "--noheader", "--Node", "--format=%R|%N|%X|%Y|%Z|%c|%m|%f"))
     if chosen not in nodes:
-        raise DiagnosticError(Diagnostic("no-slurm", f"the partition `{chosen}` has no nodes"))
+        raise DiagnosticError.of("no-slurm", f"the partition `{chosen}` has no nodes")
     partitions = {
         name: _partition(name, limits[name], config, nodes[name].kinds, allowed)
         for name in limits
@@ -214,16 +211,13 @@ def _choose_partition(
         default = [name for name, limits in partitions.items() if limits.get("Default") == "YES"]
         if partitions:
             return min([*default, *partitions], key=closed.__contains__)
-        raise DiagnosticError(Diagnostic("no-slurm", "Slurm shows no partition"))
+        raise DiagnosticError.of("no-slurm", "Slurm shows no partition")
     if wanted not in partitions:
-        nearest = nearest_name(wanted, list(partitions))
-        raise DiagnosticError(
-            Diagnostic(
-                "unknown-partition",
-                f"there is no partition `{wanted}`",
-                hint=f"did you mean `{nearest}`?" if nearest else None,
-                notes=(f"partitions: {', '.join(partitions)}",),
-            )
+        raise DiagnosticError.of(
+            "unknown-partition",
+            f"there is no partition `{wanted}`",
+            hint=did_you_mean(wanted, partitions),
+            notes=(f"partitions: {', '.join(partitions)}",),
         )
     return wanted
 

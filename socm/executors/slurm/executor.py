@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from socm.clusters import Cluster, Detected, JobResources
+from socm.clusters.detected import Detected
+from socm.clusters.fit import JobResources
+from socm.clusters.model import Cluster
 from socm.core.models import Campaign
 from socm.diagnostics import Diagnostic
-from socm.executors.base import FailedTry, Pace, QueuedJob
+from socm.executors.base import Executor, FailedTry, Pace, QueuedJob
 from socm.executors.slurm import client, failures, options, queue, resources, submitting
-from socm.graph import Plan
+from socm.graph.plan import Plan
 
 MOST_SHOWN = 20
 
 
-class SlurmExecutor:
+class SlurmExecutor(Executor):
     """Jobs that Snakemake's Slurm plugin submits with sbatch."""
 
     name = "slurm"
     title = "Slurm"
-    runs_under: str | None = None
     # Looks follow the plugin's own clock (check_active_jobs), with the profile's first one; who looks sleeps
     # out the pause before Snakemake ends (RemoteExecutor.shutdown). The other times were measured on the
     # cluster of the tests: two Snakemakes start one after the other in each job.
@@ -69,14 +70,6 @@ class SlurmExecutor:
     def has_traces(self, workspace: Path) -> bool:
         """Return whether there are Slurm's own logs."""
         return (workspace / failures.SLURM_LOGS).is_dir()
-
-    def run_inside(self) -> str | None:
-        """Return None: Snakemake runs where it was started."""
-        return None
-
-    def has_ended(self, job: str) -> bool:
-        """Return False: no Snakemake runs inside a job."""
-        return False
 
     def prepare(self, workspace: Path, say: Callable[[str], None]) -> None:
         """Let Snakemake wait where Slurm takes no more jobs for now."""

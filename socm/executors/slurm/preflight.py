@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from socm.diagnostics import Diagnostic, Severity
 from socm.executors.slurm.client import ask
 from socm.executors.slurm.detect import parse_associations, parse_config
-from socm.graph import Plan
+from socm.graph.plan import Plan
 
 LEAST_MEMORY_OF_SLURM_SECONDS = 200
 """Snakemake looks at its jobs every 180 s at worst; ended ones must still be in the queue then."""

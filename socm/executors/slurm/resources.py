@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from socm.clusters import JobResources
+from socm.clusters.fit import JobResources
 
 LONGEST_JOB_NAME = 50
 

@@ -8,16 +8,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from socm.clusters import Cluster, JobResources
+from socm.clusters.fit import JobResources
+from socm.clusters.model import Cluster
 from socm.core.models import Campaign
 from socm.diagnostics import Diagnostic
 from socm.executors.base import Pace, QueuedJob
-from socm.executors.slurm import allocation, client, queue
+from socm.executors.slurm import allocation, client
 from socm.executors.slurm.executor import SlurmExecutor
 from socm.formats.document import replace_file
 from socm.formats.foreign import read_json
 from socm.formats.layout import ALLOCATIONS_USED
-from socm.graph import Plan
+from socm.graph.plan import Plan
 
 MOST_KEPT = 20
 _SEPARATOR = "\x1f"
@@ -54,7 +55,7 @@ class AllocationExecutor(SlurmExecutor):
         """Return nothing: options of a submission are not read."""
         return None
 
-    def preflight(self, plan: Plan, told: Sequence[Diagnostic]) -> Iterator[Diagnostic]:
+    def preflight(self, plan: Plan, warnings: Sequence[Diagnostic]) -> Iterator[Diagnostic]:
         """Yield nothing: who is inside has what Slurm gave."""
         return iter(())
 
@@ -116,15 +117,6 @@ class AllocationExecutor(SlurmExecutor):
                     )
                 )
         return tuple(jobs)
-
-    def label(self, rule: str, job: str) -> str:
-        """Return the name of a job's step."""
-        return queue.job_label(rule, job)
-
-    def cancel(self, jobs: Sequence[QueuedJob], at_once: bool = False) -> None:
-        """Cancel steps; the allocation goes on. Raises ExecutorSilentError."""
-        if jobs and not at_once:
-            client.run(*self.cancel_command(jobs))
 
 
 def _recorded(workspace: Path) -> list[str]:

@@ -22,44 +22,16 @@ class LogFacts:
     reasons: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Coverage:
-    """What a map holds of what it was asked to hold.
-
-    `asked` and `used` count observations, used ones having at least one detector set in the map;
-    `fraction` is the mean over the observations of the part of their detector sets that was used, where
-    what they have is counted from the database: the log doesn't name what was never tried.
-    `skipped` maps an observation or a detector set to the reason why it was left out.
-    """
-
-    asked: int
-    used: int
-    detector_sets_asked: int
-    detector_sets_used: int
-    samples: int
-    fraction: float
-    skipped: Mapping[str, str]
-
-    def record(self, minimum: float, query_sha256: str | None) -> CoverageRecord:
-        """Return what ``coverage.json`` holds."""
-        return CoverageRecord(
-            asked=self.asked,
-            used=self.used,
-            detector_sets_asked=self.detector_sets_asked,
-            detector_sets_used=self.detector_sets_used,
-            samples=self.samples,
-            fraction=self.fraction,
-            minimum=minimum,
-            query_sha256=query_sha256,
-            skipped=tuple(Skipped(observation=name, reason=why) for name, why in self.skipped.items()),
-        )
-
-
-def coverage_of(asked: Mapping[str, Sequence[str] | None], log: LogFacts) -> Coverage:
+def coverage_of(
+    asked: Mapping[str, Sequence[str] | None],
+    log: LogFacts,
+    minimum: float = 0.0,
+    query_sha256: str | None = None,
+) -> CoverageRecord:
     """Return the coverage of a map from what it was asked for and what its log says.
 
-    `asked` are the detector sets (wafer:band) of each observation; where they aren't known (None), those
-    that the mapmaker tried stand for them.
+    `asked` are the detector sets (wafer:band) of each observation, counted from the database: the log doesn't
+    name what was never tried. Where they aren't known (None), those that the mapmaker tried stand for them.
     """
     tried, added, reasons = log.tried, log.added, log.reasons
     tried_of: dict[str, list[str]] = {}
@@ -82,26 +54,28 @@ def coverage_of(asked: Mapping[str, Sequence[str] | None], log: LogFacts) -> Cov
             if name not in added:
                 unsaid = "no reason in the log" if name in tried else NEVER_TRIED
                 skipped[name] = reasons.get(name, unsaid)
-    return Coverage(
+    return CoverageRecord(
         asked=len(asked),
         used=sum(part > 0 for part in parts),
         detector_sets_asked=number_asked,
         detector_sets_used=number_used,
         samples=sum(added.values()),
         fraction=sum(parts) / len(parts) if parts else 0.0,
-        skipped=skipped,
+        minimum=minimum,
+        query_sha256=query_sha256,
+        skipped=tuple(Skipped(observation=name, reason=why) for name, why in skipped.items()),
     )
 
 
-def coverage_message(title: str, coverage: Coverage, minimum: float, most_lines: int = 20) -> str:
+def coverage_message(title: str, coverage: CoverageRecord, most_lines: int = 20) -> str:
     """Return what is said of a map that used too little, reason by reason."""
     first = (
         f"socm: {title}: the map used {coverage.used} of {coverage.asked} observations "
         f"({coverage.detector_sets_used} of {coverage.detector_sets_asked} detector sets), "
-        f"{coverage.fraction:.1%} of what was asked, below min_coverage = {minimum:g}. Left out:"
+        f"{coverage.fraction:.1%} of what was asked, below min_coverage = {coverage.minimum:g}. Left out:"
     )
     lines = [first]
-    lines += [f"  {name}: {why}" for name, why in list(coverage.skipped.items())[:most_lines]]
+    lines += [f"  {one.observation}: {one.reason}" for one in coverage.skipped[:most_lines]]
     if len(coverage.skipped) > most_lines:
         lines.append(f"  and {len(coverage.skipped) - most_lines} more, in coverage.json")
     lines.append("  Mend the data, take the observations out of the query, or lower min_coverage.")

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from socm.diagnostics import Diagnostic, DiagnosticError
+from socm.diagnostics import DiagnosticError
 from socm.nulls.pixels.weights import HOLE_DEG, Array, Mask, apodization, small_holes, support_sides_deg
 
 COMPONENTS = {1: "T", 2: "QU", 3: "TQU"}
@@ -245,12 +245,10 @@ def _text(value: Any) -> str | None:
 
 def unreadable(path: Path, reason: object) -> DiagnosticError:
     """Return the problem of a file that isn't a whole map."""
-    return DiagnosticError(
-        Diagnostic(
-            "unreadable-map",
-            f"{path} can't be read as a FITS map: {reason}",
-            hint="If the file was cut off, make the map again; a mask must be a FITS map, too.",
-        )
+    return DiagnosticError.of(
+        "unreadable-map",
+        f"{path} can't be read as a FITS map: {reason}",
+        hint="If the file was cut off, make the map again; a mask must be a FITS map, too.",
     )
 
 

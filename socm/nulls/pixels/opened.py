@@ -177,13 +177,11 @@ def open_maps(
     if width is None:
         width = default_apodization_deg(geometry, support)
     if not support.any():
-        raise DiagnosticError(
-            Diagnostic(
-                "no-common-support",
-                f"The maps of null test {name} have no piece of sky in common",
-                notes=tuple(one.weight.name for one in maps),
-                hint="No pixel has weight in all of them, or the mask leaves none.",
-            )
+        raise DiagnosticError.of(
+            "no-common-support",
+            f"The maps of null test {name} have no piece of sky in common",
+            notes=tuple(one.weight.name for one in maps),
+            hint="No pixel has weight in all of them, or the mask leaves none.",
         )
     holes = geometry.small_holes(support)
     edge = geometry.apodization(support | holes, width) * np.where(holes, 1.0, mask)
@@ -269,22 +267,18 @@ def _check_maps(opened: OpenTest, threads: int) -> None:
             one = opened.maps[number]
             plane = f"{one.map.name}, plane {letter}"
             if not (np.isfinite(values) | outside).all():
-                problems.add(
-                    Diagnostic(
-                        "map-not-finite",
-                        f"{plane} has NaN or infinite values where all maps of the test have weight",
-                        key=(number, MAP),
-                        hint="The mapmaker's solution diverged, or its inverse variance is another map's.",
-                    )
+                problems.error(
+                    "map-not-finite",
+                    f"{plane} has NaN or infinite values where all maps of the test have weight",
+                    key=(number, MAP),
+                    hint="The mapmaker's solution diverged, or its inverse variance is another map's.",
                 )
             elif ((values == values[first]) | outside).all():
-                problems.add(
-                    Diagnostic(
-                        "constant-map",
-                        f"{plane} is {values[first]:g} in every pixel where it has weight",
-                        key=(number, MAP),
-                        hint="Nothing was mapped there, whatever its weights are; make the map again.",
-                    )
+                problems.error(
+                    "constant-map",
+                    f"{plane} is {values[first]:g} in every pixel where it has weight",
+                    key=(number, MAP),
+                    hint="Nothing was mapped there, whatever its weights are; make the map again.",
                 )
             elif component == 0:
                 scatter.add(number, values[some], one.inverse_variance(component)[some])

@@ -263,12 +263,10 @@ def _unit_of(header: Planes, power: int, otherwise: str | None) -> Unit:
     if header.unit is None:
         if otherwise is not None:
             return Unit(otherwise, power)
-        raise DiagnosticError(
-            Diagnostic(
-                "missing-unit",
-                f"{header.name} doesn't say in which unit it is (BUNIT, or TUNIT of a HEALPix map)",
-                hint='Write it into the header; a file of `socm judge` may say `unit = "uK"` beside the map.',
-            )
+        raise DiagnosticError.of(
+            "missing-unit",
+            f"{header.name} doesn't say in which unit it is (BUNIT, or TUNIT of a HEALPix map)",
+            hint='Write it into the header; a file of `socm judge` may say `unit = "uK"` beside the map.',
         )
     unit = parse_unit(header.unit)
     if unit is not None and unit.power == power:
@@ -278,19 +276,15 @@ def _unit_of(header: Planes, power: int, otherwise: str | None) -> Unit:
         return replace(unit, power=-2)
     if unit is not None and unit.power == -power and abs(power) == 2:
         key, held = ("ivar", "inverse variances") if power == 2 else ("variance", "variances")
-        raise DiagnosticError(
-            Diagnostic(
-                "weight-is-variance",
-                f"{header.name} holds {held}: it is in {header.unit}",
-                hint=f"`socm judge` takes it as `{key} = …`.",
-            )
+        raise DiagnosticError.of(
+            "weight-is-variance",
+            f"{header.name} holds {held}: it is in {header.unit}",
+            hint=f"`socm judge` takes it as `{key} = …`.",
         )
-    raise DiagnosticError(
-        Diagnostic(
-            "unknown-unit",
-            f"{header.name} is in '{header.unit}'; {WHAT[power]} is in {Unit('uK', power)}, "
-            "or K, mK, nK in place of uK",
-        )
+    raise DiagnosticError.of(
+        "unknown-unit",
+        f"{header.name} is in '{header.unit}'; {WHAT[power]} is in {Unit('uK', power)}, "
+        "or K, mK, nK in place of uK",
     )
 
 
@@ -299,11 +293,9 @@ def open_mask(mask: Path | Planes, like: SplitMap) -> Array:
     planes: Planes = read_header(mask) if isinstance(mask, Path) else mask
     difference = planes.geometry.differs_from(like.geometry)
     if difference:
-        raise DiagnosticError(
-            Diagnostic(
-                "different-geometry",
-                f"The mask {planes.name} has {difference} as in {like.map.name}",
-                key=("mask",),
-            )
+        raise DiagnosticError.of(
+            "different-geometry",
+            f"The mask {planes.name} has {difference} as in {like.map.name}",
+            key=("mask",),
         )
     return np.nan_to_num(planes.read(0), nan=0.0, posinf=0.0, neginf=0.0)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from socm.diagnostics import Diagnostic, DiagnosticError
+from socm.diagnostics import DiagnosticError
 from socm.formats.document import parse_document, read_document, read_file
 from socm.formats.file_record import FileRecord
 from socm.formats.judged_maps import JUDGED_MAPS, JudgedMaps
@@ -85,8 +85,8 @@ def find_tests(directories: Sequence[Path]) -> list[TestPlace]:
             places.append(_find_place(directory, known))
     if not places:
         names = ", ".join(map(str, directories))
-        raise DiagnosticError(
-            Diagnostic("no-null-tests", f"{names} has no null tests", hint="Compile a campaign with some.")
+        raise DiagnosticError.of(
+            "no-null-tests", f"{names} has no null tests", hint="Compile a campaign with some."
         )
     return places
 
@@ -185,8 +185,8 @@ def _read_specification(place: TestPlace) -> NullSpecification:
     path = place.workspace / spec
     content = read_file(path, NullSpecification.noun, NullSpecification.remedy)
     if _sha256(content) != place.digests.get(spec.as_posix()):
-        raise DiagnosticError(
-            Diagnostic("damaged-file", f"{path} isn't the specification that was compiled: compile again")
+        raise DiagnosticError.of(
+            "damaged-file", f"{path} isn't the specification that was compiled: compile again"
         )
     return parse_document(NullSpecification, content, path)
 
@@ -197,7 +197,7 @@ def _read_products(place: TestPlace, digests: dict[str, str]) -> tuple[Summary, 
     absent = [name for name in names if not (place.folder / name).exists()]
     if absent:
         what = "not made yet" if len(absent) == len(names) else f"{' and '.join(absent)} not made"
-        raise DiagnosticError(Diagnostic("missing-product", what))
+        raise DiagnosticError.of("missing-product", what)
     contents = {name: read_file(place.folder / name, "product", REMEDY) for name in names}
     digests.update({str(place.folder / name): _sha256(content) for name, content in contents.items()})
     summary = parse_document(Summary, contents[SUMMARY], place.folder / SUMMARY)
@@ -211,7 +211,7 @@ def _read_products(place: TestPlace, digests: dict[str, str]) -> tuple[Summary, 
 
 
 def _damaged(place: TestPlace, reason: str) -> DiagnosticError:
-    return DiagnosticError(Diagnostic("damaged-file", f"{place.folder}: {reason}", hint=REMEDY))
+    return DiagnosticError.of("damaged-file", f"{place.folder}: {reason}", hint=REMEDY)
 
 
 def _sha256(content: bytes) -> str:

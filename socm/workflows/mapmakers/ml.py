@@ -6,6 +6,7 @@ import posixpath
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -232,4 +233,5 @@ def _tube_option(tubes: Sequence[str], observations: Sequence[str]) -> str:
     """
     if len(tubes) != 1:
         return ""
-    return tubes[0] if all(tubes[0] in line.partition(":")[0] for line in observations) else ""
+    ids = [line.partition(":")[0] for line in observations] if ":" in "".join(observations) else observations
+    return tubes[0] if all(map(str.__contains__, ids, repeat(tubes[0]))) else ""
