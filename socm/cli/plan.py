@@ -74,8 +74,9 @@ def plan_command(
 ) -> None:
     """Predict a campaign's run time, resources and bottlenecks before it runs.
 
-    The run is simulated many times under the limits of the cluster. Run times are those of jobs that ran in
-    the campaign's workspace, or what jobs ask for. Nothing is written but the plot.
+    The run is simulated many times under the limits of the cluster. Run times are learnt from jobs like its
+    own that ran in the campaign's workspace, or where its rules learn from; of others, they are what jobs ask
+    for. Nothing is written but the plot.
     """
     from socm.compile import compile_campaign
     from socm.planning.deadline import PlannedRun, outlook, remedies
