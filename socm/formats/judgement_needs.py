@@ -2,7 +2,8 @@
 
 How needs grow with each number follows from the arrays and transforms that there are. Held against nine
 measurements (benchmarks/bench_nulls.py), from 300 × 300 pixels to 2400 × 10800 and of 2 to 14 fields, the
-rule says 1.0 to 1.8 times the memory and 0.9 to 4 times the CPU time; jobs ask for more by a margin.
+rule says 1.03 to 1.7 times the memory and 1.2 to 10 times the CPU time, most for small maps; jobs ask for
+more by a margin.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from socm.formats.null_spec import NullSpecification
 
 GB = 1e9
 BASE_BYTES = 0.3 * GB
-PIXEL_BYTES = 210
+PIXEL_BYTES = 140
 DIFFERENCE_BYTES = 8
 SIMULATED_NUMBER_BYTES = 24
 MOST_BINS = 18
 
-TRANSFORM_S, PIXEL_S, DIFFERENCE_PIXEL_S, START_S = 3.1e-10, 1.0e-6, 3e-7, 10.0
+TRANSFORM_S, PIXEL_S, DIFFERENCE_PIXEL_S, START_S = 1.5e-10, 6e-7, 3e-7, 10.0
 
 FLAT_DEG = 25.0
 """Sides up to which maps may be treated as flat, and hold no more modes than pixels."""
