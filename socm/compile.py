@@ -166,8 +166,9 @@ def _as_known(problems: Sequence[Diagnostic], planned: Planned) -> Iterator[Diag
 
 def _check_folder(workspace: Path, cluster: Cluster, problems: Collector) -> None:
     folder = str(workspace.absolute())
-    if cluster.scheduler != "local" and not is_plain(folder):
-        message = f"jobs can't be submitted to Slurm from {folder!r}: a shell would change it"
+    executor = EXECUTORS[cluster.scheduler]
+    if executor.submits and not is_plain(folder):
+        message = f"jobs can't be submitted to {executor.title} from {folder!r}: a shell would change it"
         hint = "move the campaign to a folder without $, quotes and backslashes in its path"
         problems.error("bad-path", message, key=("campaign", "resource"), hint=hint)
 

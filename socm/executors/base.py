@@ -85,6 +85,8 @@ class Executor:
     title: str
     """What messages call it."""
     pace = Pace()
+    submits = False
+    """Whether jobs are handed to a scheduler, by a command that a shell reads."""
     runs_under: str | None = None
     """The scheduler whose clusters have it; None for one that every workspace has a profile for."""
 

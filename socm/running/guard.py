@@ -17,8 +17,8 @@ from socm.formats.layout import WORKFLOW
 from socm.workspace import lock
 from socm.workspace.snakemake import locks_of
 
-_IN_THIS_PROCESS = frozenset({"", "local", "allocation", "dryrun", "touch"})
-"""Executors that submit nothing."""
+_RUN_NOTHING = ("", "dryrun", "touch")
+"""Executors of Snakemake's that start no job; empty where none is named."""
 
 RENAME_HINT = (
     "can't be used for jobs that are submitted: a shell would change or run a part of that path. "
@@ -85,7 +85,7 @@ def start(executor: str = "") -> None:
     KeyboardInterrupt.
     """
     here = Path()
-    if executor not in _IN_THIS_PROCESS:
+    if submits(executor):
         check_folder(here.absolute(), sys.executable)
     lock.take_turn(here, _inside(executor))
     try:
@@ -95,8 +95,18 @@ def start(executor: str = "") -> None:
         raise
 
 
+def submits(executor: str) -> bool:
+    """Return whether an executor of Snakemake's hands jobs to a scheduler, as one unknown to socm may."""
+    if executor in _RUN_NOTHING:
+        return False
+    from socm.executors.registry import EXECUTORS
+
+    known = EXECUTORS.get(executor)
+    return known is None or known.submits
+
+
 def _inside(executor: str) -> str | None:
-    if executor in ("", "dryrun", "touch"):
+    if executor in _RUN_NOTHING:
         return None
     from socm.executors.registry import EXECUTORS
 

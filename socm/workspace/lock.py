@@ -78,7 +78,11 @@ def release_dead_lock(workspace: Path) -> Holder | None:
     locks = _locks_seen(workspace)
     if holder is None or not locks or not holder.is_over:
         return None
-    if any(lock.stat().st_mtime > holder.since for lock in locks):
+    try:
+        if any(lock.stat().st_mtime > holder.since for lock in locks):
+            return None
+    except FileNotFoundError:
+        # Whoever removed it may be starting.
         return None
     remove_locks(locks)
     return holder
@@ -106,7 +110,8 @@ def take_turn(workspace: Path, inside: str | None = None) -> None:
     record = workspace / HOLDER
     record.parent.mkdir(exist_ok=True)
     text = json.dumps({**Process.current().record(), "since": time.time(), "inside": inside})
-    temporary = record.with_name(f"{record.name}.{os.getpid()}")
+    # Two hosts that share the folder can have a process of the same number.
+    temporary = record.with_name(f"{record.name}.{os.urandom(8).hex()}")
     temporary.write_text(text)
     try:
         # Between seeing that a record is a dead one's and removing it, another could have taken the turn.

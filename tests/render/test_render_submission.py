@@ -24,8 +24,9 @@ from snakemake.target_jobs import parse_target_jobs_cli_args
 from socm.compile import compile_campaign, write
 from socm.core.shells import SubmitOptions
 from socm.diagnostics import DiagnosticError
+from socm.executors.registry import EXECUTORS
 from socm.executors.slurm.options import option_problem
-from socm.running.guard import FolderForShellsError, check_folder
+from socm.running.guard import FolderForShellsError, check_folder, submits
 
 CHARACTERS = "`$\"'\\;|&<>()*?[]#~=%{}!,: \n\t\r\x1b\x7f^@+é\u2028"
 _TEXTS = (
@@ -328,3 +329,9 @@ def test_a_folder_that_a_shell_would_change_is_refused(character: str, tmp_path:
             check_folder(folder, sys.executable)
     with pytest.raises(FolderForShellsError) if character not in "%=:,+@" else nullcontext():
         check_folder(tmp_path, f"/venv{character}/bin/python")
+
+
+def test_paths_are_checked_for_every_executor_that_submits_and_those_that_socm_does_not_know():
+    assert {name for name in EXECUTORS if submits(name)} == {"slurm"}
+    assert not any(map(submits, ("", "dryrun", "touch")))
+    assert submits("cluster-generic")

@@ -80,6 +80,15 @@ def test_a_lock_that_is_younger_than_the_record_is_another_ones(held):
     assert is_locked(workspace)
 
 
+def test_a_lock_that_another_run_has_just_released_is_no_error(held, monkeypatch):
+    workspace, process = held
+    process.kill()
+    process.wait()
+    gone = workspace / LOCKS / "0.output.lock"
+    monkeypatch.setattr("socm.workspace.lock.locks_of", lambda _: [gone])
+    assert release_dead_lock(workspace) is None
+
+
 def test_a_turn_is_refused_while_another_process_has_it(held):
     workspace, process = held
     with pytest.raises(AlreadyRunningError, match=f"process {process.pid} of "):

@@ -22,6 +22,7 @@ class SlurmExecutor(Executor):
 
     name = "slurm"
     title = "Slurm"
+    submits = True
     # Looks follow the plugin's own clock (check_active_jobs), with the profile's first one; who looks sleeps
     # out the pause before Snakemake ends (RemoteExecutor.shutdown). The other times were measured on the
     # cluster of the tests: two Snakemakes start one after the other in each job.

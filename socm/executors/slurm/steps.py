@@ -37,6 +37,7 @@ class AllocationExecutor(SlurmExecutor):
 
     name = "allocation"
     title = "the allocation"
+    submits = False
     runs_under = "slurm"
     pace = Pace(submit_seconds=0.05, start_seconds=0.5, retries=1)
 
