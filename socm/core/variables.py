@@ -4,30 +4,35 @@ from __future__ import annotations
 
 import re
 
-_REFERENCE = r"\$(?:[A-Za-z_]\w*|\{[A-Za-z_]\w*\})"
-_IN_PATHS = rf"(?:[\w./+@%=,~-]|{_REFERENCE})*"
-_PATH = rf"(?:/{_IN_PATHS}|~/{_IN_PATHS}|{_REFERENCE}(?:/{_IN_PATHS})?)"
-_PATHS = re.compile(rf"{_PATH}(?::{_PATH})*:?", re.ASCII)
-_NAMES = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})", re.ASCII)
+_NAME = r"[A-Za-z_]\w*"
+_PLAIN = r"[\w./+@%=,~-]"
+_REFERENCE = rf"\$(?:{_NAME}|\{{{_NAME}(?::?[-+]{_PLAIN}*)?\}})"
+_IN_PATHS = rf"(?:{_PLAIN}|{_REFERENCE})*"
+_PATH = rf"(?:/{_IN_PATHS}|~(?:/{_IN_PATHS})?|{_REFERENCE}(?:/{_IN_PATHS})?)"
+_ENTRY = rf"(?:{_PATH}|[\w.][\w.-]*(?:/{_IN_PATHS})?)"
+_PATHS = re.compile(rf"{_PATH}|{_ENTRY}/{_IN_PATHS}|(?:{_ENTRY}:)*{_PATH}(?::{_ENTRY})*:?", re.ASCII)
+_NAMES = re.compile(rf"\$(?:({_NAME})|\{{({_NAME})\}})", re.ASCII)
+_OF_A_SHELL = re.compile(rf"\$(?:{_NAME}|[{{(])|`|(?:^|:)~", re.ASCII)
+_BETWEEN_ENTRIES = re.compile(r":(?![^{]*\})")
 
 
-def names_variables(text: str) -> bool:
-    """Return whether a text holds ``$NAME`` or ``${NAME}``."""
-    return bool(_NAMES.search(text))
+def looks_like_shell(text: str) -> bool:
+    """Return whether a shell would expand a text: ``$NAME``, ``${…}``, ``$(…)``, backquotes or ``~``."""
+    return bool(_OF_A_SHELL.search(text))
 
 
 def is_expanded(text: str) -> bool:
     """Return whether the value of a variable is expanded where a job runs.
 
-    It is where it is a path or a list of paths that names variables, as in ``/opt/lib:$PYTHONPATH`` or
-    ``/scratch/$USER``; any other text arrives as it is written.
+    It is where it is a path or a list of paths that names variables or a home, as in
+    ``/opt/lib:$PYTHONPATH``, ``/scratch/$USER`` or ``~/lib``; any other text arrives as it is written.
     """
-    return names_variables(text) and bool(_PATHS.fullmatch(text)) and not _NAMES.fullmatch(text)
+    return looks_like_shell(text) and bool(_PATHS.fullmatch(text))
 
 
 def shell_value(text: str) -> str:
     """Return a value that is expanded as a shell's word; an entry that is not set leaves no colon."""
-    entries = text.split(":")
+    entries = _BETWEEN_ENTRIES.split(text)
     first = next((index for index, entry in enumerate(entries) if not _NAMES.fullmatch(entry)), 0)
     words = []
     for index, entry in enumerate(entries):
@@ -43,4 +48,4 @@ def shell_value(text: str) -> str:
 
 
 def _with_home(path: str) -> str:
-    return re.sub(r"^~(?=/)", "${HOME}", path)
+    return re.sub(r"^~(?=/|$)", "${HOME}", path)

@@ -77,7 +77,7 @@ def read_context(path: Path, environ: Mapping[str, str] | None = None, base: Pat
 
 def _named_in(environ: Mapping[str, str] | None, variable: str, base: Path | None) -> Path | None:
     if text := (environ or {}).get(variable):
-        return (base or Path()) / os.path.expandvars(text)
+        return (base or Path()) / os.path.expanduser(os.path.expandvars(text))  # noqa: PTH111 -- of a text
     return Path(text) if (text := os.environ.get(variable)) else None
 
 

@@ -12,7 +12,7 @@ from typing import Protocol, runtime_checkable
 
 from socm.config.programs import python_of
 from socm.core.models import Workflow
-from socm.core.variables import is_expanded, names_variables
+from socm.core.variables import is_expanded, looks_like_shell
 from socm.diagnostics import Diagnostic, Severity
 from socm.workflows.command import Program
 
@@ -81,14 +81,14 @@ def check_programs(workflow: Workflow, base: Path) -> Iterator[Diagnostic]:
 def literal_variables(workflow: Workflow) -> Iterator[Diagnostic]:
     """Yield the environment variables whose values look as if a shell should read them, and no shell does."""
     for name, text in workflow.environment.all_variables().items():
-        if names_variables(text) and not is_expanded(text):
+        if looks_like_shell(text) and not is_expanded(text):
             yield Diagnostic(
                 "variable-not-expanded",
-                f"{name} gets the text `{text}` as it is, with its dollar",
+                f"{name} gets the text `{text}` as it is: no shell expands it",
                 severity=Severity.WARNING,
                 key=("environment", name),
-                hint="paths and lists of paths are expanded where the job runs, such as /scratch/$USER; "
-                "for anything else, export it in a file that `setup` names",
+                hint="paths and lists of paths are expanded where the job runs, such as /scratch/$USER or "
+                "~/lib; for anything else, export it in a file that `setup` names",
             )
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from workflows_workspace import Workspace
 
 from socm.compile import compile_campaign
+from socm.core.variables import is_expanded, shell_value
 from socm.diagnostics import Diagnostic, DiagnosticError
 from socm.workflows.mapmakers.make_ml_map import KNOWN_VALUES, NUMBERS, SIDELOBE_MASKS, WHOLE_NUMBERS
 
@@ -223,6 +227,16 @@ class TestEnvironment:
             ("~/lib:${OTHER}", '"${HOME}/lib${OTHER:+:$OTHER}"'),
             ("$A:$B", '"${A-}${B:+:$B}"'),
             ("$HOME/a:/b", '"$HOME/a:/b"'),
+            ("$SCRATCH", '"${SCRATCH-}"'),
+            ("${SCRATCH}", '"${SCRATCH-}"'),
+            ("~/tmp", '"${HOME}/tmp"'),
+            ("~", '"${HOME}"'),
+            ("/opt/lib:~/lib", '"/opt/lib:${HOME}/lib"'),
+            ("${TMPDIR:-/tmp}", '"${TMPDIR:-/tmp}"'),
+            ("${TMPDIR:-/tmp}/x:$A", '"${TMPDIR:-/tmp}/x${A:+:$A}"'),
+            ("lib:$PYTHONPATH", '"lib${PYTHONPATH:+:$PYTHONPATH}"'),
+            ("$PYTHONPATH:./lib:.", '"${PYTHONPATH:+$PYTHONPATH:}./lib:."'),
+            ("lib/$X", '"lib/$X"'),
         ],
     )
     def test_paths_are_expanded_where_the_job_runs(
@@ -231,13 +245,24 @@ class TestEnvironment:
         assert self.command(survey, value) == f"env THING={expected}"
 
     @pytest.mark.parametrize(
-        "value", ["$HOME", "echo $HOME; b", "cost: 5$", "/a b/$USER", '/a"$USER"', "/`x`$USER"]
-    )
+        "value",
+        ["echo $HOME; b", "cost: 5$", "/a b/$USER", '/a"$USER"', "/`x`$USER", "$(date)", "`date`", "${A:-$(b)}",
+         "~bob/x", "${#A}", "a://$USER:$X@b c", "100%", "a ~ b", "$$", "${A/b/c}"],
+    )  # fmt: skip
     def test_any_other_text_stays_and_that_is_told(self, survey: Workspace, value: str) -> None:
         assert f"THING={value}" in self.command(survey, value)
         found = codes(survey, f"{MAP}environment.variables = {{ THING = '{value}' }}\n")
-        looks_like_one = "$HOME" in value or "$USER" in value
+        looks_like_one = value not in {"cost: 5$", "100%", "a ~ b", "$$"}
         assert (("warning", "variable-not-expanded") in found) is looks_like_one
+
+    @given(st.lists(st.sampled_from(["/a", "b", "~/c", "$A", "${B}", "/d/$A", "${C:-e}/f", "."]), min_size=2))
+    def test_a_list_of_paths_is_what_a_shell_makes_of_it(self, entries: list[str]) -> None:
+        value = ":".join(entries)
+        script = f"A=1 B='2 3' C=; HOME=/h; x={value}; printf '%s\\n' \"$x\" {shell_value(value)}"
+        shown = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout
+        by_shell, ours = shown.splitlines()
+        assert is_expanded(value) == any("$" in one or "~" in one for one in entries)
+        assert ours == by_shell
 
     def test_the_compile_reads_the_site_file_that_the_jobs_get(self, survey: Workspace) -> None:
         (survey.folder / "site.yaml").write_text("obsdb: obsdb.sqlite\n")
