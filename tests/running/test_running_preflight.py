@@ -112,6 +112,7 @@ def test_slurm_that_is_not_here(bare_path, tmp_path):
         ({"MinJobAge": "300 sec", "ProctrackType": "proctrack/cgroup"}, []),
         ({"MinJobAge": "0 sec", "ProctrackType": "proctrack/pgid"}, []),
         ({"MinJobAge": "60 sec", "ProctrackType": "proctrack/cgroup"}, ["slurm-forgets"]),
+        ({"MinJobAge": "60 sec", "AccountingStorageType": "accounting_storage/slurmdbd"}, []),
         ({"MinJobAge": "300 sec", "ProctrackType": "proctrack/linuxproc"}, ["slurm-loses-processes"]),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -38,6 +39,28 @@ def test_the_controller_and_the_accounts_are_away_for_a_while(workspace: Workspa
         slurm.start_accounts()
     assert workspace.end_of(process) == 0, workspace.said()
     assert sorted(run.name for run in workspace.runs()) == ["last", "one", "two"]
+
+
+def test_a_job_ends_while_nobody_looks_and_the_controller_loses_its_records(workspace: Workspace):
+    """squeue doesn't list it any more, as where MinJobAge has passed; the accounts remember it."""
+    slurm = workspace.slurm
+    workspace.compile(rule("work", ["one"]), rule("after", ["last"], after=("work",)))
+    workspace.control("one", UNTIL_GO)
+    process = workspace.start()
+    workspace.wait_for_runs(1)
+    process.send_signal(signal.SIGSTOP)
+    (workspace.folder / "go").touch()
+    accounts = ("sacct", "--allocations", "--noheader", "--parsable2", "--format=State")
+    wait_until(lambda: not slurm.queue(), 120, "the job does not end")
+    wait_until(lambda: slurm.run(*accounts).stdout.split()[-1:] == ["COMPLETED"], 60, "no account of it")
+    slurm.stop_daemon("slurmctld")
+    for state in (slurm.folder / "ctld").glob("job_state*"):
+        state.unlink()
+    slurm.start_controller()
+    assert slurm.queue("--states=all") == []
+    process.send_signal(signal.SIGCONT)
+    assert workspace.end_of(process) == 0, workspace.said()
+    assert sorted(run.name for run in workspace.runs()) == ["last", "one"]
 
 
 def test_a_full_disk_is_told_and_the_next_run_finishes(workspace: Workspace, tmp_path: Path):
@@ -104,8 +127,6 @@ def test_a_finished_campaign_is_moved_loses_an_output_and_its_records(workspace:
 
 def test_snakemake_is_interrupted(workspace: Workspace):
     """Ctrl-C cancels the jobs in Slurm; the next run makes them."""
-    import signal
-
     workspace.compile(rule("work", ["one", "two"]))
     for name in ("one", "two"):
         workspace.control(name, UNTIL_GO)

@@ -32,13 +32,14 @@ def check_slurm(plan: Plan) -> Iterator[Diagnostic]:
 def check_settings(config: Mapping[str, str]) -> Iterator[Diagnostic]:
     """Yield what is amiss with the settings of a Slurm, as `scontrol show config` names them."""
     age = re.match(r"\d+", config.get("MinJobAge", ""))
-    if age and 0 < int(age[0]) < LEAST_MEMORY_OF_SLURM_SECONDS:
+    accounts = "slurmdbd" in config.get("AccountingStorageType", "")
+    if age and 0 < int(age[0]) < LEAST_MEMORY_OF_SLURM_SECONDS and not accounts:
         yield Diagnostic(
             "slurm-forgets",
-            f"this Slurm forgets a job {age[0]} s after it ended (MinJobAge), and Snakemake may look later",
+            f"this Slurm forgets a job {age[0]} s after it ended (MinJobAge) and keeps no accounts; "
+            "Snakemake may look later, and wait for a job that is over",
             severity=Severity.WARNING,
-            hint="snakemake --profile slurm --slurm-status-command sacct asks the accounts instead; "
-            "then a cancelled job is waited for until you stop the run",
+            hint="if a run shows no progress, interrupt it and start it again: what is done stays done",
         )
     if config.get("ProctrackType") == "proctrack/linuxproc":
         yield Diagnostic(

@@ -33,6 +33,8 @@ UNSURE = re.compile(
 
 ENDING = "ending"
 """File beside the notes that says that nothing more is submitted: the run ends."""
+SUBMITTED = "submitted"
+"""File beside the notes with the ids of the jobs that Slurm took."""
 REFUSED = "refused.log"
 """File beside Slurm's logs of a job that holds the words of its last refusal."""
 FIRST_PAUSE_SECONDS = 5.0
@@ -134,6 +136,11 @@ def submit(notes: Path, sbatch: str, arguments: list[str]) -> int:
         pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
     with contextlib.suppress(OSError):
         note.unlink()
+    numbers = re.findall(rb"^(?:Submitted batch job )?(\d+)\b", out, re.MULTILINE)
+    if code == 0 and numbers:
+        # What squeue no longer lists is looked for by this; see look.py.
+        with contextlib.suppress(OSError), (notes / SUBMITTED).open("ab") as file:
+            file.write(numbers[-1] + b"\n")
     sys.stdout.buffer.write(out)
     sys.stdout.flush()
     sys.stderr.buffer.write(err.encode(errors="surrogateescape"))

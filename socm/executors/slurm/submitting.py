@@ -17,11 +17,13 @@ from types import FrameType
 from typing import Any
 
 from socm.executors.base import QueuedJob
-from socm.executors.slurm import submit
+from socm.executors.slurm import look, submit
 from socm.formats.layout import SNAKEMAKE
 
 FOLDER = Path(SNAKEMAKE, "socm-sbatch")
-"""Holds the `sbatch` that Snakemake finds, and a note for each job that waits to be submitted."""
+"""Holds the commands of Slurm that Snakemake finds, and a note for each job that waits to be submitted."""
+LOOKS = {"squeue": "--format=%i|%T", "sacct": "--format=JobIdRaw,State"}
+"""The option by which each command is known to be asked for the states of jobs by Snakemake."""
 SETTINGS = ("SLURM_CONF", "SLURM_CLUSTERS")
 LOOK_SECONDS = 2.0
 
@@ -37,16 +39,28 @@ def prepare(workspace: Path, say: Say) -> None:
     folder = (workspace / FOLDER).resolve()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    script = folder / "sbatch"
-    words = (sys.executable, "-P", submit.__file__, str(folder), sbatch)
-    script.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
-    script.chmod(0o755)
+    python = (sys.executable, "-P")
+    _write_script(
+        folder / "sbatch", f'exec {shlex.join((*python, submit.__file__, str(folder), sbatch))} "$@"'
+    )
+    for name, query in LOOKS.items():
+        if program := shutil.which(name):
+            ours = shlex.join((*python, look.__file__, str(folder), program))
+            words = (
+                f'case " $* " in (*" {query} "*) exec {ours} "$@" ;; esac\nexec {shlex.quote(program)} "$@"'
+            )
+            _write_script(folder / name, words)
     os.environ["PATH"] = os.pathsep.join((str(folder), os.environ.get("PATH", os.defpath)))
     fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
     os.environ["SOCM_RUN"] = f"{os.getpid()} {fields[19]}"
     for number in (signal.SIGTERM, signal.SIGINT):
         _end_waits_at(number, folder)
     threading.Thread(target=_tell_of_waits, args=(folder, say), daemon=True).start()
+
+
+def _write_script(path: Path, words: str) -> None:
+    path.write_text(f"#!/bin/sh\n{words}\n")
+    path.chmod(0o755)
 
 
 def restore_settings() -> None:
