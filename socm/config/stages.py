@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -201,7 +202,8 @@ def _text(value: Any, path: KeyPath, problems: Collector) -> str | None:
         return value
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
-    problems.error("wrong-type", f"`{path[-1]}` must be a string, not {describe(value)}", key=path)
+    what = f"an entry of `{path[-2]}`" if isinstance(path[-1], int) else f"`{path[-1]}`"
+    problems.error("wrong-type", f"{what} must be a string, not {describe(value)}", key=path)
     return None
 
 
@@ -213,6 +215,17 @@ def _texts(value: Any, path: KeyPath, problems: Collector) -> list[str] | None:
         return None
     texts = [_text(entry, (*path, index), problems) for index, entry in enumerate(value)]
     return [text for text in texts if text is not None]
+
+
+def _words(value: Any, path: KeyPath, problems: Collector) -> list[str] | None:
+    """Return a list as it is, and a text as a shell reads it."""
+    if isinstance(value, str):
+        try:
+            return shlex.split(value)
+        except ValueError as error:
+            problems.error("wrong-value", f"`{path[-1]}` can't be read: {str(error).lower()}", key=path)
+            return None
+    return _texts(value, path, problems)
 
 
 def _scalars(value: Any, path: KeyPath, problems: Collector) -> dict[str, Any] | None:
@@ -271,9 +284,9 @@ def _unknown(path: KeyPath, known: tuple[str, ...]) -> Diagnostic:
 _CHECKS = {
     "executable": _text,
     "script": _text,
-    "script-args": _texts,
+    "script-args": _words,
     "script-kwargs": _scalars,
-    "script-flags": _texts,
+    "script-flags": _words,
     "depends": _texts,
     "resources": _resources,
     "environment": _scalars,

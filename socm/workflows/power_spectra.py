@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -12,6 +13,9 @@ from socm.core.fields import CampaignPath
 from socm.core.invalid import invalid
 from socm.core.models import Workflow
 from socm.workflows.command import Program
+
+_VARIABLE = re.compile(r"[A-Za-z_]\w*=")
+_OPERATOR = re.compile(r"[;&|<>`]|\d?[<>]|\$\(|.*;$")
 
 
 class SpectraStage(Program):
@@ -37,6 +41,12 @@ class SpectraStage(Program):
             raise invalid("wrong-value", f"no shell can read {text!r}: {str(error).lower()}") from None
         if not words:
             raise invalid("wrong-value", "the program is empty", 'write "python", or leave the key out')
+        if _VARIABLE.match(words[0]):
+            what = f"`{words[0]}` is a variable, not a program"
+            raise invalid("wrong-value", what, "write variables in .environment")
+        if operator := next((word for word in words if _OPERATOR.match(word)), None):
+            what = f"`{operator}` would be an argument: no shell reads this"
+            raise invalid("wrong-value", what, "write a script that does all of it, and name that")
         return text
 
     @property

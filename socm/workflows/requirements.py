@@ -50,6 +50,14 @@ def check_programs(workflow: Workflow, base: Path) -> Iterator[Diagnostic]:
     A program that is a file of the campaign is looked for from `base`. A workflow that brings an
     environment of its own is not looked at: its programs are elsewhere.
     """
+    if Path(workflow.program).name in LAUNCHERS:
+        yield Diagnostic(
+            "launcher-in-program",
+            f"`{workflow.program}` starts ranks inside a job that has room for one",
+            Severity.WARNING,
+            key=("executable",),
+            hint="name the program itself, and write resources = { ranks = … }: socm starts them",
+        )
     environment = workflow.environment
     if environment.conda or environment.modules or environment.container or environment.setup:
         return
@@ -78,6 +86,11 @@ def check_programs(workflow: Workflow, base: Path) -> Iterator[Diagnostic]:
             yield replace(need.problem, message=f"{need.problem.message}: {why}")
 
 
+SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh", "csh", "tcsh", "fish"})
+LAUNCHERS = frozenset({"srun", "mpirun", "mpiexec", "mpiexec.hydra", "prun"})
+"""Programs that start ranks."""
+
+
 def literal_variables(workflow: Workflow) -> Iterator[Diagnostic]:
     """Yield the environment variables whose values look as if a shell should read them, and no shell does."""
     for name, text in workflow.environment.all_variables().items():
@@ -90,6 +103,17 @@ def literal_variables(workflow: Workflow) -> Iterator[Diagnostic]:
                 hint="paths and lists of paths are expanded where the job runs, such as /scratch/$USER or "
                 "~/lib; for anything else, export it in a file that `setup` names",
             )
+    if isinstance(workflow, Program) and Path(workflow.program).name not in SHELLS:
+        for index, argument in enumerate(workflow.args):
+            if is_expanded(argument):
+                yield Diagnostic(
+                    "variable-not-expanded",
+                    f"the program gets the argument `{argument}` as it is: no shell expands it",
+                    severity=Severity.WARNING,
+                    key=("args", index),
+                    hint="write the path, or let a shell run the program: "
+                    'executable = "bash", args = ["-c", "…"]',
+                )
 
 
 @runtime_checkable

@@ -228,3 +228,16 @@ def test_the_language_starts_without_slow_libraries(arguments: list[str], tmp_pa
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert ran.stderr == ""
+
+
+def test_arguments_in_one_text_are_words_and_a_wrong_entry_is_named(socm: Socm, tmp_path: Path) -> None:
+    stage = "stages: {masks: {script: m.py, script-args: \"a.dict 'b c'\", script-flags: fast quiet}}"
+    (tmp_path / "dag.yml").write_text(stage, encoding="utf-8")
+    table = tomli.loads(socm("import", "dag.yml").out)["campaign"]["power-spectra"]["masks"]
+    assert (table["args"], table["flags"]) == (["a.dict", "b c"], ["fast", "quiet"])
+    (tmp_path / "dag.yml").write_text(
+        "stages: {masks: {script: m.py, script-args: [a, true]}}", encoding="utf-8"
+    )
+    assert "an entry of `script-args` must be a string, not true" in socm("import", "dag.yml").err
+    (tmp_path / "dag.yml").write_text("stages: {masks: {script: m.py, script-args: a 'b}}", encoding="utf-8")
+    assert "`script-args` can't be read: no closing quotation" in socm("import", "dag.yml").err

@@ -538,6 +538,7 @@ def weights_of_scans(rng: np.random.Generator, size: int, pixels: int) -> np.nda
     return np.einsum("pka,pkb->pab", looks, looks) * 10 ** rng.uniform(-8, 20, (pixels, 1, 1))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([2, 3]))
 def test_the_weight_of_a_component_is_what_the_others_leave_it(seed: int, size: int) -> None:
     matrix = weights_of_scans(np.random.default_rng(seed), size, 50)

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from workflows_workspace import Workspace
 
@@ -56,16 +56,16 @@ def make_files(path: Path, ids: list[str]) -> None:
         database.executemany("INSERT INTO files VALUES (?, 'ws0', ?)", [(f"{name}.h5", name) for name in ids])
 
 
-def told(workspace: Workspace, campaign: str) -> list[Diagnostic]:
-    (workspace.folder / "campaign.toml").write_text(START + campaign, encoding="utf-8")
+def told(workspace: Workspace, campaign: str, start: str = START) -> list[Diagnostic]:
+    (workspace.folder / "campaign.toml").write_text(start + campaign, encoding="utf-8")
     try:
         return list(compile_campaign(workspace.folder / "campaign.toml").diagnostics)
     except DiagnosticError as error:
         return list(error.diagnostics)
 
 
-def codes(workspace: Workspace, campaign: str) -> set[tuple[str, str]]:
-    return {(str(one.severity), one.code) for one in told(workspace, campaign)} - {
+def codes(workspace: Workspace, campaign: str, start: str = START) -> set[tuple[str, str]]:
+    return {(str(one.severity), one.code) for one in told(workspace, campaign, start)} - {
         ("warning", "sidelobe-masks-missing"),
         ("warning", "mpi-missing"),
         ("warning", "program-not-found"),
@@ -255,6 +255,7 @@ class TestEnvironment:
         looks_like_one = value not in {"cost: 5$", "100%", "a ~ b", "$$"}
         assert (("warning", "variable-not-expanded") in found) is looks_like_one
 
+    @settings(deadline=None)
     @given(st.lists(st.sampled_from(["/a", "b", "~/c", "$A", "${B}", "/d/$A", "${C:-e}/f", "."]), min_size=2))
     def test_a_list_of_paths_is_what_a_shell_makes_of_it(self, entries: list[str]) -> None:
         value = ":".join(entries)
@@ -269,3 +270,27 @@ class TestEnvironment:
         (survey.folder / "context.yaml").write_text("tags: {}\n")
         assert codes(survey, MAP) == {("error", "context-without-obsdb")}
         assert codes(survey, f'{MAP}environment.SOTODLIB_SITECONFIG = "site.yaml"\n') == set()
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('executable = "srun -n 4 python"', ("warning", "launcher-in-program")),
+        ('executable = "/usr/bin/mpirun"', ("warning", "launcher-in-program")),
+        ('executable = "OMP_NUM_THREADS=4 python"', ("error", "wrong-value")),
+        ('executable = "python && rm"', ("error", "wrong-value")),
+        ('executable = "python > log"', ("error", "wrong-value")),
+        ('executable = "cd x; python"', ("error", "wrong-value")),
+        ('args = ["$HOME/a.dict"]', ("warning", "variable-not-expanded")),
+        ('args = ["~/a.dict"]', ("warning", "variable-not-expanded")),
+        ('args = ["cost: 5$", "a~b", "$1"]', None),
+        ('executable = "bash"\nargs = ["~/a.dict"]', None),
+        ('executable = "python3 -u"', None),
+    ],
+)
+def test_what_only_a_shell_would_read_is_told(
+    workspace: Workspace, line: str, problem: tuple[str, str] | None
+) -> None:
+    (workspace.folder / "one.py").write_text("")
+    found = codes(workspace, f"[campaign.power-spectra.one]\nscript = 'one.py'\n{line}\n", start="")
+    assert found == ({problem} if problem else set())
