@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from socm.desk.maps import SkyMap
-from socm.diagnostics import DiagnosticError
+from socm.diagnostics import DiagnosticError, nearest_name
 from socm.formats import null_spec
 from socm.formats.coverage import CoverageRecord
 from socm.formats.document import read_document, read_file
@@ -26,6 +26,19 @@ if TYPE_CHECKING:
     from astropy.table import Table
 
 COMPILE_AGAIN = NullSpecification.remedy
+
+
+V = TypeVar("V")
+
+
+class Named(dict[str, V]):
+    """Values by name; a KeyError names those that there are."""
+
+    def __missing__(self, name: str) -> V:
+        """Raise KeyError with the nearest name, or all of them."""
+        nearest = nearest_name(str(name), list(self))
+        hint = f"did you mean {nearest!r}?" if nearest else f"there are {', '.join(self) or 'none'}"
+        raise KeyError(f"nothing is called {name!r}: {hint}")
 
 
 @dataclass(frozen=True)
@@ -121,11 +134,13 @@ class NullTest:
         """Its splits by name, group by group."""
         workspace = self.record.place.workspace
         return MappingProxyType(
-            {
-                split.name: Split(split.name, group.name, workspace, split)
-                for group in self.specification.groups
-                for split in group.splits
-            }
+            Named(
+                {
+                    split.name: Split(split.name, group.name, workspace, split)
+                    for group in self.specification.groups
+                    for split in group.splits
+                }
+            )
         )
 
     @cached_property
@@ -190,7 +205,7 @@ class NullTest:
     def differences(self) -> Mapping[str, SkyMap]:
         """Its half differences by the stem of their files; raises DiagnosticError as `ptes` does."""
         files = [self.folder / difference.file for difference in self._products.summary.differences]
-        return MappingProxyType({file.stem: SkyMap(file) for file in files})
+        return MappingProxyType(Named({file.stem: SkyMap(file) for file in files}))
 
     @cached_property
     def rms(self) -> Table:

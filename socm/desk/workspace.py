@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from socm.desk.judging import read_tests
 from socm.desk.maps import SkyMap
-from socm.desk.tests import NullTest, table_of
+from socm.desk.tests import Named, NullTest, table_of
 from socm.formats.manifest import Manifest, read_manifest
 from socm.formats.verdict import VerdictDocument
 from socm.nulls.report.records import TestRecord
@@ -54,17 +54,19 @@ class Workspace:
     def maps(self) -> Mapping[str, SkyMap]:
         """Every product that is called a map, by the title of the job that makes it, of splits too."""
         return MappingProxyType(
-            {
-                job.title: SkyMap(self.folder / job.products["map"])
-                for job in self.jobs
-                if "map" in job.products
-            }
+            Named(
+                {
+                    job.title: SkyMap(self.folder / job.products["map"])
+                    for job in self.jobs
+                    if "map" in job.products
+                }
+            )
         )
 
     @cached_property
     def tests(self) -> Mapping[str, NullTest]:
         """Its null tests by name, with their variant if the campaign makes several."""
-        return MappingProxyType({record.place.name: NullTest(record) for record in self._records})
+        return MappingProxyType(Named({record.place.name: NullTest(record) for record in self._records}))
 
     @cached_property
     def verdict(self) -> VerdictDocument:

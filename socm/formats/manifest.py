@@ -72,10 +72,13 @@ def read_manifest(workspace: Path) -> Manifest:
     """
     path = workspace / MANIFEST
     if not path.exists():
+        is_here, is_file = workspace == Path(), workspace.is_file()
         raise DiagnosticError.of(
             "not-compiled",
-            "there is no compiled campaign here",
+            f"there is no compiled campaign {'here' if is_here else f'in {workspace}'}",
             place=Place(str(path)),
-            hint="run it where the campaign was compiled to, or name that folder",
+            hint="name the folder of the campaign file, not the file"
+            if is_file
+            else "run it where the campaign was compiled to, or name that folder",
         )
     return read_document(Manifest, path)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import socm
 from socm.desk import SkyMap
+from socm.desk.tests import Named
+from socm.diagnostics import DiagnosticError
 
 hp = pytest.importorskip("healpy", reason="needs the analysis extra")
 SHAPES = st.sampled_from([(), (1,), (2,), (3,), (3, 3)])
@@ -48,3 +52,20 @@ def test_healpix_maps_are_those_of_healpy_in_ring_order(
     given = SkyMap(path).data
     np.testing.assert_array_equal(given.reshape(expected.shape), expected)
     assert not given.flags.writeable
+
+
+def test_a_name_that_is_not_there_is_answered_with_those_that_are() -> None:
+    tests = MappingProxyType(Named({"wafer-tests": 1, "pwv-tests": 2}))
+    assert tests["wafer-tests"] == 1
+    with pytest.raises(KeyError, match="did you mean 'wafer-tests'"):
+        tests["wafer-test"]
+    with pytest.raises(KeyError, match="there are wafer-tests, pwv-tests"):
+        tests["x"]
+    assert tests.get("x") is None
+
+
+def test_a_campaign_file_instead_of_its_folder_gets_a_hint(tmp_path: Path) -> None:
+    (tmp_path / "campaign.toml").touch()
+    with pytest.raises(DiagnosticError, match=r"no compiled campaign in .*campaign\.toml") as caught:
+        socm.open(tmp_path / "campaign.toml")
+    assert caught.value.diagnostics[0].hint == "name the folder of the campaign file, not the file"

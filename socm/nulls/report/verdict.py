@@ -111,7 +111,11 @@ def _judge_if_finite(members: Sequence[FamilyMember], rate: float) -> FamilyResu
 def _say(status: Status, family: FamilyResult | None, count: int, lacking: int) -> str:
     tests = "1 null test" if count == 1 else f"{count} null tests"
     if family is None:
-        return f"Incomplete: none of {tests} could be judged."
+        return (
+            f"Incomplete: none of {tests} could be judged."
+            if count
+            else "Incomplete: there are no null tests."
+        )
     parts = (
         f"{len(family.ptes)} PTEs of {tests}: smallest {max(family.smallest, SMALLEST_SAID):.2g} "
         f"(below {family.level:.2g} in {family.rate:.0%} of clean campaigns), "
