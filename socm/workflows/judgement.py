@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from contextlib import suppress
 from pathlib import Path
 
 from socm.core.models import Resources
@@ -46,6 +48,13 @@ def resources_of(
 
 def _rounded_up(value: float, step: int) -> int:
     return math.ceil(value / step) * step
+
+
+def holds_no_image(path: Path) -> bool:
+    """Return whether a FITS file begins with a header that no pixels follow, as HEALPix maps do."""
+    with suppress(OSError), path.open("rb") as file:
+        return re.match(rb"SIMPLE  = .*?NAXIS   = +[01] ", file.read(_BLOCK_BYTES), re.DOTALL) is not None
+    return False
 
 
 def read_map_size(path: Path) -> MapSize | None:

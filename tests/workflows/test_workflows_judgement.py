@@ -8,6 +8,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 from area_header import area_header
 from hypothesis import given
@@ -18,7 +19,7 @@ from socm.core.models import Resources
 from socm.formats.analysis_options import AnalysisOptions
 from socm.formats.judgement_needs import FLAT_DEG, GB, MapSize, needs_of
 from socm.formats.null_spec import NullSpecification, Split, SplitGroup
-from socm.workflows.judgement import JUDGEMENT_RESOURCES, read_map_size, resources_of
+from socm.workflows.judgement import JUDGEMENT_RESOURCES, holds_no_image, read_map_size, resources_of
 
 DEEP56 = MapSize(1680, 5880, (1 / 120, 1 / 120))
 CAMPAIGN = """\
@@ -278,3 +279,20 @@ def test_more_of_anything_never_asks_for_less(
     needs = needs_of(specification(groups, splits), size, components)
     assert few.memory >= 1.4 * needs.memory_bytes / 1e6
     assert few.runtime * 60 * few.threads >= 3 * needs.cpu_s()
+
+
+def test_a_healpix_map_is_no_area(tmp_path: Path) -> None:
+    hp = pytest.importorskip("healpy")
+    hp.write_map(str(tmp_path / "sky.fits"), np.ones(12), dtype=np.float32)
+    (tmp_path / "area.fits").write_bytes(area_header(4, 4))
+    assert holds_no_image(tmp_path / "sky.fits")
+    assert not holds_no_image(tmp_path / "area.fits")
+    assert not holds_no_image(tmp_path / "nothing.fits")
+
+
+def test_an_area_without_pixels_is_reported_at_its_place(sized: Workspace) -> None:
+    (sized.folder / "data/area.fits").write_bytes(
+        b"SIMPLE  =                    T".ljust(80) + b"NAXIS   =                    0 ".ljust(80)
+    )
+    codes = {(one.code, one.key[-1] if one.key else "") for one in sized.told()}
+    assert ("area-without-pixels", "area") in codes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,8 +14,9 @@ from socm.core.fields import CampaignPath
 from socm.core.jobs import JobSpec, RuleSpec
 from socm.core.query_lines import QueryLines
 from socm.core.steps import MAP, Shell
+from socm.diagnostics import Diagnostic
 from socm.formats import layout
-from socm.workflows.judgement import read_map_size
+from socm.workflows.judgement import holds_no_image, read_map_size
 from socm.workflows.observing import Observing, Selection, Terms
 from socm.workflows.program import temporary_of
 from socm.workflows.user_code import calling
@@ -103,6 +104,17 @@ class Mapmaker(Observing):
     def prepare(self, request: MapRequest) -> str:  # noqa: ARG002
         """Return the command that the step `PREPARE` runs before the program, as shell text."""
         return ""
+
+    def file_problems(self, terms: Terms) -> Iterator[Diagnostic]:
+        """Yield each file that must be there and can't be read, and an area that has no rows and columns."""
+        yield from super().file_problems(terms)
+        if not terms.makes(self.area) and holds_no_image(terms.base / self.area):
+            yield Diagnostic(
+                "area-without-pixels",
+                f"the area file {self.area} holds no image: its first header has no rows and columns",
+                key=("area",),
+                hint="HEALPix maps and tables can't be an area; write one with pixell.enmap.write_map",
+            )
 
     def map_size(self, terms: Terms) -> MapSize | None:
         """Return the size of the maps; None where it isn't known yet."""
