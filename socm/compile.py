@@ -47,6 +47,8 @@ from socm.workflows.requirements import ReadsFiles, check_programs
 from socm.workflows.selecting import Reader, doubts_about_run
 from socm.workflows.verdict import verdict_rules
 
+LAUNCHERS = frozenset[str]().union(*(executor.launchers for executor in EXECUTORS.values()))
+
 
 @dataclass(frozen=True)
 class Compiled:
@@ -203,7 +205,7 @@ def _plan_workflows(
             ready = planned.resolve(workflow)
             problems.extend(
                 reported.setdefault(d.message, d.under(workflow.path))
-                for d in check_programs(ready, reader.base)
+                for d in check_programs(ready, reader.base, LAUNCHERS)
                 if d.message not in reported
             )
             if isinstance(ready, ReadsFiles):

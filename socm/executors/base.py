@@ -87,6 +87,8 @@ class Executor:
     pace = Pace()
     submits = False
     """Whether jobs are handed to a scheduler, by a command that a shell reads."""
+    launchers: frozenset[str] = frozenset()
+    """Programs that start ranks there."""
     runs_under: str | None = None
     """The scheduler whose clusters have it; None for one that every workspace has a profile for."""
 

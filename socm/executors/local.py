@@ -47,6 +47,7 @@ class LocalExecutor(Executor):
 
     name = "local"
     title = "this machine"
+    launchers = frozenset({"mpiexec", "mpiexec.hydra", "mpirun", "prun"})
 
     def profile_values(self, campaign: Campaign, cluster: Cluster, plan: Plan) -> Mapping[str, object]:
         """Return the cores of the machine, and how each rule with several ranks is started."""

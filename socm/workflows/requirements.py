@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -44,13 +44,13 @@ class HasNeeds(Protocol):
         ...
 
 
-def check_programs(workflow: Workflow, base: Path) -> Iterator[Diagnostic]:
+def check_programs(workflow: Workflow, base: Path, launchers: Collection[str]) -> Iterator[Diagnostic]:
     """Yield what is known to keep the workflow's program from running in the present environment.
 
-    A program that is a file of the campaign is looked for from `base`. A workflow that brings an
-    environment of its own is not looked at: its programs are elsewhere.
+    A program that is a file of the campaign is looked for from `base`; `launchers` are programs that start
+    ranks. A workflow that brings an environment of its own is not looked at: its programs are elsewhere.
     """
-    if Path(workflow.program).name in LAUNCHERS:
+    if Path(workflow.program).name in launchers:
         yield Diagnostic(
             "launcher-in-program",
             f"`{workflow.program}` starts ranks inside a job that has room for one",
@@ -87,8 +87,6 @@ def check_programs(workflow: Workflow, base: Path) -> Iterator[Diagnostic]:
 
 
 SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh", "csh", "tcsh", "fish"})
-LAUNCHERS = frozenset({"srun", "mpirun", "mpiexec", "mpiexec.hydra", "prun"})
-"""Programs that start ranks."""
 
 
 def literal_variables(workflow: Workflow) -> Iterator[Diagnostic]:

@@ -23,6 +23,7 @@ class SlurmExecutor(Executor):
     name = "slurm"
     title = "Slurm"
     submits = True
+    launchers = frozenset({"srun"})
     # Looks follow the plugin's own clock (check_active_jobs), with the profile's first one; who looks sleeps
     # out the pause before Snakemake ends (RemoteExecutor.shutdown). The other times were measured on the
     # cluster of the tests: two Snakemakes start one after the other in each job.
