@@ -142,3 +142,17 @@ def test_a_job_is_noted_when_slurm_takes_it(site: Site) -> None:
     )
     assert (site.notes / look.SUBMITTED).read_text().split() == ["4711", "4712", "4713", "4714"]
     assert shutil.which("sbatch", path=site.environment["PATH"]) == str(site.notes / "sbatch")
+
+
+def test_a_job_that_is_preempted_twice_is_no_failure_while_slurm_queues_it_again(site: Site) -> None:
+    site.says("squeue", "1|PREEMPTED")
+    assert site.ask() == (0, {"1": "PREEMPTED"})
+    seen = site.notes / "1.PREEMPTED"
+    long_ago = seen.stat().st_mtime - 2 * look.LASTING_SECONDS
+    os.utime(seen, (long_ago, long_ago))
+    site.says("squeue", "1|RUNNING")
+    assert site.ask() == (0, {"1": "RUNNING"})
+    site.says("squeue", "1|PREEMPTED")
+    assert site.ask() == (0, {"1": "PREEMPTED"})
+    os.utime(seen, (long_ago, long_ago))
+    assert site.ask() == (0, {"1": "FAILED"})

@@ -72,6 +72,11 @@ def in_accounts(numbers: Iterable[str]) -> dict[str, str]:
 
 def shown(folder: Path, listed: Mapping[str, str], now: float) -> dict[str, str]:
     """Return id → state as Snakemake understands it."""
+    for number, state in listed.items():
+        for other in TAKEN_FOR_PASSING - {state}:
+            # Slurm queued it again: the next such state is a new one.
+            with contextlib.suppress(OSError):
+                (folder / f"{number}.{other}").unlink()
     return {
         number: "FAILED" if state in TAKEN_FOR_PASSING and lasting(folder, number, state, now) else state
         for number, state in listed.items()
