@@ -96,7 +96,7 @@ def duration_seconds(value: str | float) -> float:
     if isinstance(value, str):
         seconds = _parse_duration(value[:LONGEST_TEXT])
     else:
-        seconds = _number(value, "a duration is a number of seconds or a text", _DURATION_HINT)
+        seconds = _number(value, "a duration is a number of seconds or a string", _DURATION_HINT)
     return _possible(seconds, f"a duration of {value}")
 
 

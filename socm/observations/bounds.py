@@ -97,7 +97,7 @@ class Watch:
             if "too big" in str(error):
                 length = f"{self.limits.length:,} bytes"
                 raise QueryTooLongError(
-                    f"a text in it is longer than {length} ({LENGTH_VARIABLE} raises that)"
+                    f"a string in it is longer than {length} ({LENGTH_VARIABLE} raises that)"
                 ) from None
             raise
         except MemoryError:

@@ -296,7 +296,7 @@ def _check_pair(a: _Operand, operator: str, b: _Operand, types: ColumnTypes) -> 
             name = types.names[one.text.lower()]
             yield (
                 f"'{one.text}' is a string here, not the column of that name",
-                f"quotes of either kind make a text; write {name} without",
+                f"quotes of either kind make a string; write {name} without",
             )
             return
     for one, other in ((a, b), (b, a)):
@@ -320,7 +320,7 @@ def _check_column(
             f"`{other.text}` is a difference: {year - month - day}",
             _hint(_Operand("text", f"{year}-{month:02}-{day:02}"))
             if types.only(name, "numbers")
-            else f"quotes make a text: '{year}-{month:02}-{day:02}'",
+            else f"quotes make a string: '{year}-{month:02}-{day:02}'",
         )
     elif operator in _PATTERNS:
         if is_left and other.kind == "text" and affinity != "text" and types.only(name, "numbers"):

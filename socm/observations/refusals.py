@@ -56,7 +56,7 @@ def explained(
     elif name.lower() in {"tag", "tags"}:
         hint = _tags_hint(query)
     elif column := _column_that_holds(connection, columns, name):
-        hint = f"quotes make a text: {column} = '{name}'"
+        hint = f"quotes make a string: {column} = '{name}'"
     return DiagnosticError.of(
         "unknown-column",
         f"the query {shortened(query)} refers to `{name}`, which is not a column of the observation database",

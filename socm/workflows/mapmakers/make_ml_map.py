@@ -104,7 +104,7 @@ def value_problems(values: Mapping[str, tuple[KeyPath, Any]]) -> Iterator[Diagno
                 "refused-value",
                 f"make-ml-map takes one `{name}` for all passes, not {text}",
                 key=key,
-                hint="it hands the whole text to each pass, which knows no such interpolation",
+                hint="it hands the whole string to each pass, which knows no such interpolation",
             )
         elif option in KNOWN_VALUES and _as_read(option, text) not in KNOWN_VALUES[option]:
             known = KNOWN_VALUES[option]
