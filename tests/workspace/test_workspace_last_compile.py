@@ -17,6 +17,10 @@ from diff_workspace import DAY_S, START_S
 
 from socm.cli import main
 from socm.cli.compile import call_of
+from socm.formats.document import write_document
+from socm.formats.job_usage import JobFacts, JobUsage
+from socm.formats.layout import MANIFEST
+from socm.formats.manifest import Manifest
 from socm.workspace import last_compile
 from socm.workspace.last_compile import recall
 
@@ -34,6 +38,7 @@ preprocess_config = "data/preprocess.yaml"
 output_dir = "results/maps"
 query = "ids.txt"
 environment = { conda = "env.yaml" }
+resources = { learn = true, learn_from = ["../last-month"] }
 
 [campaign.ml-null-tests.pwv-tests]
 context = "data/context.yaml"
@@ -91,6 +96,37 @@ ATACAMA         SAT1                    -22.958         -67.786          5200.0
 CLUSTER = 'scheduler = "local"\nnodes = 1\ncores_per_node = 8\nmemory_per_node = "64 GB"\nlauncher = "mpiexec -n {ranks}"\n'
 
 
+def leave_record(workspace: Path, memory_mb: float = 900) -> None:
+    """Let a map of one observation have left a record of what it used."""
+    facts = JobFacts(
+        kind="make-ml-map",
+        cluster="here",
+        ranks=1,
+        threads=1,
+        cores=1,
+        memory_mb=4000,
+        runtime_minutes=60,
+        size={"observations": 1},
+    )
+    used = JobUsage(
+        rule="maps",
+        job="all",
+        facts=facts,
+        exit_code=0,
+        ended=1_700_000_000,
+        elapsed_seconds=60,
+        cpu_seconds=60,
+        memory_mb=memory_mb,
+        node_memory_mb=memory_mb,
+        nodes=("n1",),
+        ranks=0,
+        source="shell",
+    )
+    path = workspace / "logs/maps/all.usage.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_document(path, used)
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A campaign that reads everything a campaign can read; nothing of the user's is touched."""
@@ -103,7 +139,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "env.yaml": "dependencies: [python]\n",
         "listed.txt": "listed\n",
         "ids.txt": f"obs_{START_S}_lati1_100\n",
-        "data/context.yaml": "obsdb: obsdb.sqlite\n",
+        "data/context.yaml": "obsdb: obsdb.sqlite\nobsfiledb: obsfiledb.sqlite\n",
         "data/area.fits": "SIMPLE",
         "data/preprocess.yaml": "process_pipe: []\n",
         "schedule.txt": SCHEDULE,
@@ -119,6 +155,18 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for day in range(6):
             row = (f"obs_{START_S + day * DAY_S}_lati1_100", START_S + day * DAY_S, day)
             connection.execute("insert into obs values (?, ?, ?)", row if day else (*row[:2], None))
+    with closing(sqlite3.connect(data / "obsfiledb.sqlite")) as connection, connection:
+        connection.execute("create table files (name text, obs_id text)")
+        for day in range(6):
+            connection.execute(
+                "insert into files values ('f', ?)", (f"obs_{START_S + day * DAY_S}_lati1_100",)
+            )
+    nothing = {"sources": {}, "observations": (), "null_tests": (), "rules": {}, "files": {}}
+    last_month = tmp_path / "last-month"
+    (last_month / "workflow").mkdir(parents=True)
+    write_document(last_month / MANIFEST, Manifest(socm="0.1.0", campaign="last-month", **nothing))
+    leave_record(last_month)
+    leave_record(workspace)
     bin_folder = tmp_path / "bin"
     bin_folder.mkdir()
     for name in ("so-site-pipeline", "lister", "toast_so_sim"):
@@ -168,8 +216,8 @@ def test_the_second_compile_says_what_the_first_said_and_writes_nothing(folder, 
     assert not list(folder.rglob("*.pyc"))
 
 
-def database(statement: str) -> None:
-    with closing(sqlite3.connect("data/obsdb.sqlite")) as connection, connection:
+def database(statement: str, name: str = "obsdb.sqlite") -> None:
+    with closing(sqlite3.connect(Path("data", name))) as connection, connection:
         connection.execute(statement)
 
 
@@ -209,6 +257,12 @@ CHANGES = {
     "a file in a folder that a plugin lists": lambda: Path("pieces/two").touch(),
     "a variable that a plugin asks for": lambda: os.environ.update(SOCM_TEST_WORD="some"),
     "a module that a plugin imports": lambda: append("../lib/mine_helper.py", "# more\n"),
+    "a file of the file database": lambda: database("delete from files", "obsfiledb.sqlite"),
+    "a record of what a job used": lambda: leave_record(Path(), 901),
+    "a record of another campaign": lambda: leave_record(Path("../last-month"), 901),
+    "another campaign gone": lambda: Path("../last-month", MANIFEST).unlink(),
+    "a record gone": lambda: Path("../last-month/logs/maps/all.usage.json").unlink(),
+    "a new record": lambda: shutil.copy("logs/maps/all.usage.json", "logs/maps/other.usage.json"),
     "a folder of results that becomes a link": lambda: Path("results").symlink_to("elsewhere"),
 }
 
@@ -267,7 +321,7 @@ def test_any_byte_of_any_file_that_is_read_counts(folder, capsys):
     heard = set(map(os.path.realpath, tuple(_heard)))
     read = [path for path in there if os.path.realpath(path) in heard]
     assert {path.name for path in read} >= {
-        "campaign.toml", "here.toml", "env.yaml", "ids.txt", "context.yaml", "area.fits", "obsdb.sqlite",
+        "campaign.toml", "here.toml", "env.yaml", "ids.txt", "context.yaml", "area.fits", "obsdb.sqlite", "obsfiledb.sqlite", "all.usage.json",
         "schedule.txt", "mine.py", "mine_helper.py", "numbers.bin",
     }  # fmt: skip
     numbers = random.Random(1)
@@ -365,3 +419,29 @@ def test_the_oldest_are_forgotten(folder, capsys, monkeypatch):
     assert left & made == {f"{3:032}.json", f"{4:032}.json"}
     assert "theirs.txt" in left
     assert remembered()
+
+
+def test_a_cluster_file_of_the_users_own_is_seen_when_it_appears_and_when_it_changes(folder, capsys):
+    Path("campaign.toml").write_text(CAMPAIGN.replace('"here.toml"', '"local"'))
+    compiled(capsys)
+    assert remembered()
+    own = Path.home() / ".config/socm/clusters/local.toml"
+    own.parent.mkdir(parents=True)
+    own.write_text(CLUSTER)
+    assert not remembered()
+    compiled(capsys)
+    assert remembered()
+    own.write_text(CLUSTER.replace("64 GB", "32 GB"))
+    assert not remembered()
+
+
+def test_the_site_file_that_an_environment_names_is_seen(folder, capsys):
+    environment = 'environment = { conda = "env.yaml", SOTODLIB_SITECONFIG = "sites/here.yaml" }'
+    Path("campaign.toml").write_text(CAMPAIGN.replace('environment = { conda = "env.yaml" }', environment))
+    site = Path("sites/here.yaml")
+    site.parent.mkdir()
+    site.write_text("tags: {}\n")
+    compiled(capsys)
+    assert remembered()
+    site.write_text("tags: {a: b}\n")
+    assert not remembered()
