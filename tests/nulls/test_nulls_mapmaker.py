@@ -76,7 +76,7 @@ PATCHES = {
             "late-source": "2000",
             "gain-drift": "0.9",
         },
-        overlap_min=45,
+        overlap_min=60,
         spares=False,
     ),
 }

@@ -28,7 +28,7 @@ def test_a_job_that_does_not_fit_says_so_with_the_arithmetic_and_reads_no_map(
     assert result.returncode == 2
     assert "error[too-little-memory]" in result.stderr
     said = " ".join(result.stderr.split())
-    assert "210 bytes × 4.1e+03 pixels" in said
+    assert "140 bytes × 4.1e+03 pixels" in said
     assert "0.105 GB are available here" in said
     assert not Path("out").exists()
     monkeypatch.setenv("SOCM_MEMORY_MB", "4000")

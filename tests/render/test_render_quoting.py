@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from snakemake.io import contains_wildcard
 
 from socm.compile import compile_campaign, write
+from socm.core.variables import is_expanded, shell_value
 from socm.diagnostics import Diagnostic, DiagnosticError
 
 RECORDER = f"""#!{sys.executable} -I
@@ -380,6 +381,14 @@ def plain(path: str) -> str:
     return f"./{path}" if path.startswith("-") else path
 
 
+def expanded(text: str) -> str:
+    """Return what a variable holds in a job: paths such as $HOME and ~ are as a shell reads them."""
+    if not is_expanded(text):
+        return text
+    command = ["bash", "-c", f"printf %s {shell_value(text)}"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
 @pytest.mark.snakemake
 @pytest.mark.slow
 @settings(
@@ -403,7 +412,7 @@ def test_what_is_typed_reaches_the_program_as_typed(asked: Typed) -> None:
         made = [plain(path) for path in folder.made]
         keywords = [f"{with_dashes(key)}={value}" for key, value in folder.keywords().items()]
         assert texts.words == [folder.subcommand, *folder.words, *made, *keywords]
-        assert texts.variables == folder.variables
+        assert texts.variables == {name: expanded(text) for name, text in folder.variables.items()}
 
         paths = folder.record("paths")
         assert paths.words == [*made, folder.plain, "paths.txt"]
