@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,10 +76,10 @@ class Pace:
     """From the start of Snakemake until it hands over its first job."""
 
 
-class Executor:
+class Executor(ABC):
     """One way to run jobs, named as Snakemake's plugin and as its profile in the workspace.
 
-    What an executor doesn't override, it has nothing to say of.
+    What an executor may leave out, it has nothing to say of.
     """
 
     name: str
@@ -126,9 +127,9 @@ class Executor:
         """
         return None
 
+    @abstractmethod
     def has_traces(self, workspace: Path) -> bool:
         """Return whether files in a workspace show that it was run with this executor."""
-        raise NotImplementedError
 
     def run_inside(self) -> str | None:
         """Return the executor's job in which a Snakemake runs that uses it; None where it runs in none."""
@@ -138,29 +139,29 @@ class Executor:
         """Return whether a job that `run_inside` named is known to have ended."""
         return False
 
-    def prepare(self, workspace: Path, say: Callable[[str], None]) -> None:
+    def prepare(self, workspace: Path, say: Callable[[str], None]) -> None:  # noqa: B027 -- most need nothing
         """Set up this process, a Snakemake about to run a workspace with the executor."""
 
     def unsubmitted_jobs(self, workspace: Path) -> tuple[QueuedJob, ...]:
         """Return the jobs that a run wants to submit and the executor does not take yet."""
         return ()
 
+    @abstractmethod
     def queued_jobs(self, workspace: Path) -> tuple[QueuedJob, ...]:
         """Return the jobs of a workspace that have not ended; raises ExecutorSilentError."""
-        raise NotImplementedError
 
     def label(self, rule: str, job: str) -> str:
         """Return the label of a job of the rule with identifier `rule`; `job` is its wildcard."""
         return ""
 
+    @abstractmethod
     def cancel(self, jobs: Sequence[QueuedJob], at_once: bool = False) -> None:
         """End jobs, `at_once` without giving them time; raises ExecutorSilentError."""
-        raise NotImplementedError
 
+    @abstractmethod
     def cancel_command(self, jobs: Sequence[QueuedJob]) -> tuple[str, ...]:
         """Return the command, as words, that does what `cancel` does."""
-        raise NotImplementedError
 
+    @abstractmethod
     def describe(self, jobs: Sequence[QueuedJob]) -> list[str]:
         """Return lines that say which jobs an earlier run left."""
-        raise NotImplementedError

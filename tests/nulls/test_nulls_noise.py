@@ -15,15 +15,17 @@ from socm.formats.analysis_options import AnalysisOptions
 from socm.nulls.arrays import judge_arrays, weigh_arrays
 from socm.nulls.judging.analysis import check_modes
 from socm.nulls.judging.levels import family_powers
+from socm.nulls.noise.bands import Bands
+from socm.nulls.noise.cells import DIRECTIONS
 from socm.nulls.noise.contrasts import smooth
 from socm.nulls.noise.draws import draw_products
-from socm.nulls.noise.families import contrasts_of
+from socm.nulls.noise.families import _Tiles, contrasts_of
 from socm.nulls.noise.local import LocalNoise, WeightedFields, measure_local_noise
 from socm.nulls.noise.mixing import BinMixing, bin_mixing, mix_bins
 from socm.nulls.noise.tiles import Tiling
 from socm.nulls.pixels.holes import HoleFilling
 from socm.nulls.sky.flat import FlatSky, cross_products
-from socm.nulls.sky.resampling import coarsen_grid, resample
+from socm.nulls.sky.resampling import CoarseGrid, coarsen_grid, resample
 
 SHAPE = (96, 192)
 STEP = np.radians(0.2)
@@ -312,3 +314,57 @@ def test_holes_are_filled_from_good_pixels_alone_within_their_range(seed: int, n
     HoleFilling(good, holes).fill(filled)
     assert np.array_equal(filled[~holes], plane[~holes], equal_nan=True)
     assert ((filled[holes] >= plane[good].min() - 1e-12) & (filled[holes] <= plane[good].max() + 1e-12)).all()
+
+
+def test_a_pixel_counts_with_its_area() -> None:
+    """White noise by pixel, as mapmakers leave it, has less power where pixels are small."""
+    declination = np.radians(np.linspace(-60, 20, 160))
+    cosine = np.cos(declination)
+    grid = CoarseGrid((160, 160), (STEP, -STEP), cosine)
+    rng = np.random.default_rng(5)
+    fields = rng.standard_normal((2, 1, 160, 160)).astype(np.float32)
+    power = np.ones((1, len(EDGES) - 1, 1, 1))
+    weighted = WeightedFields(fields, np.ones_like(fields), grid)
+    local = measure_local_noise(weighted, [[0, 1]], power, SKY, np.random.SeedSequence(0))
+    expected = np.sum(cosine**3) / np.sum(cosine**2) ** 2 / (160 * STEP**2)
+    assert local.inverse_area.item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_contrasts_hardly_depend_on_the_draws_of_white_noise() -> None:
+    rng = np.random.default_rng(2)
+    fields = np.stack([EDGE * draw(rng, noises()["ridge along y"]) for _ in range(2)])
+    power, weighted = family_powers(spectra(fields), [[0, 1]]), weigh(fields, EDGE**2)
+    found = [
+        measure_local_noise(weighted, [[0, 1]], power, SKY, np.random.SeedSequence(seed))
+        .contrast[0, 0]
+        .ravel()
+        for seed in range(6)
+    ]
+    assert (np.std(found, axis=0) / np.mean(found, axis=0)).max() < 0.05
+
+
+def test_a_map_round_the_sky_has_no_edges_there() -> None:
+    directions = np.zeros((len(EDGES) - 1, DIRECTIONS))
+    directions[:, 0] = 1
+    shares = [
+        bin_mixing(np.ones((64, 64), np.float32), (STEP, STEP), EDGES, directions, wraps=wraps).between
+        for wraps in (True, False)
+    ]
+    around, boxed = (np.diag(share / share.sum(axis=1, keepdims=True))[1:-1] for share in shares)
+    assert (around > boxed + 0.02).all()
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=300), st.integers(0, 80))
+@settings(deadline=None)
+def test_white_noise_is_looked_at_where_there_is_depth(known: list[bool], number: int) -> None:
+    chosen = _Tiles._some(np.array(known), number)
+    assert len(set(chosen)) == len(chosen) >= min(max(number, 1), sum(known) or len(known))
+    assert all(known[place] for place in chosen) or not any(known)
+
+
+@pytest.mark.parametrize("components", [1, 2, 3])
+def test_a_band_of_one_tile_has_the_powers_of_that_tile(components: int) -> None:
+    maps = np.random.default_rng(components).standard_normal((2, components, 60, 90)).astype(np.float32)
+    tiling = Tiling((60, 90), (STEP, -STEP), np.ones(60), EDGES, (1000, 1000), padding=2)
+    (powers,) = Bands(tiling).powers(maps, np.full((1, components), 2.0), ([None],))
+    np.testing.assert_allclose(powers, 4 * tiling.powers(maps), rtol=1e-3, atol=1e-3 * abs(powers).max())

@@ -72,11 +72,12 @@ def in_accounts(numbers: Iterable[str]) -> dict[str, str]:
 
 def shown(folder: Path, listed: Mapping[str, str], now: float) -> dict[str, str]:
     """Return id → state as Snakemake understands it."""
-    for number, state in listed.items():
-        for other in TAKEN_FOR_PASSING - {state}:
-            # Slurm queued it again: the next such state is a new one.
-            with contextlib.suppress(OSError):
-                (folder / f"{number}.{other}").unlink()
+    with contextlib.suppress(OSError):
+        for note in [*folder.iterdir()]:
+            number, _, state = note.name.partition(".")
+            if state in TAKEN_FOR_PASSING and listed.get(number, state) != state:
+                # Slurm queued it again: the next such state is a new one.
+                note.unlink(missing_ok=True)
     return {
         number: "FAILED" if state in TAKEN_FOR_PASSING and lasting(folder, number, state, now) else state
         for number, state in listed.items()

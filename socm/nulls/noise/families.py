@@ -93,6 +93,20 @@ class _Tiles:
         product /= pairs
         return product
 
+    def _sum_mean(self, one: int, other: int, weights: Array, counts: Array, some: list[int]) -> Sums:
+        """Return the sums of two families' weighted mean power over tiles or bands.
+
+        weights, counts: (tiles, cells), counts of independent modes; some: where there is white noise.
+        """
+        starts, held = self._tiling.starts, _held(weights, counts)
+        first, second = (mean_power(self._powers[number], weights) for number in (one, other))
+        chance = None
+        if one == other:
+            seen = _held(weights[some], counts[some])
+            white = [mean_power(draw, weights[some])[None] for draw in self._white_powers[one]]
+            chance = chance_of(held, fit_chance(seen, starts, white, share_of_bin(seen, starts)[None]))
+        return sum_cells(first, second, held, starts, chance)
+
 
 class SmallTiles(_Tiles):
     """Powers in each of many small tiles."""
@@ -156,17 +170,8 @@ class SmallTiles(_Tiles):
 
     def sum_mean(self, one: int, other: int) -> Sums:
         """Return the sums of two families' mean power, without what chance adds where they are one."""
-        starts = self._tiling.starts
         modes: Array = np.einsum("txx->t", self.overlap(one, other))[:, None] * self._counts
-        first, second = (mean_power(self._powers[number], modes) for number in (one, other))
-        chance = None
-        if one == other:
-            some = modes[self._white_tiles]
-            held = _held(some, self._counts[self._white_tiles])
-            white = [mean_power(draw, some)[None] for draw in self._white_powers[one]]
-            number = fit_chance(held, starts, white, share_of_bin(held, starts)[None])
-            chance = chance_of(_held(modes, self._counts), number)
-        return sum_cells(first, second, _held(modes, self._counts), starts, chance)
+        return self._sum_mean(one, other, modes, self._counts, self._white_tiles)
 
     def sum_tiles(self, one: int, other: int) -> Sums:
         """Return the sums over all tiles, without what chance adds to products of a family with itself."""
@@ -265,21 +270,10 @@ class WideTiles(_Tiles):
 
     def sum_mean(self, one: int, other: int) -> Sums:
         """Return the sums of two families' mean power, without what chance adds where they are one."""
-        starts = self._tiling.starts
         weight = self._weight(one, other)
-        modes = np.stack(
-            [weight[band].sum() * count for band, count in zip(self._tiling.bands, self._counts, strict=True)]
-        )
+        weights = np.array([weight[band].sum() for band in self._tiling.bands])[:, None]
         counts = self._counts * self._spreads[one]
-        held = _held(modes, counts)
-        first, second = (mean_power(self._powers[number], modes) for number in (one, other))
-        chance = None
-        if one == other:
-            some = modes[self._white_bands]
-            seen = _held(some, counts[self._white_bands])
-            white = [mean_power(draw, some)[None] for draw in self._white_powers[one]]
-            chance = chance_of(held, fit_chance(seen, starts, white, share_of_bin(seen, starts)[None]))
-        return sum_cells(first, second, held, starts, chance)
+        return self._sum_mean(one, other, weights * self._counts, counts, self._white_bands)
 
     def directions(self, sky: Sky) -> Array:
         """Return `LocalNoise.directions`."""
