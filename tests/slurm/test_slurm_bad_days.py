@@ -63,6 +63,28 @@ def test_a_job_ends_while_nobody_looks_and_the_controller_loses_its_records(work
     assert sorted(run.name for run in workspace.runs()) == ["last", "one"]
 
 
+def test_a_run_that_is_ended_while_slurm_is_away_ends_and_the_next_one_goes_on(workspace: Workspace):
+    slurm = workspace.slurm
+    workspace.compile(rule("work", ["one"]), rule("after", ["last"], after=("work",)))
+    workspace.control("one", UNTIL_GO)
+    process = workspace.start("--verbose")
+    workspace.wait_for_runs(1)
+    slurm.stop_daemon("slurmdbd")
+    slurm.stop_daemon("slurmctld")
+    try:
+        workspace.wait_until_said("could not check status")
+        process.send_signal(signal.SIGINT)
+        assert workspace.end_of(process, 180) != 0
+    finally:
+        slurm.start_controller()
+        slurm.start_accounts()
+    (workspace.folder / "go").touch()
+    code, said = workspace.run()
+    assert code == 0, said
+    assert workspace.outputs() == ["last", "one"]
+    assert not workspace.overlaps()
+
+
 def test_a_full_disk_is_told_and_the_next_run_finishes(workspace: Workspace, tmp_path: Path):
     disk = tmp_path / "disk"
     disk.mkdir()
