@@ -11,6 +11,7 @@ from socm.diagnostics.terminal import make_console
 from socm.simulate.settings import (
     DEFAULT_DAYS_PER_OBSERVATION,
     DEFAULT_OBSERVATIONS,
+    HWP_DURATION_S,
     SYSTEMATICS,
     SimulationSettings,
     Systematic,
@@ -65,8 +66,8 @@ def refuse_options_of_white_noise(knee_hz: float) -> None:
 @click.option(
     "--duration",
     type=float,
-    help=f"Length of an observation, s.  [default: {_DEFAULTS.duration_s:g}, or what a scan to and fro "
-    "over a wider area takes]",
+    help=f"Length of an observation, s.  [default: {_DEFAULTS.duration_s:g}, {HWP_DURATION_S:g} with a "
+    "half-wave plate, or what a scan to and fro over a wider area takes]",
 )
 @click.option(
     "--detectors",
@@ -111,6 +112,14 @@ def refuse_options_of_white_noise(knee_hz: float) -> None:
     help="Width of the area, deg; scans, focal plane, beam, pixels and systematics grow with it.",
 )
 @click.option(
+    "--hwp-hz",
+    type=float,
+    default=_DEFAULTS.hwp_hz,
+    show_default=True,
+    help="Rotation of a half-wave plate, Hz, such as 2 for a SAT; 0: no plate. With one, observations are "
+    "read by make-atomic-filterbin-map, and no longer by make-ml-map.",
+)
+@click.option(
     "--systematic",
     "systematics",
     multiple=True,
@@ -137,6 +146,7 @@ def simulate(
     slope: float,
     common_fraction: float,
     width_deg: float,
+    hwp_hz: float,
     systematics: tuple[str, ...],
     start: str,
     seed: int,
@@ -160,7 +170,8 @@ def simulate(
         return
     refuse_options_of_white_noise(knee_hz)
     if duration is None:
-        duration = max(_DEFAULTS.duration_s, shortest_duration_s(sample_rate, width_deg))
+        shortest_s = shortest_duration_s(sample_rate, width_deg)
+        duration = max(HWP_DURATION_S if hwp_hz else _DEFAULTS.duration_s, shortest_s)
     settings = SimulationSettings(
         observations=observations,
         days=days,
@@ -172,6 +183,7 @@ def simulate(
         slope=slope,
         common_fraction=common_fraction,
         width_deg=width_deg,
+        hwp_hz=hwp_hz,
         seed=seed,
         start=start,
         systematics=tuple(Systematic.parse(text) for text in systematics),

@@ -71,7 +71,7 @@ def write_obsdb(path: Path, rows: Iterable[Sequence[Any]]) -> None:
         connection.execute("CREATE INDEX idx_tags on tags(obs_id)")
 
 
-def obs_row(observation: Observation, samples: int) -> tuple[Any, ...]:
+def obs_row(observation: Observation, samples: int, hwp_hz: float = 0.0) -> tuple[Any, ...]:
     """Return the row of one observation."""
     o = observation
     return (
@@ -80,7 +80,7 @@ def obs_row(observation: Observation, samples: int) -> tuple[Any, ...]:
         "obs", "cmb", TELESCOPE, "lat", TUBE_SLOT, TUBE_FLAVOR,
         ",".join(o.wafers), len(o.wafers), ",".join(f"ufm_{TUBE_SLOT}{wafer}" for wafer in o.wafers),
         o.az_center_deg, o.az_throw_deg, o.el_center_deg, 0.0, 0.0, 0.0,
-        None, None,
+        hwp_hz or None, 0.0 if hwp_hz else None,
         o.pwv_mm, o.pwv_std_mm, 1.0,
     )  # fmt: skip
 
@@ -154,7 +154,7 @@ def write_index(path: Path, dataset: str) -> None:
         database.add_entry({"dataset": dataset}, filename=f"{path.stem}.h5")
 
 
-def write_metadata(directory: Path, planes: Sequence[FocalPlane]) -> None:
+def write_metadata(directory: Path, planes: Sequence[FocalPlane], *, preprocessed: bool = True) -> None:
     """Write detector positions and properties, and the result of a preprocessing that did nothing."""
     import h5py
     from sotodlib import core
@@ -163,6 +163,8 @@ def write_metadata(directory: Path, planes: Sequence[FocalPlane]) -> None:
         with replacing(directory / f"{name}.h5") as temporary, h5py.File(temporary, "w") as file:
             file.create_dataset(name, data=content, track_times=False)
         write_index(directory / f"{name}.sqlite", name)
+    if not preprocessed:
+        return
     cutoffs = core.AxisManager()
     cutoffs.wrap("signal", np.nan)
     preprocess = core.AxisManager(core.LabelAxis("dets", [name for plane in planes for name in plane.names]))
@@ -172,21 +174,23 @@ def write_metadata(directory: Path, planes: Sequence[FocalPlane]) -> None:
     write_index(directory / "preprocess.sqlite", "preprocess")
 
 
-def write_context(path: Path, *, obsdb_only: bool = False) -> None:
+def write_context(path: Path, *, obsdb_only: bool = False, preprocessed: bool = True) -> None:
     """Write the context file. Its paths are relative: sotodlib reads them from the file's own place."""
     content: dict[str, Any] = {"tags": {"metadata": METADATA}, "obsdb": OBSDB}
     if not obsdb_only:
         content |= {
             "obsfiledb": OBSFILEDB,
-            "obs_loader_type": "socm-simulation",
+            "obs_loader_type": "socm-simulation" if preprocessed else "socm-simulation-raw",
             "obs_colon_tags": ["wafer_slot", "wafer.bandpass"],
             "imports": ["socm.simulate.loader", "sotodlib.io.metadata"],
             "metadata": [
                 {"label": "det_info", "db": "{metadata}/det_info.sqlite", "det_info": True},
                 {"label": "focal_plane", "db": "{metadata}/focal_plane.sqlite", "unpack": "focal_plane"},
-                {"label": "preprocess", "db": "{metadata}/preprocess.sqlite", "unpack": "preprocess"},
             ],
         }
+        if preprocessed:
+            entry = {"label": "preprocess", "db": "{metadata}/preprocess.sqlite", "unpack": "preprocess"}
+            content["metadata"].append(entry)
     write_text(path, yaml.safe_dump(content, sort_keys=False))
 
 

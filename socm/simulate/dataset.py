@@ -73,6 +73,8 @@ def identity(settings: SimulationSettings) -> dict[str, Any]:
     if settings.knee_hz:
         names = ("knee_hz", "slope", "common_fraction")
         shared["red_noise"] = {name: getattr(settings, name) for name in names}
+    if settings.hwp_hz:
+        shared["hwp_hz"] = settings.hwp_hz
     if settings.width_deg != defaults.DEFAULT_WIDTH_DEG:
         shared["width_deg"] = settings.width_deg
     return shared
@@ -265,15 +267,17 @@ def simulate(
         write_text(directory / RECORD, record_text(settings, spans))
     planes = all_focal_planes(settings.detectors, settings.scale)
     sky = write_maps(directory, settings)
-    databases.write_context(directory / databases.CONTEXT)
-    databases.write_preprocess(directory / databases.PREPROCESS)
-    databases.write_metadata(directory / databases.METADATA, planes)
+    preprocessed = not settings.hwp_hz
+    databases.write_context(directory / databases.CONTEXT, preprocessed=preprocessed)
+    databases.write_metadata(directory / databases.METADATA, planes, preprocessed=preprocessed)
+    if preprocessed:
+        databases.write_preprocess(directory / databases.PREPROCESS)
     added = write_observations(directory, settings, observations, sky, progress)
     in_time = sorted(observations, key=lambda observation: observation.start_time)
     databases.write_obsfiledb(directory / databases.OBSFILEDB, in_time, planes, settings.samples)
     databases.write_obsdb(
         directory / databases.OBSDB,
-        (databases.obs_row(observation, settings.samples) for observation in in_time),
+        (databases.obs_row(observation, settings.samples, settings.hwp_hz) for observation in in_time),
     )
     write_text(directory / RECORD, record_text(settings, spans, files_written(directory)))
     return SimulationReport(

@@ -20,6 +20,8 @@ MAX_SAMPLE_RATE_HZ = 400.0
 MIN_SAMPLES = 1440
 MAX_DURATION_S = 3600.0
 MAX_SLOPE = 4.0
+HWP_DURATION_S = 320.0
+"""Filter-and-bin maps leave out observations of less than 300 s."""
 DEFAULT_WIDTH_DEG = 6.8
 MAX_WIDTH_DEG = 60.0
 
@@ -89,7 +91,8 @@ class SimulationSettings:
     `noise_uk_sqrt_s` is the white noise of one detector in uK·sqrt(s), in thermodynamic temperature
     like the sky. At a frequency f the noise has 1 + (`knee_hz` / f)^`slope` times the white power; all
     detectors of a wafer share `common_fraction` of what is above 1, as they do the atmosphere. The area
-    is `width_deg` wide, and scans, focal plane, beam, pixels and systematics grow with it. Where
+    is `width_deg` wide, and scans, focal plane, beam, pixels and systematics grow with it. A half-wave plate
+    that turns at `hwp_hz` modulates the polarisation; there is none at 0. Where
     `observations` or `days` is None it follows from the other at the cadence of
     the directory, one observation every 1.5 days in a new one; with both None a directory that
     exists stays as it is.
@@ -105,6 +108,7 @@ class SimulationSettings:
     slope: float = 2.0
     common_fraction: float = 0.5
     width_deg: float = DEFAULT_WIDTH_DEG
+    hwp_hz: float = 0.0
     seed: int = 0
     start: str = "2025-02-14"
     systematics: tuple[Systematic, ...] = ()
@@ -169,6 +173,12 @@ class SimulationSettings:
             0 <= self.common_fraction <= 1,
             f"detectors can't share {self.common_fraction:g} of their red noise",
             "a fraction between 0 and 1",
+        )
+        require(
+            0 <= self.hwp_hz < nyquist_hz / 5,
+            f"a half-wave plate can't turn at {self.hwp_hz:g} Hz in data of {self.sample_rate_hz:g} Hz",
+            f"0 (none), or less than {nyquist_hz / 5:g} Hz: it moves the polarisation to frequencies between "
+            "three and five times its own, which must lie below half the sample rate",
         )
         require(self.seed >= 0, "the seed is negative", "0 or more")
         try:

@@ -60,8 +60,13 @@ def boresight(observation: Observation, samples: int) -> tuple[Track, Track, Tra
     return times, azimuth, np.full(samples, np.radians(observation.el_center_deg))
 
 
-def projection(observation: Observation, plane: FocalPlane, samples: int, geometry: Any) -> Any:
-    """Return sotodlib's projection between the sky and the detectors of an observation."""
+def projection(
+    observation: Observation, plane: FocalPlane, samples: int, geometry: Any, *, hwp: bool = False
+) -> Any:
+    """Return sotodlib's projection between the sky and the detectors of an observation.
+
+    With a half-wave plate (`hwp`) it is that of the demodulated polarisation.
+    """
     from sotodlib import core
     from sotodlib.coords import P
 
@@ -76,9 +81,41 @@ def projection(observation: Observation, plane: FocalPlane, samples: int, geomet
     for name, angles in (("xi", plane.xi), ("eta", plane.eta), ("gamma", plane.gamma)):
         offsets.wrap(name, angles, [(0, "dets")])
     data.wrap("focal_plane", offsets)
-    return P.for_tod(
-        data, comps="TQU", geom=geometry, site=SITE, weather="typical", interpol=INTERPOLATION, threads=False
-    )
+    common = {"geom": geometry, "site": SITE, "weather": "typical", "interpol": INTERPOLATION}
+    return P.for_tod(data, comps="TQU", threads=False, hwp=hwp, **common)
+
+
+def hwp_angle(settings: SimulationSettings) -> Track:
+    """Return the angle of the half-wave plate at every sample, rad, below a full turn."""
+    turns = settings.hwp_hz * np.arange(settings.samples) / settings.sample_rate_hz
+    return np.asarray(2 * np.pi * (turns % 1))
+
+
+def sky_signal(
+    settings: SimulationSettings, observation: Observation, plane: FocalPlane, sky: Any
+) -> NDArray[np.float32]:
+    """Return what each detector sees of the sky, in the sky's unit, with shape (detectors, samples).
+
+    A half-wave plate at an angle of chi makes T + dQ cos(4 chi) + dU sin(4 chi) of it, whose dQ and dU
+    sotodlib's `demod_tod` finds and its `project_rhs_demod` turns into Q and U of the sky.
+    """
+    projector = projection(observation, plane, settings.samples, sky.geometry, hwp=settings.hwp_hz > 0)
+
+    def seen(t: Any, q: Any, u: Any) -> NDArray[np.float32]:
+        parts = sky.copy()
+        parts[0], parts[1], parts[2] = t, q, u
+        signal = np.zeros((len(plane.names), settings.samples), np.float32)
+        projector.from_map(parts, dest=signal)
+        return signal
+
+    t, q, u = sky
+    if not settings.hwp_hz:
+        return seen(t, q, u)
+    phase = 4 * hwp_angle(settings)
+    signal = seen(t, 0, 0)
+    signal += seen(0, q, u) * np.cos(phase).astype(np.float32)
+    signal += seen(0, u, -q) * np.sin(phase).astype(np.float32)
+    return signal
 
 
 def add_source(sky: Any, peak_uk: float, scale: float) -> Any:
@@ -162,8 +199,7 @@ def simulate_signal(
     source = settings.amplitude(SystematicKind.LATE_SOURCE)
     if source and observation.late:
         sky = add_source(sky, source, settings.scale)
-    signal = np.zeros((len(plane.names), settings.samples), np.float32)
-    projection(observation, plane, settings.samples, sky.geometry).from_map(sky, dest=signal)
+    signal = sky_signal(settings, observation, plane, sky)
 
     pickup = settings.amplitude(SystematicKind.GROUND_PICKUP)
     if pickup and observation.rising:
@@ -199,5 +235,8 @@ def write_timestream(
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
         file.create_dataset("instrument/focalplane", data=names, track_times=False)
         file.create_dataset("detdata/signal", data=signal, track_times=False)
-        for name, track in (("times", times), ("azimuth", azimuth), ("elevation", elevation)):
+        tracks = {"times": times, "azimuth": azimuth, "elevation": elevation}
+        if settings.hwp_hz:
+            tracks["hwp_angle"] = hwp_angle(settings)
+        for name, track in tracks.items():
             file.create_dataset(f"shared/{name}", data=track, track_times=False)

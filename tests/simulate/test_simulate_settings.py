@@ -48,6 +48,8 @@ def test_a_systematic_that_is_none_says_what_to_write(text: str, code: str, hint
         ({"noise_uk_sqrt_s": -1.0}, "noise is negative"),
         ({"noise_uk_sqrt_s": math.inf}, "noise is no finite number"),
         ({"days": math.inf}, "inf days"),
+        ({"hwp_hz": 2.4}, "a half-wave plate can't turn at 2.4 Hz in data of 24 Hz"),
+        ({"hwp_hz": -1.0}, "a half-wave plate can't turn at -1 Hz"),
         ({"knee_hz": -0.1}, "knee at -0.1 Hz"),
         ({"knee_hz": 12.1}, "knee at 12.1 Hz"),
         ({"knee_hz": math.nan}, "knee at nan Hz"),

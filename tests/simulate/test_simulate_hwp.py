@@ -1,0 +1,82 @@
+"""Data that a half-wave plate modulated: preprocessed and mapped by sotodlib's filter-and-bin mapmaker."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from programs import BIN, run_program
+
+from socm.simulate.settings import SimulationSettings
+
+pytest.importorskip("sotodlib")
+
+from pixell import enmap
+from test_simulate_maps import read_map
+
+from socm.simulate.dataset import simulate
+
+pytestmark = [pytest.mark.mapmaker, pytest.mark.slow]
+
+SETTINGS = SimulationSettings(observations=3, duration_s=320.0, noise_uk_sqrt_s=200.0, hwp_hz=2.0)
+PREPROCESS = Path(__file__).parents[2] / "examples" / "filterbin" / "preprocess.yaml"
+
+
+def sum_of_maps(folder: Path, settings: SimulationSettings) -> tuple[Any, Any, Any]:
+    """Simulate in a folder, map ws0 at 90 GHz, and return the mean of the maps and its weight, and the sky."""
+    data = folder / "data"
+    simulate(data, settings)
+    shutil.copy(PREPROCESS, folder)
+    (folder / "preprocess").mkdir()
+    connection = sqlite3.connect(data / "obsdb.sqlite")
+    ids = [obs_id for (obs_id,) in connection.execute("SELECT obs_id FROM obs")]
+    connection.close()
+    (folder / "ids.txt").write_text("".join(f"{obs_id}\n" for obs_id in ids))
+    options = {"context": "data/context.yaml", "preprocess_config": "preprocess.yaml", "query": "ids.txt"}
+    options |= {"area": "data/area.fits", "odir": "maps", "atomic_db": "maps/atomic.db", "site": "so_lat"}
+    options |= {"wafer": "ws0", "freq": "f090"}
+    (folder / "maps.yaml").write_text(yaml.safe_dump({**options, "apply_wobble": False}))
+    program = (BIN / "so-site-pipeline", "make-atomic-filterbin-map")
+    run_program(*program, "--config_file", "maps.yaml", "--nprocs", "1", folder=folder)
+    shape, wcs = enmap.read_map_geometry(str(data / "area.fits"))
+    weighted, weight = (enmap.zeros((3, *shape), wcs) for _ in range(2))
+    found = sorted((folder / "maps").glob("*/*_wmap.fits"))
+    assert len(found) == len(ids)
+    for path in found:
+        weighted.insert(read_map(path), op=np.ndarray.__iadd__)
+        weights = read_map(path.with_name(path.name.replace("wmap", "weights")))
+        weight.insert(weights, op=np.ndarray.__iadd__)
+    mean = np.divide(weighted, weight, out=enmap.zeros(weighted.shape, wcs), where=weight > 0)
+    return mean * 1e6, weight / 1e12, enmap.project(read_map(data / "sky.fits"), shape, wcs, order=1)
+
+
+def test_filter_and_bin_maps_hold_the_polarisation_that_went_in(tmp_path: Path) -> None:
+    mean, weight, sky = sum_of_maps(tmp_path, replace(SETTINGS, noise_uk_sqrt_s=1.0, observations=1))
+    inside = weight[1] > 0.3 * weight[1].max()
+    for component in (1, 2):
+        made, true = mean[component][inside], sky[component][inside]
+        made, true = made - made.mean(), true - true.mean()
+        assert np.corrcoef(made, true)[0, 1] > 0.97
+        assert 0.85 < (made @ true) / (true @ true) < 1.05
+
+
+def test_the_noise_of_filter_and_bin_maps_is_what_their_weights_say(tmp_path: Path) -> None:
+    mean, weight, sky = sum_of_maps(tmp_path, SETTINGS)
+    inside = weight[1] > 0.3 * weight[1].max()
+    for component in (1, 2):
+        noise = (mean - sky)[component][inside] * np.sqrt(weight[component][inside])
+        assert 0.9 < noise.std() < 1.1
+
+
+def test_without_a_plate_nothing_says_that_there_could_be_one(tmp_path: Path) -> None:
+    simulate(tmp_path / "plain", SimulationSettings(observations=1))
+    files = [path for path in (tmp_path / "plain").rglob("*") if path.suffix in {".json", ".yaml"}]
+    assert files
+    assert not any("hwp" in path.read_text() for path in files)
+    assert (tmp_path / "plain" / "preprocess.yaml").exists()
