@@ -43,7 +43,7 @@ from socm.render.profiles import render_profiles
 from socm.workflows.observing import Observing, Selection, Terms
 from socm.workflows.plugins import load_with_plugins
 from socm.workflows.program import rules_of
-from socm.workflows.requirements import ReadsFiles, check_programs
+from socm.workflows.requirements import check_programs
 from socm.workflows.selecting import Reader, doubts_about_run
 from socm.workflows.verdict import verdict_rules
 
@@ -208,8 +208,7 @@ def _plan_workflows(
                 for d in check_programs(ready, reader.base, LAUNCHERS)
                 if d.message not in reported
             )
-            if isinstance(ready, ReadsFiles):
-                ready = ready.read_files(reader.base)
+            ready = ready.read_files(reader.base)
             if not isinstance(ready, Observing):
                 planned.add(workflow, rules_of(ready))
                 continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -79,9 +80,59 @@ def test_every_room_stands_in_the_contracts(checkout):
     )
 
 
-def test_compile_and_run_name_no_kind_of_workflow(checkout):
-    import ast
+IMPORTING = re.compile(
+    r"\b(import_module|__import__|spec_from_file_location|run_module|run_path)$|^(exec|eval)$"
+)
+IMPORTS_BY_NAME = {
+    "cli/main.py": "commands are loaded when they are called",
+    "core/user_code.py": "annotations of socm's own methods are texts",
+    "simulate/dataset.py": "what a simulation needs of the mapmaking extra",
+    "workflows/plugins.py": "the user's own code",
+}
+"""Modules that import, or run, what a text names, and why."""
 
+
+def test_no_import_inside_a_function_or_by_a_name_goes_against_the_rooms_order(checkout):
+    """import-linter sees what stands in import statements: this sees texts that name a module, too."""
+    linter = tomli.loads((checkout / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    layers = [{room.strip() for room in layer.split("|")} for layer in linter["contracts"][0]["layers"]]
+    floor = {room: number for number, rooms in enumerate(layers) for room in rooms}
+    beside = set(linter["contracts"][0]["exhaustive_ignores"])
+    shared = {"formats", "diagnostics", "reads", "observations"}
+    by_name, wrong, named = set(), set(), 0
+    for path in (checkout / "socm").rglob("*.py"):
+        place = path.relative_to(checkout / "socm").as_posix()
+        room = place.partition("/")[0].removesuffix(".py")
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        targets = set()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom):
+                targets.add(node.module)
+            elif isinstance(node, ast.Import):
+                targets |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.Constant) and re.fullmatch(r"socm(\.\w+)+(:\w+)?", str(node.value)):
+                module = checkout.joinpath(*node.value.partition(":")[0].split("."))
+                if module.is_dir() or module.with_suffix(".py").is_file():
+                    targets.add(node.value)
+                    named += 1
+            elif isinstance(node, ast.Call) and IMPORTING.search(ast.unparse(node.func)):
+                by_name.add(place)
+        rooms = {
+            words[1] for name in targets if (words := re.split(r"[.:]", name))[0] == "socm" and words[1:]
+        }
+        allowed = (
+            shared | beside if room in beside else {one for one in floor if floor[one] > floor.get(room, 99)}
+        )
+        wrong |= {
+            f"{place} imports {one}"
+            for one in rooms - allowed - {room} - (beside if room not in beside else set())
+        }
+    assert wrong == {"__init__.py imports desk"}
+    assert named > 20
+    assert by_name == IMPORTS_BY_NAME.keys()
+
+
+def test_compile_and_run_name_no_kind_of_workflow(checkout):
     from socm.core.models import Workflow
     from socm.workflows import registered_workflows
 

@@ -9,13 +9,21 @@ from typing import Any
 from socm.core.models import Environment, Resources
 from socm.core.query_lines import QueryLines
 from socm.core.steps import Shell
-from socm.diagnostics import KeyPath
+from socm.diagnostics import Diagnostic, KeyPath
 from socm.formats.manifest import NullTestPlace
 
 
 def paths_in(value: str | tuple[str, ...]) -> tuple[str, ...]:
     """Return the paths of an input, which may be one or several."""
     return (value,) if isinstance(value, str) else value
+
+
+@dataclass(frozen=True, slots=True)
+class PythonNeed:
+    """What the Python of a program must be able to run, and what to say where it can't."""
+
+    statements: str
+    problem: Diagnostic
 
 
 @dataclass(frozen=True, slots=True)

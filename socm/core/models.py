@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -25,7 +26,11 @@ from socm.core.invalid import invalid
 from socm.core.references import SELF, Reference, Resolve, map_texts, references_in, substitute, texts_in
 from socm.core.shells import AccountName, CondaName, ModuleName, SlurmName, SubmitOptions
 from socm.core.units import memory_mb, runtime_minutes
+from socm.core.user_code import watch
 from socm.diagnostics import Diagnostic, DiagnosticError, KeyPath
+
+if TYPE_CHECKING:
+    from socm.core.jobs import PythonNeed, RuleSpec
 
 MemoryMb = Annotated[
     int,
@@ -223,6 +228,12 @@ class Workflow(Section):
     )
 
     @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """See that what a user's class gets wrong is reported as its own mistake."""
+        super().__pydantic_init_subclass__(**kwargs)
+        watch(cls)
+
+    @classmethod
     def child_kind(cls, name: str, table: Mapping[str, Any]) -> type[Workflow] | None:  # noqa: ARG003
         """Return the class of a sub-table that is a workflow of its own, or None if it is none.
 
@@ -250,6 +261,18 @@ class Workflow(Section):
 
         A subclass says here what no field can say alone; by default there is nothing.
         """
+        return ()
+
+    def needs(self) -> Sequence[PythonNeed]:
+        """Return what the Python of the program must be able to run, which it misses only after hours."""
+        return ()
+
+    def read_files(self, base: Path) -> Workflow:  # noqa: ARG002
+        """Return the workflow with what it must see of its files, which lie in `base`, to know its jobs."""
+        return self
+
+    def rules(self) -> tuple[RuleSpec, ...]:
+        """Return the rules of a workflow that makes them itself, all references resolved; else nothing."""
         return ()
 
     def references(self) -> tuple[tuple[KeyPath, Reference], ...]:

@@ -15,6 +15,7 @@ from socm.core.fields import CampaignPath, NameList, names_in
 from socm.core.jobs import RuleSpec
 from socm.core.models import Workflow
 from socm.core.query_lines import QueryLines
+from socm.core.user_code import lacks
 from socm.diagnostics import Diagnostic
 from socm.formats.layout import split_table
 
@@ -152,10 +153,10 @@ class Observing(Workflow):
         """Yield what is known to go wrong when the jobs run."""
         yield from ()
 
-    def plan(self, selection: Selection, terms: Terms) -> tuple[RuleSpec, ...]:
+    def plan(self, selection: Selection, terms: Terms) -> tuple[RuleSpec, ...]:  # noqa: ARG002
         """Return the rules of the workflow, one RuleSpec for each shape of job, all references resolved.
 
         `selection` is what `choose` returned. Raises DiagnosticError for what can't be planned, its keys
-        counted from the workflow's table, and NotImplementedError where a kind doesn't define it.
+        counted from the workflow's table, or where a kind doesn't define it.
         """
-        raise NotImplementedError
+        raise lacks(self, "plan", "the rules of the workflow")

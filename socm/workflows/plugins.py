@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from socm.config import Document, LoadedCampaign, load_campaign, read_document
 from socm.core.models import Campaign, Workflow
+from socm.core.user_code import describe_error, their_lines
 from socm.diagnostics import Collector, DiagnosticError, KeyPath
 from socm.workflows.registry import registered_workflows
-from socm.workflows.user_code import describe_error, their_lines
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint

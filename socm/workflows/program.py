@@ -6,7 +6,7 @@ import posixpath
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from pydantic_core import PydanticCustomError
 
@@ -14,8 +14,8 @@ from socm.core.fields import check_path, plain_path
 from socm.core.jobs import JobSpec, RuleSpec
 from socm.core.models import Workflow
 from socm.core.steps import FINISH_IF_NEEDED, OWN_TMP_DIR, RUN_SHELL_TEXT
+from socm.core.user_code import is_ours
 from socm.diagnostics import Diagnostic, DiagnosticError, KeyPath, did_you_mean
-from socm.workflows.user_code import calling
 
 MARKS = "marks"
 """Folder of the marks that say of a job without outputs that it succeeded."""
@@ -27,24 +27,12 @@ _RESERVED = frozenset({"after", "container", "references", "setup"})
 """Names of inputs that socm adds itself."""
 
 
-@runtime_checkable
-class MakesRules(Protocol):
-    """A workflow that makes its rules itself."""
-
-    def rules(self) -> tuple[RuleSpec, ...]:
-        """Return the rules of the workflow, all references resolved."""
-        ...
-
-
 def rules_of(workflow: Workflow) -> tuple[RuleSpec, ...]:
     """Return the rules of a workflow whose references are resolved.
 
     Raises DiagnosticError, keys counted from the workflow's table, for what its class gets wrong.
     """
-    if isinstance(workflow, MakesRules):
-        with calling(workflow, "rules"):
-            return workflow.rules()
-    return (program_rule(workflow),)
+    return workflow.rules() or (program_rule(workflow),)
 
 
 def program_rule(workflow: Workflow) -> RuleSpec:
@@ -52,8 +40,7 @@ def program_rule(workflow: Workflow) -> RuleSpec:
 
     Raises DiagnosticError: no-jobs, and what the workflow's own code raises.
     """
-    with calling(workflow, "get_jobs"):
-        jobs = dict(workflow.get_jobs())
+    jobs = workflow.get_jobs()
     if not jobs:
         raise DiagnosticError.of("no-jobs", f"`{workflow.name}` makes no job")
     specs = tuple(_job(workflow, str(name), keywords) for name, keywords in jobs.items())
@@ -89,21 +76,18 @@ def _description(workflow: Workflow) -> str:
 def _job(workflow: Workflow, name: str, keywords: Mapping[str, Any]) -> JobSpec:
     _check_job_name(workflow, name)
     job_name = posixpath.join(workflow.variant_folder, name).removesuffix("/")
-    command = _text(workflow, "get_command", keywords)
-    if not command:
-        raise DiagnosticError.of(
-            "no-command", f"`{workflow.name}` runs no program", hint="write `executable = …`"
-        )
-    arguments = _text(workflow, "get_arguments", keywords)
-    inputs = _paths(workflow, "get_inputs", keywords)
-    outputs = _outputs(workflow, keywords)
+    command = command_of(workflow, keywords)
+    inputs = checked_paths("inputs", workflow.get_inputs(**keywords))
+    outputs = {
+        name: str(path) for name, path in checked_paths("outputs", workflow.get_outputs(**keywords)).items()
+    }
     mark = None if outputs else MARK
     if mark:
         outputs = {MARK: posixpath.join(MARKS, workflow.name, f"{job_name or workflow.name}.done")}
     temporary, leftovers = temporary_of(workflow.temporary, outputs)
     return JobSpec(
         name=job_name,
-        command=f"{command} {arguments}".strip(),
+        command=command,
         inputs=inputs,
         outputs=outputs,
         mark=mark,
@@ -140,13 +124,21 @@ def temporary_of(
     return tuple(names), tuple(patterns)
 
 
+def command_of(workflow: Workflow, keywords: Mapping[str, Any]) -> str:
+    """Return the command of a job and its arguments, as shell text; raises DiagnosticError if it has none."""
+    command = _text(workflow, "get_command", keywords)
+    if not command:
+        raise DiagnosticError.of(
+            "no-command", f"`{workflow.name}` runs no program", hint="write `executable = …`"
+        )
+    return f"{command} {_text(workflow, 'get_arguments', keywords)}".strip()
+
+
 def _text(workflow: Workflow, method: str, keywords: Mapping[str, Any]) -> str:
     """Return what `get_command` or `get_arguments` gives, if a shell can read it."""
-    with calling(workflow, method):
-        text = getattr(workflow, method)(**keywords)
-    if not isinstance(text, str):
-        message = f"{method} of `{workflow.name}` returns {text!r}, not a text"
-        raise DiagnosticError.of("bad-command", message, hint="return one text, ready for a shell")
+    text: str = getattr(workflow, method)(**keywords)
+    if is_ours(type(workflow)):
+        return text.strip()
     if "\0" in text:
         raise DiagnosticError.of("bad-command", f"{method} of `{workflow.name}` holds a null byte")
     try:
@@ -161,53 +153,34 @@ def _text(workflow: Workflow, method: str, keywords: Mapping[str, Any]) -> str:
     return text.strip()
 
 
-def _outputs(workflow: Workflow, keywords: Mapping[str, Any]) -> dict[str, str]:
-    outputs: dict[str, str] = {}
-    for name, path in _paths(workflow, "get_outputs", keywords).items():
-        if not isinstance(path, str):
-            message = f"the output `{name}` of `{workflow.name}` is one path, not a list"
-            raise DiagnosticError.of("wrong-type", message, key=("outputs", name))
-        outputs[name] = path
-    return outputs
+def checked_paths(what: str, given: Mapping[str, str | Sequence[str]]) -> dict[str, str | tuple[str, ...]]:
+    """Return the inputs or outputs of a job, their paths in one spelling.
 
-
-def _paths(workflow: Workflow, method: str, keywords: Mapping[str, Any]) -> dict[str, str | tuple[str, ...]]:
-    with calling(workflow, method):
-        given = getattr(workflow, method)(**keywords)
-    what = method.removeprefix("get_")
-    if not isinstance(given, Mapping):
-        message = f"{method} of `{workflow.name}` returns {given!r}, not a table of paths"
-        raise DiagnosticError.of("wrong-type", message)
+    Raises DiagnosticError, its key counted from the workflow's table, for a name or a path that is none.
+    """
     paths: dict[str, str | tuple[str, ...]] = {}
     for name, value in given.items():
-        if not isinstance(name, str) or not _NAME.fullmatch(name) or name in _RESERVED:
+        if not _NAME.fullmatch(name) or name in _RESERVED:
             raise DiagnosticError(_bad_name(name, what))
         try:
-            is_list = isinstance(value, list | tuple)
-            paths[name] = tuple(map(_path, value)) if is_list else _path(value)
+            paths[name] = _path(value) if isinstance(value, str) else tuple(map(_path, value))
         except PydanticCustomError as error:
             raise DiagnosticError.of(error.type, error.message(), key=(what, name)) from None
-        except TypeError as error:
-            message = f"`{name}` in the {what} of `{workflow.name}` is {error}, not a path"
-            raise DiagnosticError.of("wrong-type", message, key=(what, name)) from None
     return paths
 
 
-def _path(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(repr(value))
+def _path(value: str) -> str:
     check_path(value)
     return plain_path(value)
 
 
-def _bad_name(name: Any, what: str) -> Diagnostic:
-    reserved = isinstance(name, str) and name in _RESERVED
+def _bad_name(name: str, what: str) -> Diagnostic:
+    reserved = name in _RESERVED
     message = f"{name!r} is not a valid name in the {what}" + (
         ": socm uses that name itself" if reserved else ""
     )
     hint = None if reserved else "names have letters, digits and _, begin with a letter and don't end in _"
-    key = (what, name) if isinstance(name, str) else (what,)
-    return Diagnostic("bad-name", message, key=key, point_at="key", hint=hint)
+    return Diagnostic("bad-name", message, key=(what, name), point_at="key", hint=hint)
 
 
 def _check_job_name(workflow: Workflow, name: str) -> None:

@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 from socm.config.programs import python_of
+from socm.core.jobs import PythonNeed
 from socm.core.models import Workflow
 from socm.core.variables import is_expanded, looks_like_shell
 from socm.diagnostics import Diagnostic, Severity
 from socm.workflows.command import Program
-
-
-@dataclass(frozen=True, slots=True)
-class PythonNeed:
-    """What the Python of a program must be able to run, and what to say where it can't."""
-
-    statements: str
-    problem: Diagnostic
-
 
 MPI = PythonNeed(
     "import mpi4py; mpi4py.rc.initialize = False; from mpi4py import MPI",
@@ -33,15 +24,6 @@ MPI = PythonNeed(
         hint="pip install mpi4py mpich beside it",
     ),
 )
-
-
-@runtime_checkable
-class HasNeeds(Protocol):
-    """A workflow that knows what its program misses only when its job has run for hours."""
-
-    def needs(self) -> Sequence[PythonNeed]:
-        """Return what the Python of the program must be able to run."""
-        ...
 
 
 def check_programs(workflow: Workflow, base: Path, launchers: Collection[str]) -> Iterator[Diagnostic]:
@@ -81,7 +63,7 @@ def check_programs(workflow: Workflow, base: Path, launchers: Collection[str]) -
             "environment or modules in .environment",
         )
         return
-    for need in workflow.needs() if isinstance(workflow, HasNeeds) else ():
+    for need in workflow.needs():
         if why := _missing(program, need.statements):
             yield replace(need.problem, message=f"{need.problem.message}: {why}")
 
@@ -112,15 +94,6 @@ def literal_variables(workflow: Workflow) -> Iterator[Diagnostic]:
                     hint="write the path, or let a shell run the program: "
                     'executable = "bash", args = ["-c", "…"]',
                 )
-
-
-@runtime_checkable
-class ReadsFiles(Protocol):
-    """A workflow that must see its files to know its jobs."""
-
-    def read_files(self, base: Path) -> Workflow:
-        """Return the workflow with what it read; paths are counted from `base`."""
-        ...
 
 
 @cache

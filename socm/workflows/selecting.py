@@ -29,9 +29,12 @@ class Reader:
         self.read: dict[_Source, frozenset[str]] = {}
         self.tables: dict[_Source, ObservationTable] = {}
         self.absent: dict[_Source, tuple[str, ...]] = {}
+        problems = Collector()
         for workflow in workflows:
-            if isinstance(workflow, Observing):
-                self.columns.setdefault(_source(workflow), set()).update(workflow.columns())
+            with problems.at(workflow.path):
+                if isinstance(workflow, Observing):
+                    self.columns.setdefault(_source(workflow), set()).update(workflow.columns())
+        problems.raise_if_errors()
 
     def select(self, workflow: Observing, terms: Terms) -> Selection:
         """Return the workflow's observations, split if it is a null test.
@@ -90,7 +93,10 @@ def _source(workflow: Observing) -> _Source:
 def doubts_about_run(workflows: Sequence[Workflow], selections: Sequence[Selection]) -> Iterator[Diagnostic]:
     """Yield what is known to go wrong when the jobs of a campaign run that compiles; each message once."""
     found = [d.under(workflow.path) for workflow in workflows for d in literal_variables(workflow)]
+    problems = Collector()
     for selection in selections:
         workflow = selection.workflow
-        found += [d.under(workflow.path) for d in workflow.doubts(selection)]
+        with problems.at(workflow.path):
+            found += [d.under(workflow.path) for d in workflow.doubts(selection)]
+    problems.raise_if_errors()
     yield from {diagnostic.message: diagnostic for diagnostic in reversed(found)}.values()

@@ -213,14 +213,14 @@ registered_workflows["mine"] = Mine
 METHODS = {
     "raises": ("get_command", "return self.nothing", "workflow-raises"),
     "raises deep": ("get_arguments", "return {}[kwargs['part']]", "workflow-raises"),
-    "list for text": ("get_arguments", "return ['--a', 'b']", "bad-command"),
-    "nothing": ("get_command", "return None", "bad-command"),
+    "list for text": ("get_arguments", "return ['--a', 'b']", "wrong-return"),
+    "nothing": ("get_command", "return None", "wrong-return"),
     "open quote": ("get_arguments", 'return "it\'s"', "bad-command"),
-    "text for jobs": ("get_jobs", "return 'abc'", "workflow-raises"),
+    "text for jobs": ("get_jobs", "return 'abc'", "wrong-return"),
     "no jobs": ("get_jobs", "return {}", "no-jobs"),
     "job outside": ("get_jobs", "return {'../x': {}}", "bad-name"),
-    "list for inputs": ("get_inputs", "return ['a']", "wrong-type"),
-    "number for path": ("get_outputs", "return {'a': 1}", "wrong-type"),
+    "list for inputs": ("get_inputs", "return ['a']", "wrong-return"),
+    "number for path": ("get_outputs", "return {'a': 1}", "wrong-return"),
     "empty path": ("get_outputs", "return {'a': ' '}", "bad-path"),
     "name": ("get_outputs", "return {'a b': 'x'}", "bad-name"),
     "output of socm": ("get_outputs", "return {'a': 'workflow/x'}", "bad-output"),
@@ -240,7 +240,7 @@ def test_what_a_class_gets_wrong_is_told_at_its_table(workspace: Workspace, case
     assert problem.code == code
     assert problem.place is not None
     assert problem.place.line == 4
-    if code == "workflow-raises" and method != "get_jobs":
+    if code == "workflow-raises":
         assert problem.notes == (f"mine.py:8, in {method}: {body}",)
 
 

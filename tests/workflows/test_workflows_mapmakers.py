@@ -39,26 +39,6 @@ chunk_nobs = 1
 """
 
 
-@pytest.fixture
-def survey(workspace: Workspace) -> Workspace:
-    """A folder with an observation database of sixteen observations, and nothing behind it."""
-    data = workspace.folder / "data"
-    data.mkdir()
-    for name, text in (("context", "obsdb: obsdb.sqlite\n"), ("preprocess", "process_pipe: []\n")):
-        (data / f"{name}.yaml").write_text(text)
-    (data / "area.fits").write_text("area")
-    with closing(sqlite3.connect(data / "obsdb.sqlite")) as database, database:
-        database.execute(
-            "CREATE TABLE obs (obs_id text, timestamp float, wafer_slots_list text, tube_slot text, tube_flavor text)"
-        )
-        times = [1_700_000_000 + 86_400 * number for number in range(16)]
-        database.executemany(
-            "INSERT INTO obs VALUES (?, ?, 'ws0,ws1', 'i1', 'mf')",
-            [(f"obs_{time}_lati1_110", float(time)) for time in times],
-        )
-    return workspace
-
-
 def queries(workspace: Workspace) -> dict[str, str]:
     return {path.name: path.read_text() for path in (workspace.folder / "workflow/splits").rglob("*.t*")}
 

@@ -9,20 +9,21 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
+from pydantic.dataclasses import dataclass as checked_dataclass
 
 from socm.core.fields import CampaignPath
 from socm.core.jobs import JobSpec, RuleSpec
 from socm.core.query_lines import QueryLines
 from socm.core.steps import MAP, Shell
+from socm.core.user_code import is_ours, lacks
 from socm.diagnostics import Diagnostic
 from socm.formats import layout
+from socm.formats.judgement_needs import MapSize
 from socm.workflows.judgement import holds_no_image, read_map_size
 from socm.workflows.observing import Observing, Selection, Terms
-from socm.workflows.program import temporary_of
-from socm.workflows.user_code import calling
+from socm.workflows.program import checked_paths, command_of, temporary_of
 
 if TYPE_CHECKING:
-    from socm.formats.judgement_needs import MapSize
     from socm.observations.asked import Asked
 
 
@@ -43,7 +44,7 @@ class MapRequest:
     tubes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@checked_dataclass(frozen=True)
 class MapProducts:
     """The files of one map: what a null test reads, and `others` by name, of which some are `folders`.
 
@@ -83,14 +84,14 @@ class Mapmaker(Observing):
     coverage_reader: ClassVar[str] = ""
     """Who reads from the log what a map holds: a name of `socm.jobs.coverage`, make-ml-map's if empty."""
 
-    def map_products(self, folder: str) -> MapProducts:
+    def map_products(self, folder: str) -> MapProducts:  # noqa: ARG002
         """Return the files of the map in `folder`, as paths relative to the workspace.
 
         The map has a plane for each of `comps`, in K or as its header says; the weight has one plane, one for
-        each of the map's, or a matrix of them, in K^-2 (K^2 for a variance). Raises NotImplementedError
+        each of the map's, or a matrix of them, in K^-2 (K^2 for a variance). Raises DiagnosticError
         where a mapmaker doesn't define it.
         """
-        raise NotImplementedError
+        raise lacks(self, "map_products", "the MapProducts of a map: the paths of its files")
 
     def map_inputs(self, request: MapRequest) -> dict[str, str]:
         """Return the files that a job reads, by name."""
@@ -128,8 +129,7 @@ class Mapmaker(Observing):
 
         `name` and `description` are those of the rule that makes the maps.
         """
-        with calling(self, "map_products"):
-            products = tuple(self.map_products(request.folder) for request in requests)
+        products = tuple(self.map_products(request.folder) for request in requests)
         jobs = tuple(
             self._map_job(request, made, terms) for request, made in zip(requests, products, strict=True)
         )
@@ -154,14 +154,14 @@ class Mapmaker(Observing):
             "tube": ",".join(request.tubes) or self.tube,
             "request": request,
         }
-        with calling(self, "get_arguments"):
-            command = f"{self.get_command(**keywords)} {self.get_arguments(**keywords)}"
-            inputs, prepare = self.map_inputs(request), self.prepare(request)
-        outputs = made.outputs()
+        inputs, outputs = self.map_inputs(request), made.outputs()
+        if not is_ours(type(self)):
+            checked_paths("inputs", inputs)
+            checked_paths("outputs", outputs)
         temporary, leftovers = temporary_of(self.temporary, outputs)
         return JobSpec(
             name=request.name,
-            command=command,
+            command=command_of(self, keywords),
             inputs=inputs,
             outputs=outputs,
             folders=made.folders,
@@ -170,7 +170,7 @@ class Mapmaker(Observing):
             observations=request.observations,
             asked_for=request.asked.as_json(),
             min_coverage=self.coverage_asked(terms),
-            prepare=prepare,
+            prepare=self.prepare(request),
             reader=self.coverage_reader,
         )
 

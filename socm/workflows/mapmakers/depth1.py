@@ -11,13 +11,13 @@ import yaml
 from pydantic import Field
 
 from socm.core.fields import CampaignPath, OptionValue, ProgramOptions, names_in
-from socm.core.jobs import RuleSpec
+from socm.core.jobs import PythonNeed, RuleSpec
 from socm.core.steps import COADD, COVERAGE, OWN_TMP_DIR, PREPARE, RUN_RANKS, Shell
 from socm.diagnostics import Diagnostic, DiagnosticError
 from socm.formats.layout import program_config
 from socm.workflows.mapmakers.base import Mapmaker, MapProducts, MapRequest
 from socm.workflows.observing import Terms
-from socm.workflows.requirements import MPI, PythonNeed
+from socm.workflows.requirements import MPI
 from socm.workflows.words import option_words
 
 MAKE_DEPTH1_MAP_OPTIONS: Mapping[str, bool] = {

@@ -14,6 +14,7 @@ from pydantic import Field, field_validator
 
 from socm.core.fields import CampaignPath, CommaText, NameList, OptionValue, ProgramOptions, names_in
 from socm.core.invalid import invalid
+from socm.core.jobs import PythonNeed
 from socm.core.references import references_in
 from socm.diagnostics import Diagnostic, KeyPath, Severity
 from socm.formats.layout import EMPTY_PREPROCESS_CONFIG
@@ -28,7 +29,7 @@ from socm.workflows.mapmakers.make_ml_map import (
     value_problems,
 )
 from socm.workflows.observing import Selection, Terms
-from socm.workflows.requirements import MPI, PythonNeed
+from socm.workflows.requirements import MPI
 from socm.workflows.words import option_words
 
 _NUMBERS = re.compile(r"\s*0*[1-9]\d*\s*(,\s*0*[1-9]\d*\s*)*")
