@@ -112,7 +112,7 @@ def weigh_arrays(
     for total in totals:
         holes.fill(total)
     rows = np.zeros(edge.shape[0]) if declination_deg is None else declination_deg
-    weight = np.stack([common_weight(edge, total) for total in totals])
+    weight = np.stack([common_weight(edge, total) for total in totals], dtype=float)
     return ArrayMaps(maps, inverse_variances, edge, holes, steps, rows, weight, wcs)
 
 

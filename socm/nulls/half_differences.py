@@ -16,7 +16,7 @@ from socm.nulls.judging.differences import Comparison
 from socm.nulls.pixels.maps import MapStream, stream_map
 from socm.nulls.pixels.opened import OpenTest
 from socm.nulls.pixels.pictures import Canvas
-from socm.nulls.pixels.weights import Array
+from socm.nulls.pixels.weights import Array, Plane
 from socm.nulls.products import finite_or_none
 from socm.nulls.progress import silent
 
@@ -127,7 +127,7 @@ def _write_component(
         difference.rms[letter] = _compare_rms(value, variance, weight)
 
 
-def _compare_rms(values: NDArray[np.float32], variance: NDArray[np.float32], weight: Array) -> Rms:
+def _compare_rms(values: NDArray[np.float32], variance: NDArray[np.float32], weight: Plane) -> Rms:
     total = weight.sum()
     measured, expected = (
         float(np.sqrt(np.sum(weight * squares) / total)) for squares in (values.astype(float) ** 2, variance)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from socm.diagnostics import Diagnostic, DiagnosticError
@@ -32,7 +31,7 @@ from socm.nulls.noise.local import WeightedFields, measure_local_noise
 from socm.nulls.noise.mixing import mix_bins
 from socm.nulls.noise.signs import can_flip, flip_products
 from socm.nulls.pixels.maps import COMPONENTS
-from socm.nulls.pixels.weights import Array
+from socm.nulls.pixels.weights import Array, Plane
 from socm.nulls.progress import silent
 from socm.nulls.sky.flat import cross_products
 from socm.nulls.sky.protocols import MapsOnSky, Sky
@@ -50,13 +49,13 @@ class NullMaps(MapsOnSky, Protocol):
     def letters(self) -> str:
         """What the planes are: "T", "QU" or "TQU"."""
 
-    def weight(self, component: int) -> Array:
+    def weight(self, component: int) -> Plane:
         """Return the common weight of a component (pixels)."""
 
-    def combination(self, coefficients: Array, component: int) -> Array:
+    def combination(self, coefficients: Array, component: int) -> Plane:
         """Return sum_k c_k m_k of a component (pixels), zero outside the support."""
 
-    def variance(self, coefficients: Array, component: int) -> Array:
+    def variance(self, coefficients: Array, component: int) -> Plane:
         """Return sum_k c_k^2 / w_k of a component (pixels), zero outside the support."""
 
 
@@ -274,7 +273,7 @@ def weigh_fields(
 
 
 def _weigh(
-    maps: NullMaps, fields: Array, part: Sequence[int], weights: Sequence[Array]
+    maps: NullMaps, fields: Array, part: Sequence[int], weights: Sequence[Plane]
 ) -> Iterator[tuple[Single, Single]]:
     """Yield each field under its weight, and its variance under the weight squared, (part, ny, nx) each."""
     for field in fields:
@@ -288,7 +287,7 @@ def _weigh(
         yield planes, noises
 
 
-def _overlaps(weight: Array, noise: NDArray[np.floating], sky: Sky) -> list[float]:
+def _overlaps(weight: Plane, noise: Plane, sky: Sky) -> list[float]:
     """Return the integrals of `FieldProducts` for one component; noise: W^2 v (ny, nx)."""
     flat = weight**2
     noise = noise * sky.pixel_area.astype(np.float32)

@@ -15,6 +15,9 @@ from socm.nulls.sky.resampling import Single
 LEAST_OVERLAP, MOST_SHARPENING = 0.02, 3.0
 """Lags at which less of a tile overlaps with itself are left out; others count at most so much more."""
 
+SMALLEST_BLOCKS, MOST_BLOCK = 64, 4
+"""Blocks along the smallest side of a tile at least, and pixels along a side of a block at most."""
+
 Level = Callable[[Array], Single]
 """Power of each plane of maps (C, ny, nx) at multipoles (ny, nx)."""
 
@@ -28,7 +31,9 @@ class Bands:
     def __init__(self, tiling: Tiling) -> None:
         self._tiling = tiling
         self._tiles = [[tiling.tiles[number] for number in band] for band in tiling.bands]
-        self._shapes = [tiling.padded(tiles) for tiles in self._tiles]
+        smallest = min(min(tile.shape) for tile in tiling.tiles)
+        self._block = int(np.clip(smallest // SMALLEST_BLOCKS, 1, MOST_BLOCK))
+        self._shapes = [tiling.padded(tiles, self._block) for tiles in self._tiles]
         self.cells = [
             tiling.cells_of(shape, tiles[0].cosine)
             for shape, tiles in zip(self._shapes, self._tiles, strict=True)
@@ -40,24 +45,38 @@ class Bands:
         With noise that is stationary behind M, measured powers are P blurred by |F M|^2, so that products of
         two have the square of M's autocorrelation A at each lag; the noise covariance has the autocorrelation
         C of M^2 there. The root of C over A turns one into the other. depth: M^2 without the tile's window;
-        shares: of each tile in the mean of its band (tiles,).
+        shares: of each tile in the mean of its band (tiles,). The ratio is smooth but at lag zero, so it is
+        measured in blocks of pixels, and interpolated.
         """
         from scipy import fft
 
-        workers, kernels = self._tiling.threads, []
+        block, workers, kernels = self._block, self._tiling.threads, []
+        root, mean, square = (_block_means(plane, block) for plane in (np.sqrt(depth), depth, depth**2))
         for band, tiles, shape in zip(self._tiling.bands, self._tiles, self._shapes, strict=True):
-            sums = [np.zeros((shape[0], shape[1] // 2 + 1), np.float32) for _ in range(2)]
+            few = (shape[0] // block, shape[1] // block)
+            sums = [np.zeros((few[0], few[1] // 2 + 1), np.float32) for _ in range(2)]
             for number, tile in zip(band, tiles, strict=True):
-                square = np.maximum(depth[tile.rows, tile.columns], 0) * tile.window**2
-                for total, plane in zip(sums, (np.sqrt(square), square), strict=True):
-                    norm = float(np.sum(plane**2, dtype=float))
+                (rows, across), (columns, along) = (
+                    _blocks_of(tile.rows, tile.across, block),
+                    _blocks_of(tile.columns, tile.along, block),
+                )
+                window = np.multiply.outer(across, along)
+                place = (rows, columns)
+                for total, plane, norms in (
+                    (sums[0], root[place] * window, mean[place] * window**2),
+                    (sums[1], mean[place] * window**2, square[place] * window**4),
+                ):
+                    norm = float(np.sum(norms, dtype=float))
                     if shares[number] > 0 and norm > 0:
-                        power = np.abs(fft.rfft2(plane, s=shape, workers=workers)) ** 2
+                        power = np.abs(fft.rfft2(plane, s=few, workers=workers)) ** 2
                         np.add(total, np.float32(shares[number] / norm) * power, out=total)
-            own, squared = (fft.irfft2(total, s=shape, workers=workers, overwrite_x=True) for total in sums)
-            root = np.sqrt(np.maximum(squared, 0))
-            kernel: Single = np.divide(root, own, out=np.zeros_like(own), where=own > LEAST_OVERLAP)
-            kernels.append(np.minimum(kernel, MOST_SHARPENING, out=kernel))
+            own, squared = (fft.irfft2(total, s=few, workers=workers, overwrite_x=True) for total in sums)
+            kernel = np.divide(
+                np.sqrt(np.maximum(squared, 0)), own, out=np.zeros_like(own), where=own > LEAST_OVERLAP
+            )
+            refined = _refine(_refine(np.minimum(kernel, MOST_SHARPENING), block).T, block).T
+            refined[0, 0] = 1
+            kernels.append(np.ascontiguousarray(refined))
         return kernels
 
     def powers(
@@ -136,3 +155,26 @@ class Bands:
             return cells.average({pair: products[pair] for pair in pairs})
 
         return [*map(average, kernels)]
+
+
+def _block_means(plane: Single, block: int) -> Single:
+    """Return the means of a plane in square blocks of pixels; beyond its end it is zero."""
+    rows, columns = (np.arange(0, size, block) for size in plane.shape)
+    summed = np.add.reduceat(np.add.reduceat(plane, rows, axis=0), columns, axis=1)
+    return np.asarray(summed / np.float32(block**2))
+
+
+def _blocks_of(pixels: slice, window: Single, block: int) -> tuple[slice, Single]:
+    """Return the blocks that hold some pixels of an axis, and the mean of their window in each."""
+    first, last = pixels.start // block, -(-pixels.stop // block)
+    padded = np.zeros((last - first) * block, np.float32)
+    start = pixels.start - first * block
+    padded[start : start + len(window)] = window
+    return slice(first, last), padded.reshape(-1, block).mean(axis=1)
+
+
+def _refine(values: Single, block: int) -> Single:
+    """Return values (n, m) between the rows of a circle of n, (n block, m), on straight lines."""
+    part = (np.arange(block, dtype=np.float32) / block)[None, :, None]
+    following = np.roll(values, -1, axis=0)
+    return np.asarray((values[:, None] * (1 - part) + following[:, None] * part).reshape(-1, values.shape[1]))

@@ -128,12 +128,12 @@ class Tiling:
         """Number of bins."""
         return len(self.edges) - 1
 
-    def padded(self, tiles: Sequence[Tile]) -> tuple[int, int]:
-        """Return the shape of the transform of tiles."""
+    def padded(self, tiles: Sequence[Tile], multiple: int = 1) -> tuple[int, int]:
+        """Return the shape of the transform of tiles, a multiple of a small number."""
         from scipy import fft
 
         ny, nx = (
-            fft.next_fast_len(self._padding * max(sizes), real=True)
+            multiple * fft.next_fast_len(-(-self._padding * max(sizes) // multiple), real=True)
             for sizes in zip(*(tile.shape for tile in tiles), strict=True)
         )
         return ny, nx

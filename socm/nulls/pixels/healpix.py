@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from socm.nulls.pixels.maps import COMPONENTS, Geometry, Header, Pixelization, unreadable
-from socm.nulls.pixels.weights import Array, Mask
+from socm.nulls.pixels.weights import Array, Mask, Plane, cosine_edge
 
 COLUMNS = {"T": "TEMPERATURE", "Q": "Q_POLARISATION", "U": "U_POLARISATION"}
 
@@ -95,7 +95,7 @@ class HealpixGeometry:
         )
         return found
 
-    def mean_position_deg(self, weight: Array) -> tuple[float, float]:
+    def mean_position_deg(self, weight: Plane) -> tuple[float, float]:
         """Return right ascension and declination of the middle of a weight: that of its mean vector."""
         pixels = np.flatnonzero(weight)
         x, y, z = weight[pixels] @ self.vectors(pixels)
@@ -112,23 +112,23 @@ class HealpixGeometry:
         cosine = float(np.cos(np.radians(declination)).mean())
         return float(np.ptp(declination)) + side, min(width * cosine + side, 360.0 * cosine)
 
-    def apodization(self, support: Mask, width_deg: float) -> Array:
+    def apodization(self, support: Mask, width_deg: float) -> Plane:
         """Return a cosine edge (npix,), 0 outside the support and 1 further in than the width.
 
         Holes smaller than the width squared get no edge of their own, as in cylindrical maps.
         """
         if width_deg <= 0:
-            return support.astype(float)
+            return support.astype(np.float32)
         filled = support | self._small_holes(support, int(width_deg**2 / self.pixel_area_deg2[0]))
         inside = np.flatnonzero(filled)
         around = np.unique(self.neighbours(inside))
         outside = around[(around >= 0) & ~filled[around]]
-        edge = np.zeros(self.shape)
+        edge = np.zeros(self.shape, np.float32)
         edge[inside] = 1.0
         if len(outside):
             distance = _distances_deg(self.vectors(inside), self.vectors(outside), width_deg)
-            edge[inside] = 0.5 - 0.5 * np.cos(np.pi * np.clip(distance / width_deg, 0, 1))
-        return np.where(support, edge, 0.0)
+            edge[inside] = cosine_edge(distance / width_deg)
+        return edge * support
 
     def small_holes(self, support: Mask) -> Mask:
         """Return no pixels: holes of HEALPix maps are not filled."""

@@ -14,7 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from socm.diagnostics import DiagnosticError
-from socm.nulls.pixels.weights import HOLE_DEG, Array, Mask, apodization, small_holes, support_sides_deg
+from socm.nulls.pixels.weights import (
+    HOLE_DEG,
+    Array,
+    Mask,
+    Plane,
+    apodization,
+    small_holes,
+    support_sides_deg,
+)
 
 COMPONENTS = {1: "T", 2: "QU", 3: "TQU"}
 """What the planes of a map are, by their number."""
@@ -62,13 +70,13 @@ class Pixelization(Protocol):
     def differs_from(self, other: Pixelization) -> str | None:
         """Return in words how two pixelizations differ, or None if pixels are the same pieces of sky."""
 
-    def mean_position_deg(self, weight: Array) -> tuple[float, float]:
+    def mean_position_deg(self, weight: Plane) -> tuple[float, float]:
         """Return right ascension and declination of the middle of a weight, a plane."""
 
     def sides_deg(self, support: Mask) -> tuple[float, float]:
         """Return height and width on the sky of what holds the support, a plane."""
 
-    def apodization(self, support: Mask, width_deg: float) -> Array:
+    def apodization(self, support: Mask, width_deg: float) -> Plane:
         """Return a plane that rises as a cosine from 0 at the support's edge to 1 at the width."""
 
     def small_holes(self, support: Mask) -> Mask:
@@ -128,7 +136,7 @@ class Geometry:
                 return f"{name} {_numbers(mine)} instead of {_numbers(theirs)}"
         return None
 
-    def mean_position_deg(self, weight: Array) -> tuple[float, float]:
+    def mean_position_deg(self, weight: Plane) -> tuple[float, float]:
         """Return right ascension and declination of the middle of a weight (ny, nx)."""
         solid = weight * self.pixel_area_deg2
         total = solid.sum()
@@ -139,7 +147,7 @@ class Geometry:
         """Return height and width on the sky of the rectangle that holds the support (ny, nx)."""
         return support_sides_deg(self, support)
 
-    def apodization(self, filled: Mask, width_deg: float) -> Array:
+    def apodization(self, filled: Mask, width_deg: float) -> Plane:
         """Return a cosine edge (ny, nx); see `socm.nulls.pixels.weights.apodization`."""
         return apodization(self, filled, width_deg)
 
@@ -183,7 +191,7 @@ class Header:
         """What messages call the file."""
         return str(self.path)
 
-    def read(self, number: int) -> Array:
+    def read(self, number: int) -> Plane:
         """Return a plane, counted over all axes before the pixels'; NaN where a HEALPix map has no value.
 
         Raises DiagnosticError (unreadable-map).
@@ -201,9 +209,15 @@ class Header:
                 with fits.open(self.path, memmap=True) as hdus:
                     data = hdus[0].data
                     plane = data[np.unravel_index(number, self.planes)] if self.planes else data
-                    return np.ascontiguousarray(plane, dtype=np.float64)
+                    return as_plane(plane)
         except UNREADABLE as error:
             raise unreadable(self.path, error) from error
+
+
+def as_plane(values: NDArray[Any]) -> Plane:
+    """Return a copy of a plane: in single precision if it is in that, in double if it is in anything else."""
+    is_single = values.dtype.kind == "f" and values.dtype.itemsize == 4
+    return np.array(values, dtype=np.float32 if is_single else np.float64, order="C")
 
 
 def read_header(path: Path) -> Header:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from socm.nulls.pixels.healpix import HealpixGeometry, HealpixPixels
 from socm.nulls.pixels.holes import HoleFilling
 from socm.nulls.pixels.maps import COMPONENTS, Geometry, Pixelization, Window
 from socm.nulls.pixels.sources import MAP, WEIGHT, SplitMap, open_files, open_mask
-from socm.nulls.pixels.weights import Array, Mask, common_support, common_weight
+from socm.nulls.pixels.weights import Array, Mask, Plane, common_support, common_weight
 
 WRONG_DECADES, RIGHT_DECADES = 2.0, 1.0
 """A weight is taken for a variance if the scatter of differences is this many decades from what it promises,
@@ -44,9 +44,9 @@ class OpenTest:
     geometry: Pixelization
     unit: str
     components: int
-    weights: tuple[Array, Array]
+    weights: tuple[Plane, Plane]
     support: Mask
-    apodized: Array
+    apodized: Plane
     apodization_deg: float
     filling: HoleFilling | None
 
@@ -105,11 +105,11 @@ class OpenTest:
         return self.healpix.geometry.positions_deg(self.healpix.numbers)[1]
 
     @cached_property
-    def edge(self) -> Array:
+    def edge(self) -> Plane:
         """The apodisation in the window."""
         return self.apodized[self.window]
 
-    def weight(self, component: int) -> Array:
+    def weight(self, component: int) -> Plane:
         """Return the weight of a component in the window."""
         return self.weight_of(component)[self.window]
 
@@ -118,29 +118,33 @@ class OpenTest:
         """Height and width of the support on the sky."""
         return self.geometry.sides_deg(self.support)
 
-    def weight_of(self, component: int) -> Array:
+    def weight_of(self, component: int) -> Plane:
         """Return the weight of a component over the whole map: that of T, or that of Q and U."""
         return self.weights[0 if self.letters[component] == "T" else 1]
 
-    def combination(self, coefficients: Array, component: int) -> Array:
+    def combination(self, coefficients: Array, component: int) -> Plane:
         """Return sum_k c_k m_k of a component in the window, small holes filled, zero outside the support."""
-        total = np.zeros(self.shape)
-        for index in np.flatnonzero(coefficients):
-            plane = self.maps[index].read(component)[self.window]
-            plane *= coefficients[index]
-            total += plane
-        return self._filled(total)
 
-    def variance(self, coefficients: Array, component: int) -> Array:
+        def parts() -> Iterator[Plane]:
+            for index in np.flatnonzero(coefficients):
+                plane = self.maps[index].read(component)[self.window]
+                plane *= float(coefficients[index])
+                yield plane
+
+        return self._filled(reduce(np.add, parts()))
+
+    def variance(self, coefficients: Array, component: int) -> Plane:
         """Return sum_k c_k^2 / w_k of a component in the window, small holes filled, zero outside."""
-        total = np.zeros(self.shape)
-        for index in np.flatnonzero(coefficients):
-            weight = self.maps[index].inverse_variance(component)[self.window]
-            with np.errstate(divide="ignore"):
-                total += np.divide(coefficients[index] ** 2, weight, out=weight)
-        return self._filled(total)
 
-    def _filled(self, total: Array) -> Array:
+        def parts() -> Iterator[Plane]:
+            for index in np.flatnonzero(coefficients):
+                weight = self.maps[index].inverse_variance(component)[self.window]
+                yield np.divide(float(coefficients[index]) ** 2, weight, out=weight)
+
+        with np.errstate(divide="ignore", over="ignore"):
+            return self._filled(reduce(np.add, parts()))
+
+    def _filled(self, total: Plane) -> Plane:
         np.copyto(total, 0, where=~self.support[self.window])
         if self.filling is not None:
             self.filling.fill(total)
@@ -161,7 +165,7 @@ def open_maps(
     maps: Sequence[SplitMap],
     unit: str,
     options: AnalysisOptions,
-    mask: Array | None = None,
+    mask: Plane | None = None,
     threads: int = 1,
 ) -> OpenTest:
     """Check maps on the same pixels and make their common weight.
@@ -171,8 +175,9 @@ def open_maps(
     """
     geometry, components = maps[0].geometry, maps[0].components
     supports, variances = _read_weights(maps, threads)
-    mask = np.ones(geometry.shape) if mask is None else mask
-    support = np.logical_and.reduce(supports) & (mask > 0)
+    support = np.logical_and.reduce(supports)
+    if mask is not None:
+        support &= mask > 0
     width = options.apodization_deg
     if width is None:
         width = default_apodization_deg(geometry, support)
@@ -184,13 +189,15 @@ def open_maps(
             hint="No pixel has weight in all of them, or the mask leaves none.",
         )
     holes = geometry.small_holes(support)
-    edge = geometry.apodization(support | holes, width) * np.where(holes, 1.0, mask)
+    edge = geometry.apodization(support | holes, width)
+    if mask is not None:
+        edge = edge * np.where(holes, 1.0, mask)
     window = geometry.window(support)
     filling = HoleFilling(support[window], holes[window]) if holes.any() else None
     polarized = variances[0] if components == 1 else variances[-2] + variances[-1]
     weights = []
     for total in (polarized if components == 2 else variances[0], polarized):
-        seen = np.where(support, total, 0.0)
+        seen = total * support
         if filling is not None:
             part = seen[window]
             filling.fill(part)
@@ -221,11 +228,11 @@ def default_apodization_deg(geometry: Pixelization, support: Mask) -> float:
     return float(min(1.0, 0.08 * min(geometry.sides_deg(support))))
 
 
-def _read_weights(maps: Sequence[SplitMap], threads: int) -> tuple[list[Mask], list[Array]]:
+def _read_weights(maps: Sequence[SplitMap], threads: int) -> tuple[list[Mask], list[Plane]]:
     """Return for each component where all maps have weight, and the sum of their variances."""
     problems = Collector()
 
-    def checked(component: int) -> Iterator[Array]:
+    def checked(component: int) -> Iterator[Plane]:
         for number, one in enumerate(maps):
             weight = one.inverse_variance(component)
             letter = COMPONENTS[one.components][component]
@@ -238,7 +245,7 @@ def _read_weights(maps: Sequence[SplitMap], threads: int) -> tuple[list[Mask], l
     return [support for support, _ in made], [variance for _, variance in made]
 
 
-def _wrong_weights(plane: str, weight: Array) -> Iterator[Diagnostic]:
+def _wrong_weights(plane: str, weight: Plane) -> Iterator[Diagnostic]:
     lowest, highest = np.fmin.reduce(weight, axis=None), np.fmax.reduce(weight, axis=None)
     if not highest > 0:
         yield Diagnostic("zero-weights", f"{plane} has no pixel with weight: nothing was mapped there")
@@ -291,10 +298,10 @@ class _Scatter:
 
     def __init__(self, opened: OpenTest) -> None:
         self._unit, self._maps = opened.unit, opened.maps
-        self._before: tuple[int, Array, Array] | None = None
+        self._before: tuple[int, Plane, Plane] | None = None
         self._wrong: dict[int, Diagnostic] = {}
 
-    def add(self, one: int, values: Array, weight: Array) -> None:
+    def add(self, one: int, values: Plane, weight: Plane) -> None:
         """Compare a map, by its number, values (n,) and weight (n,), with the one before."""
         if self._before is not None:
             before, values_before, weight_before = self._before

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from socm.diagnostics import Collector, Diagnostic, DiagnosticError
 from socm.formats.null_spec import Split
-from socm.nulls.pixels.maps import COMPONENTS, Pixelization, by, read_header
+from socm.nulls.pixels.maps import COMPONENTS, Pixelization, as_plane, by, read_header
 from socm.nulls.pixels.units import SCALES, Unit, parse_unit
 from socm.nulls.pixels.weight_matrix import marginal_weight
-from socm.nulls.pixels.weights import Array
+from socm.nulls.pixels.weights import Plane
 
 MAP, WEIGHT = "map", "ivar"
 """How keys of diagnostics call the two files of a map."""
@@ -45,7 +45,7 @@ class Planes(Protocol):
     def convention(self) -> str | None:
         """The sign of U; None if they don't say."""
 
-    def read(self, number: int) -> Array:
+    def read(self, number: int) -> Plane:
         """Return a plane, counted over all axes before the pixels'."""
 
 
@@ -64,9 +64,9 @@ class HeldPlanes:
         """The axes before those of the pixels."""
         return self.array.shape[: -len(self.geometry.shape)]
 
-    def read(self, number: int) -> Array:
+    def read(self, number: int) -> Plane:
         """Return a plane, counted over all axes before the pixels'."""
-        return np.array(self.array.reshape(-1, *self.geometry.shape)[number], dtype=np.float64)
+        return as_plane(self.array.reshape(-1, *self.geometry.shape)[number])
 
 
 @dataclass(frozen=True)
@@ -94,17 +94,18 @@ class SplitMap:
         """Planes: 1 (T), 2 (Q, U) or 3 (T, Q, U)."""
         return math.prod(self.map.planes)
 
-    def read(self, component: int) -> Array:
+    def read(self, component: int) -> Plane:
         """Return a plane of the map, the weight taken out where there is any."""
         if self.is_weighted and math.prod(self.weight.planes) == self.components**2 > 1:
             return self._solve(component)
-        plane = self.map.read(component) * self._scale(0)
+        plane = self._scaled(self.map, component, 0)
         if not self.is_weighted:
             return plane
         weight = self.inverse_variance(component)
-        return np.divide(plane, weight, out=np.zeros_like(plane), where=weight > 0)
+        found: Plane = np.divide(plane, weight, out=np.zeros_like(plane), where=weight > 0)
+        return found
 
-    def inverse_variance(self, component: int) -> Array:
+    def inverse_variance(self, component: int) -> Plane:
         """Return the inverse variance of a plane; of a variance or weight that can't be one it has its sign.
 
         That of a matrix W is 1 / (W^-1)_aa, as the planes were solved for together: see `marginal_weight`.
@@ -116,10 +117,16 @@ class SplitMap:
         if size > 1 and solved and not self.is_variance:
             plane = marginal_weight(lambda a, b: self.weight.read(a * size + b), component, size)
             return plane * self._scale(1)
-        plane = self.weight.read(number) * self._scale(1)
+        plane = self._scaled(self.weight, number, 1)
         if self.is_variance:
             usable = np.isfinite(plane) & (plane != 0)
-            return np.divide(1.0, plane, out=np.zeros_like(plane), where=usable)
+            plane = np.divide(1.0, plane, out=np.zeros_like(plane), where=usable)
+        return plane
+
+    def _scaled(self, planes: Planes, number: int, which: int) -> Plane:
+        plane, scale = planes.read(number), self._scale(which)
+        if scale != 1:
+            plane *= scale
         return plane
 
     def _scale(self, which: int) -> float:
@@ -127,11 +134,12 @@ class SplitMap:
         unit = self.units[which]
         return float(unit.in_kelvin / SCALES[self.unit] ** unit.power)
 
-    def _solve(self, component: int) -> Array:
+    def _solve(self, component: int) -> Plane:
         """Return a plane of W^-1 (W m), W the weight matrix of each pixel."""
         size = self.components
-        weighted = np.stack([self.map.read(number) for number in range(size)], axis=-1) * self._scale(0)
-        matrix = np.stack([self.weight.read(number) for number in range(size**2)], axis=-1)
+        weighted = np.stack([self.map.read(number) for number in range(size)], axis=-1, dtype=float)
+        weighted *= self._scale(0)
+        matrix = np.stack([self.weight.read(number) for number in range(size**2)], axis=-1, dtype=float)
         matrix = (matrix * self._scale(1)).reshape(*weighted.shape, size)
         inside = np.isfinite(matrix).all(axis=(-1, -2)) & (np.einsum("...ii->...i", matrix) > 0).all(axis=-1)
         plane = np.zeros(inside.shape)
@@ -288,7 +296,7 @@ def _unit_of(header: Planes, power: int, otherwise: str | None) -> Unit:
     )
 
 
-def open_mask(mask: Path | Planes, like: SplitMap) -> Array:
+def open_mask(mask: Path | Planes, like: SplitMap) -> Plane:
     """Return a mask, zero where it isn't finite; raises DiagnosticError if the map has other pixels."""
     planes: Planes = read_header(mask) if isinstance(mask, Path) else mask
     difference = planes.geometry.differs_from(like.geometry)

@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from socm.nulls.pixels.weights import Array
+from socm.nulls.pixels.weights import Array, Plane
 
 LEAST_PIVOT = 1e-4
 """Part of a component's weight that the others must leave it; single precision knows it to 0.1 % then."""
 
 
-def marginal_weight(read: Callable[[int, int], Array], component: int, size: int) -> Array:
+def marginal_weight(read: Callable[[int, int], Plane], component: int, size: int) -> Plane:
     """Return 1 / (W^-1)_aa of the component a in each pixel: its inverse variance in a map W^-1 (W m).
 
     read(a, b): the plane (pixels) of W's element, a <= b < size; W is symmetric. Where W is singular, or
@@ -25,7 +25,8 @@ def marginal_weight(read: Callable[[int, int], Array], component: int, size: int
     for start in range(0, weight.size, BLOCK):
         block = slice(start, start + BLOCK)
         part = weight.reshape(-1)[block]
-        found = _eliminate({key: plane.reshape(-1)[block] for key, plane in planes.items()}, size)
+        left = {key: plane.reshape(-1)[block].astype(float) for key, plane in planes.items()}
+        found = _eliminate(left, size)
         part[:] = np.where((part > 0) & (part < np.inf), found, part)
     return weight
 

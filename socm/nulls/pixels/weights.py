@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,22 +12,26 @@ if TYPE_CHECKING:
     from socm.nulls.pixels.maps import Geometry
 
 Array = NDArray[np.float64]
+Plane = NDArray[np.floating[Any]]
+"""Pixels in the precision that they are given in, single or double."""
+
 Mask = NDArray[np.bool_]
 
 HOLE_DEG = 1.0
 """Holes of an area up to this side's square are filled from their surroundings; wider ones get an edge."""
 
 
-def common_support(inverse_variances: Iterable[Array]) -> tuple[Mask, Array]:
+def common_support(inverse_variances: Iterable[Plane]) -> tuple[Mask, Plane]:
     """Return where every map has weight, and the sum of all variances there.
 
     inverse_variances: w_k (ny, nx), unit^-2, one after the other. Returns the support (ny, nx) and
-    V = sum_k 1/w_k (unit^2, zero outside the support). Raises ValueError where there are no maps.
+    V = sum_k 1/w_k (unit^2, zero outside the support). Weights so small that their precision can't hold the
+    sum of their inverses count as zero. Raises ValueError where there are no maps.
     """
     support: Mask | None = None
-    variance: Array | None = None
+    variance: Plane | None = None
     for weight in inverse_variances:
-        usable = (weight > 0) & (weight < np.inf)
+        usable = (weight > MOST_MAPS * np.finfo(weight.dtype).tiny) & (weight < np.inf)
         with np.errstate(divide="ignore"):
             inverse = np.divide(1.0, weight)
         if support is None or variance is None:
@@ -51,8 +55,12 @@ def support_sides_deg(geometry: Geometry, support: Mask) -> tuple[float, float]:
     return float((rows[-1] - rows[0] + 1) * y), float((columns[-1] - columns[0] + 1) * x * cosine)
 
 
-def apodization(geometry: Geometry, filled: Mask, width_deg: float) -> Array:
-    """Return a cosine edge, shape (ny, nx), 0 outside `filled` and 1 further in than the width.
+MOST_MAPS = 2.0**20
+"""More maps than a test has."""
+
+
+def apodization(geometry: Geometry, filled: Mask, width_deg: float) -> Plane:
+    """Return a cosine edge (ny, nx), 0 outside `filled` and 1 further in than the width.
 
     Distances are to the edge of the support and of its large holes; its small holes are filled already (see
     `small_holes`): an edge round each would leave nothing of a sparsely hit map. The map's own border counts
@@ -61,12 +69,19 @@ def apodization(geometry: Geometry, filled: Mask, width_deg: float) -> Array:
     from scipy import ndimage
 
     if width_deg <= 0:
-        return filled.astype(float)
+        return filled.astype(np.float32)
     y, x = geometry.pixel_deg
     x *= float(np.cos(np.radians(geometry.declination_deg[filled.any(axis=1)])).mean())
     distance = ndimage.distance_transform_edt(np.pad(filled, 1), sampling=(y, x))[1:-1, 1:-1]
-    edge: Array = 0.5 - 0.5 * np.cos(np.pi * np.clip(distance / width_deg, 0, 1))
-    return edge
+    return cosine_edge(distance / width_deg)
+
+
+def cosine_edge(distance: Plane) -> Plane:
+    """Return a rise from 0 to 1 as half a cosine's, in single precision; distance: over that of the rise."""
+    edge = np.minimum(distance, 1).astype(np.float32)
+    edge *= np.float32(np.pi / 2)
+    np.sin(edge, out=edge)
+    return np.square(edge, out=edge)
 
 
 def small_holes(support: Mask, largest: int) -> Mask:
@@ -81,7 +96,7 @@ def small_holes(support: Mask, largest: int) -> Mask:
     return holes
 
 
-def common_weight(apodized: Array, variance: Array) -> Array:
+def common_weight(apodized: Plane, variance: Plane) -> Plane:
     """Return W = apodisation × (sum_k 1/w_k)^-1, shape (ny, nx), scaled to a maximum of 1.
 
     One weight for all maps of a test: weighting each side by its own inverse variance before

@@ -9,8 +9,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from socm.nulls.pixels.weights import Array
-from socm.nulls.sky.resampling import CoarseGrid, Single, coarsen_grid, resample
+from socm.nulls.pixels.weights import Array, Plane
+from socm.nulls.sky.resampling import CoarseGrid, Single, average, coarsen_grid, resample
 
 Modes = NDArray[np.complexfloating]
 
@@ -51,12 +51,12 @@ class FlatSky:
 
     def take(self, weighted: Single) -> tuple[Modes, Single]:
         """Return the modes in bins of weighted planes (components, ny, nx), and the planes on `grid`."""
-        coarse = np.stack([self.coarsen(plane) for plane in weighted])
+        coarse = np.stack([resample(plane, self.grid.shape, self.threads) for plane in weighted])
         return self.modes(weighted), coarse
 
-    def coarsen(self, plane: NDArray[np.floating]) -> Single:
+    def coarsen(self, plane: Plane) -> Single:
         """Return a plane (ny, nx) on `grid`."""
-        return resample(plane, self.grid.shape, self.threads)
+        return average(plane, self.grid.shape)
 
     @property
     def pixel_area(self) -> Array:
@@ -68,11 +68,11 @@ class FlatSky:
         """Multipoles |ky| and |kx| below which modes are left out."""
         return self.ky_min, self.kx_min
 
-    def integrate(self, plane: NDArray[np.floating]) -> float:
+    def integrate(self, plane: Plane) -> float:
         """Return the integral of a plane (ny, nx) over the map, sr."""
         return float(plane.sum(dtype=float) * self.pixel_area[0])
 
-    def normalization(self, one: Array, other: Array) -> Array:
+    def normalization(self, one: Plane, other: Plane) -> Array:
         """Return what turns sums of products under two weights (ny, nx) into pseudo-spectra, (bins,).
 
         C_b = <Re F[W d_i] F*[W d_j]>_b · area / (N^2 <W_X W_Y>): what a white spectrum would have without the
@@ -134,7 +134,7 @@ class FlatSky:
         return np.divide(summed, self.counts, out=np.full_like(summed, np.nan), where=self.counts > 0)
 
     @cached_property
-    def _rotation(self) -> dict[str, tuple[NDArray[np.floating], ...]]:
+    def _rotation(self) -> dict[str, tuple[Plane, ...]]:
         """Root of the multiplicity, and times cosine and sine of twice the angle; (modes,), by precision."""
         index, _, twice = self._chosen
         ly, lx = np.broadcast_arrays(*self.wavenumbers)
@@ -143,7 +143,7 @@ class FlatSky:
         parts = root, root * np.cos(angle), root * np.sin(angle)
         return {"D": parts, "F": tuple(part.astype(np.float32) for part in parts)}
 
-    def modes(self, weighted: NDArray[np.floating]) -> Modes:
+    def modes(self, weighted: Plane) -> Modes:
         """Return modes in bins, (components, modes): T of a weighted T; E, B of Q, U; T, E, B of T, Q, U.
 
         weighted: (components, ny, nx), float32 or float64; modes are those of F / (ny nx), each times the

@@ -5,13 +5,12 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from socm.diagnostics import Diagnostic, DiagnosticError
 from socm.formats.analysis_options import AnalysisOptions
 from socm.nulls.pixels.healpix import HealpixPixels, cylindrical_grid
 from socm.nulls.pixels.maps import Geometry
-from socm.nulls.pixels.weights import Array
+from socm.nulls.pixels.weights import Array, Plane
 from socm.nulls.sky.bins import choose_edges
 from socm.nulls.sky.flat import Modes
 from socm.nulls.sky.resampling import SPARE, CoarseGrid, Single
@@ -39,11 +38,11 @@ class HealpixSky(SphericalSky):
         """Solid angle of a pixel, (1,), sr."""
         return np.array([self.pixels.area])
 
-    def harmonics(self, weighted: NDArray[np.floating]) -> Modes:
+    def harmonics(self, weighted: Plane) -> Modes:
         """Return spherical harmonics, in alm order: T of a weighted T; E, B of Q, U; T, E, B of T, Q, U."""
         return self._analyse(weighted, self.highest)
 
-    def _analyse(self, planes: NDArray[np.floating], highest: int) -> Modes:
+    def _analyse(self, planes: Plane, highest: int) -> Modes:
         from pixell import curvedsky
 
         whole = np.zeros((len(planes), *self.pixels.geometry.shape), planes.dtype)
@@ -73,7 +72,7 @@ class HealpixSky(SphericalSky):
         alm = self.harmonics(weighted)
         return self._choose(alm), self._draw(alm)
 
-    def coarsen(self, plane: NDArray[np.floating]) -> Single:
+    def coarsen(self, plane: Plane) -> Single:
         """Return a plane (n,) on `grid`."""
         alm = self._analyse(np.asarray(plane, dtype=np.float32)[None], int(self.highest * SPARE))
         drawn: Single = self._draw(alm)[0]

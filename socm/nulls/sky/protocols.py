@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from socm.nulls.pixels.healpix import HealpixPixels
-from socm.nulls.pixels.weights import Array
+from socm.nulls.pixels.weights import Array, Plane
 from socm.nulls.sky.flat import Modes
 from socm.nulls.sky.resampling import CoarseGrid, Single
 
@@ -66,13 +66,13 @@ class Sky(Protocol):
         Modes are T of a weighted T; E, B of Q, U; T, E, B of T, Q, U.
         """
 
-    def coarsen(self, plane: NDArray[np.floating]) -> Single:
+    def coarsen(self, plane: Plane) -> Single:
         """Return a plane on `grid`."""
 
-    def integrate(self, plane: NDArray[np.floating]) -> float:
+    def integrate(self, plane: Plane) -> float:
         """Return the integral of a plane over the map, sr."""
 
-    def normalization(self, one: Array, other: Array) -> Array:
+    def normalization(self, one: Plane, other: Plane) -> Array:
         """Return what turns sums of products under two weights into spectra, (bins,)."""
 
 

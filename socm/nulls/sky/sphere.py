@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from socm.diagnostics import Diagnostic, DiagnosticError
 from socm.formats.analysis_options import AnalysisOptions
-from socm.nulls.pixels.weights import Array
+from socm.nulls.pixels.weights import Array, Plane
 from socm.nulls.sky.bins import choose_edges
 from socm.nulls.sky.flat import Modes
 from socm.nulls.sky.protocols import MapsOnSky
-from socm.nulls.sky.resampling import CoarseGrid, Single, coarsen_grid, resample
+from socm.nulls.sky.resampling import CoarseGrid, Single, average, coarsen_grid, resample
 
 SPINS = {1: [0], 2: [2], 3: [0, 2]}
 """Spins of the planes of a map: of T, of Q and U, of all three."""
@@ -72,7 +72,7 @@ class SphericalSky:
         area: Array = np.asarray(enmap.pixsizemap(self.shape, self.wcs, broadcastable=True), dtype=float)
         return area
 
-    def harmonics(self, weighted: NDArray[np.floating]) -> Modes:
+    def harmonics(self, weighted: Plane) -> Modes:
         """Return spherical harmonics, in alm order: T of a weighted T; E, B of Q, U; T, E, B of T, Q, U."""
         from pixell import curvedsky, enmap
 
@@ -84,7 +84,7 @@ class SphericalSky:
         )
         return alm
 
-    def modes(self, weighted: NDArray[np.floating]) -> Modes:
+    def modes(self, weighted: Plane) -> Modes:
         """Return modes in bins (components, modes) of weighted planes; see `harmonics`."""
         return self._choose(self.harmonics(weighted))
 
@@ -105,19 +105,19 @@ class SphericalSky:
 
     def take(self, weighted: Single) -> tuple[Modes, Single]:
         """Return the modes in bins of weighted planes (components, pixels), and the planes on `grid`."""
-        coarse = np.stack([self.coarsen(plane) for plane in weighted])
+        coarse = np.stack([resample(plane, self.grid.shape, self.threads) for plane in weighted])
         return self.modes(weighted), coarse
 
-    def coarsen(self, plane: NDArray[np.floating]) -> Single:
+    def coarsen(self, plane: Plane) -> Single:
         """Return a plane on `grid`."""
-        return resample(plane, self.grid.shape, self.threads)
+        return average(plane, self.grid.shape)
 
-    def integrate(self, plane: NDArray[np.floating]) -> float:
+    def integrate(self, plane: Plane) -> float:
         """Return the integral of a plane over the map, sr."""
         rows = plane.reshape(len(self.pixel_area), -1).sum(axis=1, dtype=float)
         return float(rows @ self.pixel_area.ravel())
 
-    def normalization(self, one: Array, other: Array) -> Array:
+    def normalization(self, one: Plane, other: Plane) -> Array:
         """Return what turns sums of products under two weights into spectra, (bins,)."""
         factor: Array = 4 * np.pi / self.integrate(one * other) / np.maximum(self.counts, 1)
         return factor
