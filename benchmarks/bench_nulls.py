@@ -29,7 +29,10 @@ THREADS = 2
 
 @dataclass(frozen=True)
 class Case:
-    """Maps of a geometry: corners (deg), pixel (arcmin), groups and splits; how they are judged; aims."""
+    """Maps of a geometry: corners (deg), pixel (arcmin), groups and splits; how they are judged; aims.
+
+    nside: of HEALPix maps that hold what lies between the corners, as tables of the pixels that were seen.
+    """
 
     corners_deg: tuple[tuple[float, float], tuple[float, float]]
     pixel_arcmin: float
@@ -39,6 +42,7 @@ class Case:
     highest: float | None = None
     most_gb: float | None = None
     most_floors: float | None = 3.0
+    nside: int | None = None
 
     @property
     def maps(self) -> int:
@@ -46,6 +50,7 @@ class Case:
         return self.groups * self.splits
 
 
+SATS = ((-60.0, 60.0), (-10.0, -40.0))
 DEEP56, BELT = ((-7.0, 24.5), (7.0, -24.5)), ((-60.0, 180.0), (20.0, -180.0))
 CASES = {
     "10 deg, 2', 2 x 2": Case(((-5.0, 5.0), (5.0, -5.0)), 2, 2, 2, most_floors=None),
@@ -57,6 +62,9 @@ CASES = {
     "deep56, 0.5', 1 x 8": Case(DEEP56, 0.5, 1, 8, most_gb=6),
     "deep56, 0.5', 7 x 2": Case(DEEP56, 0.5, 7, 2, most_gb=6),
     "-60 … 20 deg, 2', 2 x 2": Case(BELT, 2, 2, 2, most_gb=12),
+    "nside 512, 50 deg high, 2 x 2": Case(SATS, 6.87, 2, 2, most_gb=6, nside=512),
+    "nside 512, 50 deg high, 7 x 2": Case(SATS, 6.87, 7, 2, most_gb=6, nside=512),
+    "nside 2048, 50 deg high, 2 x 2": Case(SATS, 1.72, 2, 2, most_gb=12, nside=2048),
 }
 
 
@@ -97,6 +105,36 @@ def make_maps(case: Case, folder: Path):
     return (ny, nx), wcs
 
 
+def make_healpix_maps(case: Case, folder: Path) -> tuple[int]:
+    """Write the maps and the inverse variances of a case on HEALPix pixels, nested; return their shape."""
+    import healpy
+
+    rng = np.random.default_rng(1)
+    longitude, latitude = healpy.pix2ang(case.nside, np.arange(12 * case.nside**2), nest=True, lonlat=True)
+    (low, high), (west, east) = np.transpose(case.corners_deg)
+    y = (2 * latitude - low - high) / (high - low)
+    x = (2 * ((longitude + 180) % 360 - 180) - west - east) / (west - east)
+    good = np.maximum(abs(y), abs(x)) < 0.93 + 0.05 * np.sin(9 * (y + x))
+    for pixel in rng.choice(np.flatnonzero(good), 200):
+        vector = healpy.pix2vec(case.nside, pixel, nest=True)
+        good[healpy.query_disc(case.nside, vector, np.radians(0.1), nest=True)] = False
+    for number in range(case.maps):
+        depth = 1.2 - 0.5 * rng.uniform() * (y**2 + x**2)
+        ivar = np.where(good, depth / np.array([1, 2, 2])[:, None], healpy.UNSEEN)
+        noise = rng.standard_normal(ivar.shape) / np.sqrt(np.where(good, ivar, 1))
+        noise[:, ~good] = healpy.UNSEEN
+        for name, planes, unit in (("map", noise, "uK"), ("ivar", ivar, "uK^-2")):
+            healpy.write_map(
+                folder / f"{name}{number}.fits",
+                planes.astype(np.float32),
+                nest=True,
+                partial=True,
+                column_units=unit,
+                overwrite=True,
+            )
+    return y.shape
+
+
 def entries(case: Case, folder: Path):
     """Return the groups of a case, as `socm.nulls.judge` takes them."""
     files = [
@@ -127,6 +165,13 @@ def run_floor(case: Case, folder: Path, highest: float) -> None:
     from scipy import fft
 
     for number in range(case.maps):
+        if case.nside is not None:
+            import healpy
+
+            healpy.read_map(folder / f"ivar{number}.fits", field=None, nest=None)
+            held = healpy.read_map(folder / f"map{number}.fits", field=None).astype(np.float32)
+            curvedsky.map2alm_healpix(held, lmax=int(highest), spin=[0, 2], niter=1, nthread=THREADS)
+            continue
         with fits.open(folder / f"ivar{number}.fits", memmap=True) as hdus:
             for plane in hdus[0].data:
                 np.asarray(plane, dtype=np.float64)
@@ -260,7 +305,10 @@ def main() -> int:
     for name in arguments.case or CASES:
         case = CASES[name]
         with tempfile.TemporaryDirectory() as folder:
-            shape, _ = make_maps(case, Path(folder))
+            if case.nside is None:
+                shape, _ = make_maps(case, Path(folder))
+            else:
+                shape = make_healpix_maps(case, Path(folder))
             if name == THREADS_CASE:
                 walls = [
                     measure(name, Path(folder), "judge", threads=count)["wall_s"] for count in (1, THREADS)
@@ -272,18 +320,20 @@ def main() -> int:
             if (
                 case.most_floors is not None
                 and judged["highest"] <= MOST_PEER
+                and case.nside is None
                 and importlib.util.find_spec("pspy")
             ):
                 peer = measure(name, Path(folder), "peer", judged["highest"])
-        needs = expect(case, shape, judged["highest"])
+        needs = expect(case, shape, judged["highest"]) if case.nside is None else None
         ratio = judged["cpu_s"] / floor["cpu_s"]
         good = case.most_floors is None or ratio <= case.most_floors
         good &= case.most_gb is None or judged["peak_gb"] <= case.most_gb
         met &= good
         print(
-            f"{name:40} {f'{shape[0]}x{shape[1]}':>12} {judged['highest']:5.0f} {judged['cpu_s']:6.1f} "
+            f"{name:40} {'x'.join(map(str, shape)):>12} {judged['highest']:5.0f} {judged['cpu_s']:6.1f} "
             f"{floor['cpu_s']:6.1f} {ratio:5.2f} {judged['cpu_s'] / judged['wall_s']:7.2f} "
-            f"{judged['peak_gb']:5.2f} {needs.cpu_s():11.0f} {needs.memory_bytes / 1e9:5.2f} "
+            f"{judged['peak_gb']:5.2f} "
+            + (f"{needs.cpu_s():11.0f} {needs.memory_bytes / 1e9:5.2f} " if needs else " " * 18)
             + (f"{peer['cpu_s']:11.1f} {peer['peak_gb']:5.2f}" if peer else "")
             + ("" if good else "  missed"),
             flush=True,

@@ -278,7 +278,9 @@ def main() -> int:
     asked = parser.parse_args()
     start, kept = time.process_time(), []
     if asked.tests:
-        kept.append(validate_noise(asked.patch or PATCHES, asked.noise or NOISES, asked.tests, asked.first_seed))
+        kept.append(
+            validate_noise(asked.patch or PATCHES, asked.noise or NOISES, asked.tests, asked.first_seed)
+        )
     if asked.systematics:
         noises = asked.noise or ("red", "ridge ky = 0", "mixed")
         kept.append(validate_found(asked.patch or ("40 x 20",), noises, asked.systematics))

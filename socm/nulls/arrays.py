@@ -14,7 +14,7 @@ from socm.diagnostics import Diagnostic, DiagnosticError
 from socm.formats.analysis_options import AnalysisOptions
 from socm.nulls.judging.analysis import TestResult, analyse
 from socm.nulls.judging.differences import combine, compare_groups, contrast_splits
-from socm.nulls.pixels.healpix import HealpixGeometry, HealpixPixels
+from socm.nulls.pixels.healpix import UNSEEN, HealpixGeometry, HealpixPixels
 from socm.nulls.pixels.holes import HoleFilling
 from socm.nulls.pixels.maps import Geometry, Pixelization
 from socm.nulls.pixels.opened import open_maps
@@ -216,7 +216,3 @@ class _Reader:
             raise ValueError(f"{label} is no HEALPix map, and has no WCS: its shape is {array.shape}")
         geometry = HealpixGeometry(nside, "NESTED" if self.nested else "RING")
         return HeldPlanes(label, np.where(array == UNSEEN, np.nan, array), geometry)
-
-
-UNSEEN = -1.6375e30
-"""What healpy writes where a map holds nothing."""

@@ -15,6 +15,7 @@ from socm.formats.analysis_options import AnalysisOptions
 from socm.nulls.arrays import judge_arrays, weigh_arrays
 from socm.nulls.judging.analysis import check_modes
 from socm.nulls.judging.levels import family_powers
+from socm.nulls.noise import bands
 from socm.nulls.noise.bands import Bands
 from socm.nulls.noise.cells import DIRECTIONS
 from socm.nulls.noise.contrasts import smooth
@@ -25,7 +26,7 @@ from socm.nulls.noise.mixing import BinMixing, bin_mixing, mix_bins
 from socm.nulls.noise.tiles import Tiling
 from socm.nulls.pixels.holes import HoleFilling
 from socm.nulls.sky.flat import FlatSky, cross_products
-from socm.nulls.sky.resampling import CoarseGrid, coarsen_grid, resample
+from socm.nulls.sky.resampling import CoarseGrid, average, coarsen_grid, resample
 
 SHAPE = (96, 192)
 STEP = np.radians(0.2)
@@ -256,6 +257,46 @@ def test_resampling_keeps_the_modes_that_the_coarse_grid_holds() -> None:
     coarse = resample(plane, (48, 96))
     assert np.sqrt(np.mean(coarse**2)) == pytest.approx(np.std(plane), rel=0.02)
     np.testing.assert_allclose(coarse[0, 0], plane[0, 0], atol=1e-4)
+
+
+@given(st.integers(0, 10**6), st.integers(20, 60), st.integers(20, 60), st.data())
+@settings(max_examples=40, deadline=None)
+def test_averaging_keeps_the_mean_stays_positive_and_lies_where_resampling_does(
+    seed: int, ny: int, nx: int, data: st.DataObject
+) -> None:
+    rng = np.random.default_rng(seed)
+    few = data.draw(st.integers(10, ny)), data.draw(st.integers(10, nx))
+    rough = rng.exponential(size=(ny, nx))
+    coarse = average(rough, few)
+    assert coarse.mean() == pytest.approx(rough.mean(), rel=1e-5)
+    assert rough.min() * (1 - 1e-5) <= coarse.min() <= coarse.max() <= rough.max() * (1 + 1e-5)
+    turns = 2 * np.pi * np.arange(ny)[:, None] / ny, 2 * np.pi * np.arange(nx) / nx
+    smooth_plane = np.cos(turns[0] + rng.uniform(0, 6)) * np.cos(turns[1] + rng.uniform(0, 6))
+    # Means over a coarse pixel of a wave that is as long as the plane.
+    np.testing.assert_allclose(average(smooth_plane, few), resample(smooth_plane, few), atol=0.06)
+
+
+@pytest.mark.parametrize("scatter", [0.0, 0.7])
+def test_kernels_in_blocks_are_those_of_pixels(scatter: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a ragged edge, a slow gradient, and depths that scatter from pixel to pixel."""
+    y, x = np.mgrid[-1:1:300j, -1:1:420j]
+    rng = np.random.default_rng(0)
+    depth = (np.maximum(abs(y), abs(x)) < 0.9 + 0.05 * np.sin(9 * (y + x))) * (1.2 - 0.5 * (y**2 + x**2))
+    depth = (depth * np.exp(scatter * rng.standard_normal(y.shape))).astype(np.float32)
+    kernels = []
+    for most in (1, bands.MOST_BLOCK):
+        monkeypatch.setattr(bands, "MOST_BLOCK", most)
+        tiling = Tiling(y.shape, (STEP / 4, -STEP / 4), np.ones(len(y)), EDGES, (1000, 1000), padding=2)
+        found = Bands(tiling)
+        assert found._block == most
+        kernels.append(found.kernels(depth, np.ones(1))[0])
+    exact, blocks = kernels
+    # Beyond these a tile hardly overlaps with itself.
+    lags = np.r_[0:200, -200:0], np.r_[0:280, -280:0]
+    assert blocks[0, 0] == exact[0, 0] == pytest.approx(1)
+    few = np.ix_(lags[0][::3], lags[1][::3])
+    assert np.abs(blocks[few] - exact[few]).max() < 0.05
+    assert np.abs(blocks[few] - exact[few]).mean() < 0.01
 
 
 @given(st.integers(0, 10**6), st.integers(1, 40))

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from socm.nulls.pixels.maps import COMPONENTS, Geometry, Header, Pixelization, unreadable
+from socm.nulls.pixels.maps import COMPONENTS, Geometry, Header, Pixelization, as_plane, unreadable
 from socm.nulls.pixels.weights import Array, Mask, Plane, cosine_edge
 
 COLUMNS = {"T": "TEMPERATURE", "Q": "Q_POLARISATION", "U": "U_POLARISATION"}
@@ -77,6 +77,13 @@ class HealpixGeometry:
         found: Numbers = healpy.get_all_neighbours(self.nside, pixels, nest=self.order == "NESTED")
         return found
 
+    def _around(self, pixels: Numbers) -> Mask:
+        """Return the pixels (npix,) that are next to one of some."""
+        around = np.zeros(self.shape[0] + 1, bool)
+        # A neighbour that there isn't is pixel -1, the last of these.
+        around[self.neighbours(pixels)] = True
+        return around[:-1]
+
     def in_rings(self, pixels: Numbers) -> Numbers:
         """Return the numbers that pixels have in ring order."""
         import healpy
@@ -121,8 +128,7 @@ class HealpixGeometry:
             return support.astype(np.float32)
         filled = support | self._small_holes(support, int(width_deg**2 / self.pixel_area_deg2[0]))
         inside = np.flatnonzero(filled)
-        around = np.unique(self.neighbours(inside))
-        outside = around[(around >= 0) & ~filled[around]]
+        outside = np.flatnonzero(self._around(inside) & ~filled)
         edge = np.zeros(self.shape, np.float32)
         edge[inside] = 1.0
         if len(outside):
@@ -164,8 +170,7 @@ class HealpixGeometry:
         reached, front = support.copy(), np.flatnonzero(support)
         found: list[Numbers] = []
         for _ in range(int(np.sqrt(largest)) + 2):
-            around = np.unique(self.neighbours(front))
-            front = around[(around >= 0) & ~reached[np.maximum(around, 0)]]
+            front = np.flatnonzero(self._around(front) & ~reached)
             if not len(front):
                 break
             reached[front] = True
@@ -213,6 +218,10 @@ def _distances_deg(points: Array, others: Array, farthest_deg: float) -> Array:
     return np.where(np.isfinite(found), angles, np.inf)
 
 
+UNSEEN = -1.6375e30
+"""What healpy writes where a map holds nothing."""
+
+
 def describe_table(path: Path, table: Any) -> Header:
     """Return the header of a HEALPix table in a FITS file; raises DiagnosticError if it isn't one."""
     header = table.header
@@ -253,21 +262,30 @@ def _is_explicit(header: Any) -> bool:
 def _check_numbers(path: Path, numbers: Numbers, geometry: HealpixGeometry) -> None:
     if len(numbers) and (numbers.min() < 0 or numbers.max() >= geometry.shape[0]):
         raise unreadable(path, f"it has pixels that a map of nside {geometry.nside} has not")
-    if len(np.unique(numbers)) < len(numbers):
+    seen = np.zeros(geometry.shape, bool)
+    seen[numbers] = True
+    if np.count_nonzero(seen) < len(numbers):
         raise unreadable(path, "it has a pixel twice")
 
 
-def read_column(path: Path, geometry: HealpixGeometry, number: int) -> Array:
+def read_column(path: Path, geometry: HealpixGeometry, number: int) -> Plane:
     """Return a plane of a HEALPix map (npix,) in its own order, NaN where it has no value.
 
     Raises DiagnosticError (unreadable-map) where it has other than the expected pixels.
     """
-    import healpy
+    from astropy.io import fits
 
-    plane = np.array(healpy.read_map(path, field=number, dtype=np.float64, nest=None))
-    if plane.shape != geometry.shape:
-        raise unreadable(path, f"it has {len(plane)} pixels, not {geometry.shape[0]}")
-    plane[plane == healpy.UNSEEN] = np.nan
+    with fits.open(path, memmap=True) as hdus:
+        table = hdus[1]
+        explicit = _is_explicit(table.header)
+        values = as_plane(table.data.field(number + explicit)).ravel()
+        values[np.abs(values - UNSEEN) < -1e-5 * UNSEEN] = np.nan
+        if not explicit:
+            if values.shape != geometry.shape:
+                raise unreadable(path, f"it has {len(values)} pixels, not {geometry.shape[0]}")
+            return values
+        plane = np.full(geometry.shape, np.nan, values.dtype)
+        plane[np.asarray(table.data.field(0)).ravel()] = values
     return plane
 
 

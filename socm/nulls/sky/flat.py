@@ -55,7 +55,7 @@ class FlatSky:
         return self.modes(weighted), coarse
 
     def coarsen(self, plane: Plane) -> Single:
-        """Return a plane (ny, nx) on `grid`."""
+        """Return a plane (ny, nx) that varies slowly on `grid`."""
         return average(plane, self.grid.shape)
 
     @property

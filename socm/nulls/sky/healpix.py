@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from socm.diagnostics import Diagnostic, DiagnosticError
 from socm.formats.analysis_options import AnalysisOptions
@@ -40,22 +41,20 @@ class HealpixSky(SphericalSky):
 
     def harmonics(self, weighted: Plane) -> Modes:
         """Return spherical harmonics, in alm order: T of a weighted T; E, B of Q, U; T, E, B of T, Q, U."""
-        return self._analyse(weighted, self.highest)
-
-    def _analyse(self, planes: Plane, highest: int) -> Modes:
         from pixell import curvedsky
 
-        whole = np.zeros((len(planes), *self.pixels.geometry.shape), planes.dtype)
-        whole[:, self.pixels.rings] = planes
+        whole = np.zeros((len(weighted), *self.pixels.geometry.shape), weighted.dtype)
+        whole[:, self.pixels.rings] = weighted
         alm: Modes = curvedsky.map2alm_healpix(
-            whole, lmax=highest, spin=SPINS[len(planes)], niter=ITERATIONS, nthread=self.threads
+            whole, lmax=self.highest, spin=SPINS[len(weighted)], niter=ITERATIONS, nthread=self.threads
         )
         return alm
 
     @cached_property
     def rectangle(self) -> Geometry:
         """A cylindrical grid round the support that holds the multipoles of the bins."""
-        step = 180.0 / (SPARE * self.highest)
+        # A whole number of pixels goes round the sky, as fast harmonics need.
+        step = 360.0 / np.ceil(2 * SPARE * self.highest)
         right_ascension, declination = self.pixels.geometry.positions_deg(self.pixels.numbers)
         return cylindrical_grid(right_ascension, declination, GRID_MARGIN * step, step)
 
@@ -73,10 +72,28 @@ class HealpixSky(SphericalSky):
         return self._choose(alm), self._draw(alm)
 
     def coarsen(self, plane: Plane) -> Single:
-        """Return a plane (n,) on `grid`."""
-        alm = self._analyse(np.asarray(plane, dtype=np.float32)[None], int(self.highest * SPARE))
-        drawn: Single = self._draw(alm)[0]
-        return drawn
+        """Return a plane (n,) that varies slowly on `grid`: between the four pixels nearest to each of its."""
+        whole = np.zeros(self.pixels.geometry.shape, np.float32)
+        whole[self.pixels.numbers] = plane
+        places, weights = self._nearest
+        coarse: Single = np.einsum("fg,fg->g", whole[places], weights).reshape(self.grid.shape)
+        return coarse
+
+    @cached_property
+    def _nearest(self) -> tuple[NDArray[np.intp], Single]:
+        """The four pixels nearest to each of the grid's, and their weights, (4, ny nx)."""
+        import healpy
+
+        places, weights = healpy.get_interp_weights(
+            self.pixels.geometry.nside,
+            *(
+                axis.ravel()
+                for axis in np.meshgrid(self.rectangle.right_ascension_deg, self.rectangle.declination_deg)
+            ),
+            nest=self.pixels.geometry.order == "NESTED",
+            lonlat=True,
+        )
+        return places, weights.astype(np.float32)
 
     def _draw(self, alm: Modes) -> Single:
         from pixell import curvedsky, enmap

@@ -67,7 +67,7 @@ class Sky(Protocol):
         """
 
     def coarsen(self, plane: Plane) -> Single:
-        """Return a plane on `grid`."""
+        """Return a plane that varies slowly, such as a variance, on `grid`."""
 
     def integrate(self, plane: Plane) -> float:
         """Return the integral of a plane over the map, sr."""

@@ -109,7 +109,7 @@ class SphericalSky:
         return self.modes(weighted), coarse
 
     def coarsen(self, plane: Plane) -> Single:
-        """Return a plane on `grid`."""
+        """Return a plane that varies slowly on `grid`."""
         return average(plane, self.grid.shape)
 
     def integrate(self, plane: Plane) -> float:
