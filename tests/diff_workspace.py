@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sqlite3
@@ -131,7 +130,7 @@ class QuickWorkspace:
     def diff(self) -> dict:
         """Return what a compile would change."""
         compiled = compile_campaign(self.folder / "campaign.toml")
-        return json.loads(difference_json(compare(compiled.workspace, compiled.contents)))
+        return difference_json(compare(compiled.workspace, compiled.contents))
 
     def stamps(self) -> dict[str, tuple[int, int]]:
         """Return when each file was written, and its inode."""

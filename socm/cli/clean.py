@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -164,7 +163,7 @@ def _some(texts: Sequence[str]) -> list[str]:
     return [*(f"  {text}" for text in texts[:MOST_SHOWN]), *more]
 
 
-def _as_json(found: Sequence[Gone], leftovers: Sequence[Proof]) -> str:
+def _as_json(found: Sequence[Gone], leftovers: Sequence[Proof]) -> dict[str, Any]:
     jobs = [
         {
             "job": gone.title,
@@ -176,4 +175,4 @@ def _as_json(found: Sequence[Gone], leftovers: Sequence[Proof]) -> str:
         }
         for gone in found
     ]
-    return json.dumps({"gone": jobs, "temporary": [proof.path for proof in leftovers]}, indent=1) + "\n"
+    return {"gone": jobs, "temporary": [proof.path for proof in leftovers]}

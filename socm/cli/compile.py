@@ -20,6 +20,7 @@ from socm.cli.options import (
 )
 from socm.cli.printing import report
 from socm.diagnostics import Diagnostic, DiagnosticError, Severity
+from socm.diagnostics.amounts import some_of
 from socm.diagnostics.terminal import echo
 from socm.formats.layout import WORKFLOW
 
@@ -54,8 +55,8 @@ def compile_command(file: Path, output: Path | None, form: str, no_plugins: bool
         notes = (*last.diagnostics, *_inputs_elsewhere(workspace, last))
         report(notes, written=True, as_json=form == "json")
         if form == "text":
-            _tell_rules(last.rules)
-            _tell_nothing_changed(workspace, len(last.files))
+            _print_rules(last.rules)
+            _print_nothing_changed(workspace, len(last.files))
         return
     compiled, reads = compile_recorded(file, output, plugins=not no_plugins)
     running = (*_who_runs(workspace), *_whose_it_was(workspace, file))
@@ -64,9 +65,9 @@ def compile_command(file: Path, output: Path | None, form: str, no_plugins: bool
     notes = (*compiled.diagnostics, *_inputs_elsewhere(workspace, _to_remember(compiled)))
     report((*notes, *((*running, *_cache_problem()) if is_new else ())), written=True, as_json=form == "json")
     if form == "text":
-        tell_written(compiled, written)
+        print_written(compiled, written)
         if is_new:
-            _tell_how_to_run(compiled)
+            _print_how_to_run(compiled)
 
 
 def _cache_problem() -> tuple[Diagnostic, ...]:
@@ -103,8 +104,7 @@ def _inputs_elsewhere(workspace: Path, made: LastCompile) -> tuple[Diagnostic, .
         Diagnostic(
             "inputs-elsewhere",
             f"jobs run in {workspace}, and {len(missing)} of the files that they read are not there: "
-            + ", ".join(missing[:3])
-            + (", …" if len(missing) > 3 else ""),
+            + some_of(missing, 3),
             severity=Severity.WARNING,
             hint="link their folders there, or write absolute paths",
         ),
@@ -142,16 +142,17 @@ def compile_recorded(file: Path, output: Path | None, *, plugins: bool) -> tuple
 
     Raises DiagnosticError as `compile_campaign` does, and where plugins are off and it needs them.
     """
-    from socm.compile import compile_campaign
-    from socm.reads import recording
-    from socm.workflows.plugins import load_with_plugins
-
     # Of what a compile makes nothing stands in circles, and looking for them took a twentieth of its time.
-    with recording() as reads, without_collecting():
-        loaded = load_with_plugins(file, plugins=plugins)
-        refuse_unchecked(loaded)
-        compiled = compile_campaign(file, output, loaded=loaded)
-        _ = compiled.contents
+    with without_collecting():
+        from socm.compile import compile_campaign
+        from socm.reads import recording
+        from socm.workflows.plugins import load_with_plugins
+
+        with recording() as reads:
+            loaded = load_with_plugins(file, plugins=plugins)
+            refuse_unchecked(loaded)
+            compiled = compile_campaign(file, output, loaded=loaded)
+            _ = compiled.contents
     return compiled, reads
 
 
@@ -178,9 +179,9 @@ def write_workflow(
     return written
 
 
-def tell_written(compiled: Compiled, written: Written) -> None:
+def print_written(compiled: Compiled, written: Written) -> None:
     """Print the rules with their numbers of jobs, and how many files were written."""
-    _tell_rules(_to_remember(compiled).rules)
+    _print_rules(_to_remember(compiled).rules)
     changes = [
         f"{len(paths)} {word}"
         for word, paths in (
@@ -194,7 +195,7 @@ def tell_written(compiled: Compiled, written: Written) -> None:
         where = compiled.workspace / WORKFLOW
         echo(f"Wrote {where}: {', '.join(changes)}, {written.unchanged} unchanged.")
     else:
-        _tell_nothing_changed(compiled.workspace, written.unchanged)
+        _print_nothing_changed(compiled.workspace, written.unchanged)
 
 
 def call_of(file: Path, *, plugins: bool) -> tuple[str, ...]:
@@ -215,15 +216,15 @@ def _to_remember(compiled: Compiled) -> LastCompile:
     )
 
 
-def _tell_rules(rules: Iterable[tuple[str, int, str]]) -> None:
+def _print_rules(rules: Iterable[tuple[str, int, str]]) -> None:
     for name, number, description in rules:
-        echo(f"{name:<28} {number:>6} job{'s' if number != 1 else ''}   {description}")
+        echo(f"{name:<28} {number:>6} job{'' if number == 1 else 's'}   {description}")
 
 
-def _tell_nothing_changed(workspace: Path, files: int) -> None:
+def _print_nothing_changed(workspace: Path, files: int) -> None:
     echo(f"Nothing changed in {workspace / WORKFLOW}: {files} files are as they should be.")
 
 
-def _tell_how_to_run(compiled: Compiled) -> None:
+def _print_how_to_run(compiled: Compiled) -> None:
     folder = "" if compiled.workspace.resolve() == Path.cwd() else f"cd {compiled.workspace} && "
     echo(f"Run it: {folder}snakemake --profile {compiled.cluster.scheduler}")

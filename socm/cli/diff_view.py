@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from socm.diagnostics.amounts import counted, size_text
+from socm.diagnostics.amounts import counted, size_text, some_of
 from socm.workspace.diff import CHANGES, FIRST, Change, ChangeKind, Difference, Gone, Why
 
 MIN_COLUMNS = 40
@@ -88,9 +87,7 @@ def _rule_lines(changes: Sequence[Change], every_job: bool) -> Iterator[tuple[in
 def _names(names: Sequence[str], every_job: bool) -> str:
     if names == [""]:
         return "1 job"
-    some = names if every_job else names[:3]
-    more = ", …" if len(some) < len(names) else ""
-    return f"{counted(len(names), 'job')}, {', '.join(some)}{more}"
+    return f"{counted(len(names), 'job')}, {some_of(names, len(names) if every_job else 3)}"
 
 
 def _cost(changes: Sequence[Change]) -> str:
@@ -128,8 +125,7 @@ def _observations(why: Why) -> str:
     parts = []
     for values, word in ((why.added, "more"), (why.removed, "fewer")):
         if values:
-            some = ", ".join(values[:FIRST]) + (", …" if len(values) > FIRST else "")
-            parts.append(f"{len(values):,} {word} ({some})")
+            parts.append(f"{len(values):,} {word} ({some_of(values, FIRST)})")
     return ", ".join(parts)
 
 
@@ -164,9 +160,9 @@ def _hours(hours: float) -> str:
     return f"{hours:,.0f}" if hours >= 100 else f"{hours:.3g}"
 
 
-def difference_json(difference: Difference) -> str:
+def difference_json(difference: Difference) -> dict[str, Any]:
     """Return everything that the text shows as JSON."""
-    document: dict[str, Any] = {
+    return {
         "jobs": [
             {
                 "rule": change.rule,
@@ -197,4 +193,3 @@ def difference_json(difference: Difference) -> str:
         },
         "gone_bytes": sum(one.size_bytes for one in difference.gone),
     }
-    return json.dumps(document, indent=1) + "\n"

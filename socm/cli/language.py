@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
@@ -12,7 +11,7 @@ from socm.cli.printing import report
 from socm.diagnostics import DiagnosticError, did_you_mean, explained_codes
 from socm.diagnostics.amounts import counted
 from socm.diagnostics.edge import naming
-from socm.diagnostics.terminal import echo, echo_json, printable_json
+from socm.diagnostics.terminal import echo, echo_json, json_text, printable_json
 from socm.formats.new_file import check_free, write_new
 
 
@@ -33,7 +32,7 @@ def init(folder: Path) -> None:
     with naming(folder):
         folder.mkdir(parents=True, exist_ok=True)
     write_new(campaign, starter_text(folder.resolve().name or "campaign").encode())
-    write_new(schema, _json(campaign_schema(registered_workflows)).encode())
+    write_new(schema, json_text(campaign_schema(registered_workflows)).encode())
     echo(f"Wrote {campaign} and {schema}.")
     echo("Next: put in your paths and say `socm check campaign.toml`; or try it with `socm simulate data`.")
 
@@ -79,7 +78,7 @@ def schema(file: Path | None, form: str, no_plugins: bool, judge: bool) -> None:
     if judge:
         if file is not None or form != "json":
             raise click.UsageError("--judge prints a JSON schema, and reads no campaign")
-        echo_json(_json(map_nulls_schema()))
+        echo_json(map_nulls_schema())
         return
     kinds = registered_workflows
     if file is not None and not no_plugins:
@@ -89,7 +88,7 @@ def schema(file: Path | None, form: str, no_plugins: bool, judge: bool) -> None:
     if form == "markdown":
         echo(reference_page(kinds), nl=False)
     else:
-        echo_json(_json(campaign_schema(kinds)))
+        echo_json(campaign_schema(kinds))
 
 
 def _complete_code(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
@@ -157,7 +156,3 @@ def completion(shell: str) -> None:
     if found is None:
         raise click.ClickException(f"this click completes nothing in {shell}")
     echo(found(cli, {}, "socm", "_SOCM_COMPLETE").source(), nl=False)
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"

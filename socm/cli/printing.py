@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from socm.diagnostics import (
     Diagnostic,
+    file_order,
     format_diagnostics,
-    format_json,
     format_summary,
+    json_document,
     read_sources,
     wants_colour,
 )
@@ -29,9 +30,9 @@ def console(columns: int) -> Console:
 
 def report(diagnostics: Iterable[Diagnostic], *, written: bool = False, as_json: bool = False) -> None:
     """Print diagnostics; `written` says whether the command wrote files all the same."""
-    ordered = sorted(diagnostics, key=_order)
+    ordered = sorted(diagnostics, key=file_order)
     if as_json:
-        echo_json(format_json(ordered))
+        echo_json(json_document(ordered))
         return
     if not ordered:
         return
@@ -39,8 +40,3 @@ def report(diagnostics: Iterable[Diagnostic], *, written: bool = False, as_json:
     # Escaped part by part, and coloured after that.
     sys.stderr.write(format_diagnostics(ordered, read_sources(ordered), colour))  # noqa: TID251
     echo(format_summary(ordered, written), err=True)
-
-
-def _order(diagnostic: Diagnostic) -> tuple[str, int, int]:
-    place = diagnostic.place
-    return ("", 0, 0) if place is None else (place.file, place.line or 0, place.column or 0)

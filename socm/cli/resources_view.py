@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -17,7 +16,7 @@ from socm.planning.durations import duration_text
 from socm.workspace.resource_use import RuleUse, Used
 
 
-def resources_json(uses: Sequence[RuleUse]) -> str:
+def resources_json(uses: Sequence[RuleUse]) -> dict[str, Any]:
     """Return the rules and their jobs as JSON; memory in MB, times in s or minutes as the names say."""
     rules = [
         {
@@ -36,7 +35,7 @@ def resources_json(uses: Sequence[RuleUse]) -> str:
         }
         for use in uses
     ]
-    return json.dumps({"rules": rules}, indent=1) + "\n"
+    return {"rules": rules}
 
 
 def _job(one: Any) -> dict[str, Any]:

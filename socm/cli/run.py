@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from socm.cli.compile import call_of, compile_recorded, tell_written, write_workflow
+from socm.cli.compile import call_of, compile_recorded, print_written, write_workflow
 from socm.cli.diff import LINE_COLUMNS
 from socm.cli.options import campaign_argument, output_option, plugins_option
 from socm.cli.printing import console, report
@@ -156,7 +156,7 @@ def _compile(file: Path, output: Path | None, *, plugins: bool) -> Compiled:
     print_difference(compare(compiled.workspace, compiled.contents), console(LINE_COLUMNS))
     _show(["socm", "compile", *where])
     written = write_workflow(compiled, reads, call_of(file, plugins=plugins))
-    tell_written(compiled, written)
+    print_written(compiled, written)
     sys.stdout.flush()
     report(compiled.diagnostics, written=True)
     return compiled
@@ -240,7 +240,7 @@ def _run_snakemake(command: Sequence[str], workspace: Path, plain: bool) -> int:
                 code = _watch(process, workspace)
         echo(f"What Snakemake said is in {os.path.relpath(log)}.")
     if code:
-        _tell_end(workspace, None if plain else workspace / RUN_LOG)
+        _print_end(workspace, None if plain else workspace / RUN_LOG)
     return code
 
 
@@ -264,7 +264,7 @@ def _interrupted_by_sigterm(process: subprocess.Popen[bytes]) -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _tell_end(workspace: Path, log: Path | None) -> None:
+def _print_end(workspace: Path, log: Path | None) -> None:
     """Say where a failure is explained: with the jobs that failed, or in Snakemake's own last words."""
     from socm.workspace.status import read_status
 

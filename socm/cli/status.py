@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,6 +75,6 @@ def _show_note(workspace: Path, product: Path, form: str) -> None:
 
     path, note = read_note(workspace, product)
     if form == "json":
-        echo_json(json.dumps({"product": str(product), "note": path, **note}, indent=1) + "\n")
+        echo_json({"product": str(product), "note": path, **note})
     else:
         echo(note_text(product, path, note), nl=False)

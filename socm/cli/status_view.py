@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -84,7 +83,7 @@ def _section(status: CampaignStatus, state: State, most: int) -> Iterator[Render
         return
     yield Text(f"\n{state}", STYLES[state])
     for job in jobs[:most]:
-        yield Text(f"  {name_of(job)}  {_told(job)}".rstrip())
+        yield Text(f"  {name_of(job)}  {_account(job)}".rstrip())
         for line in job.failure.tail if job.failure else ():
             yield Text(f"    | {line}", "dim")
     if len(jobs) > most:
@@ -96,7 +95,7 @@ def name_of(job: JobStatus) -> str:
     return f"{job.rule}/{job.job}" if job.job else job.rule
 
 
-def _told(job: JobStatus) -> str:
+def _account(job: JobStatus) -> str:
     if job.failure is not None:
         where = f" on {job.failure.node}" if job.failure.node else ""
         title = EXECUTORS[job.failure.executor].title if job.failure.executor else ""
@@ -119,9 +118,9 @@ def _hours(hours: float) -> str:
     return f"{hours:,.0f}" if hours >= 100 else f"{hours:.1f}" if hours >= 0.05 or hours == 0 else "<0.1"
 
 
-def status_json(status: CampaignStatus, only_failed: bool = False) -> str:
+def status_json(status: CampaignStatus, only_failed: bool = False) -> dict[str, Any]:
     """Return a campaign's status as one JSON document; `only_failed` leaves all but failed jobs out."""
-    document: dict[str, Any] = {
+    return {
         "campaign": status.campaign,
         "counts": dict(status.counts),
         "run_by": str(status.holder) if status.holder else None,
@@ -138,7 +137,6 @@ def status_json(status: CampaignStatus, only_failed: bool = False) -> str:
         "jobs": [_job_json(job) for job in status.jobs if job.state == "failed" or not only_failed],
         "warnings": list(status.warnings),
     }
-    return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
 
 
 def _job_json(job: JobStatus) -> dict[str, Any]:

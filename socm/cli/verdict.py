@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from socm.desk.judging import judge
-from socm.diagnostics.terminal import echo, echo_json
+from socm.diagnostics.terminal import echo, printable_json
 
 if TYPE_CHECKING:
     from socm.nulls.report.verdict import Verdict
@@ -61,7 +61,10 @@ def report_command(
         write_figures(plots, verdict, force=force)
     if form != "html":
         if form == "json":
-            echo_json(_as_json(verdict))
+            from socm.formats.document import format_document
+            from socm.nulls.report.verdict import describe_verdict
+
+            echo(printable_json(format_document(describe_verdict(verdict, {})).decode()), nl=False)
         else:
             echo(_as_tsv(verdict), nl=False)
         return
@@ -88,13 +91,6 @@ def verdict_command(directories: tuple[Path, ...], quiet: bool) -> None:
             for reason in record.lacks:
                 echo(f"  {record.place.name}: {reason}")
     sys.exit(verdict.status.exit_code)
-
-
-def _as_json(verdict: Verdict) -> str:
-    from socm.formats.document import format_document
-    from socm.nulls.report.verdict import describe_verdict
-
-    return format_document(describe_verdict(verdict, {})).decode()
 
 
 def _as_tsv(verdict: Verdict) -> str:

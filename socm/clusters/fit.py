@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from socm.clusters.model import Cluster, Qos
 from socm.core.models import Resources
 from socm.diagnostics import Collector, Diagnostic, did_you_mean
+from socm.diagnostics.amounts import counted
 
 MEASURED_RANK = '"$socm_python" -I -S "$socm_usage" rank'
 """What stands between a launcher and the program, in the shell of a job: it notes what each rank uses."""
@@ -186,7 +187,7 @@ def _nodes(request: Resources, cluster: Cluster, problems: Collector) -> int:
     if nodes < least:
         problems.error(
             "too-few-nodes",
-            f"{nodes} node{'s' if nodes > 1 else ''} can't hold this job, it takes {least}",
+            f"{counted(nodes, 'node')} can't hold this job, it takes {least}",
             key=("nodes",),
             hint=f"nodes = {least}, or leave it out",
             notes=arithmetic,
@@ -194,7 +195,7 @@ def _nodes(request: Resources, cluster: Cluster, problems: Collector) -> int:
     elif nodes > ranks:
         problems.error(
             "too-many-nodes",
-            f"{nodes} nodes for {ranks} rank{'s' if ranks > 1 else ''}: {nodes - ranks} would be idle",
+            f"{nodes} nodes for {counted(ranks, 'rank')}: {nodes - ranks} would be idle",
             key=("nodes",),
             hint=f"ranks = {nodes} gives each node one",
         )
@@ -335,7 +336,7 @@ def _most_cores(qos: Qos) -> int | None:
 
 def _no_qos(request: Resources, cluster: Cluster, nodes: int, batch: list[Qos]) -> Diagnostic:
     cores = request.ranks * cores_of_rank(request, cluster)
-    asked = f"{duration(request.runtime)} on {cores:,} core{'s' if cores > 1 else ''}"
+    asked = f"{duration(request.runtime)} on {counted(cores, 'core')}"
     broken = [_broken_limits(request, cluster, nodes, qos) for qos in batch]
     if batch and all("runtime" in limits for limits in broken):
         key = "runtime"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from socm.config.layers import plain
+from socm.core.circles import find_circle
 from socm.core.models import Workflow
 from socm.core.references import SELF, Reference, map_texts, references_in, rename_references, texts_in
 from socm.diagnostics import Collector, Diagnostic, KeyPath, nearest_name
@@ -130,32 +131,12 @@ def edges_of(values: Mapping[str, Any], path: KeyPath, names: Names) -> dict[str
 def circles(edges: Mapping[str, Mapping[str, KeyPath]]) -> list[Diagnostic]:
     """Return a diagnostic for each circle of workflows that wait for each other, with all its members."""
     problems: list[Diagnostic] = []
-    done: set[str] = set()
-    for start in edges:
-        while circle := _circle_from(start, edges, done):
-            key = edges[circle[0]][circle[1]]
-            if len(circle) == 2:
-                message = f"`{circle[0]}` depends on itself"
-            else:
-                message = "circular dependency between workflows: " + " → ".join(circle)
-            problems.append(Diagnostic("dependency-cycle", message, key=key))
-            done.update(circle)
-        done.add(start)
+    left = dict(edges)
+    while circle := find_circle(left):
+        if len(circle) == 2:
+            message = f"`{circle[0]}` depends on itself"
+        else:
+            message = "circular dependency between workflows: " + " → ".join(circle)
+        problems.append(Diagnostic("dependency-cycle", message, key=edges[circle[0]][circle[1]]))
+        left = {name: needed for name, needed in left.items() if name not in circle}
     return problems
-
-
-def _circle_from(start: str, edges: Mapping[str, Mapping[str, KeyPath]], done: set[str]) -> list[str] | None:
-    """Return the names of a circle that can be reached from `start`, its first name again at the end."""
-    path: list[str] = []
-    stack: list[tuple[str, int]] = [(start, 0)]
-    while stack:
-        name, depth = stack.pop()
-        del path[depth:]
-        if name in path:
-            circle = path[path.index(name) :]
-            return [*circle, name]
-        if name in done:
-            continue
-        path.append(name)
-        stack.extend((other, len(path)) for other in reversed(list(edges.get(name, {}))))
-    return None

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from socm.config.places import KeyPlace, find_places
-from socm.diagnostics import Diagnostic, KeyPath, Place
+from socm.diagnostics import Diagnostic, KeyPath, Place, file_order
 
 _HEIR = "inherited by "
 
@@ -94,7 +94,7 @@ class Document:
             first = merged.get(same, diagnostic)
             heirs = [note for note in diagnostic.notes if note not in first.notes]
             merged[same] = replace(first, notes=(*first.notes, *heirs))
-        return tuple(sorted((join_heirs(d) for d in merged.values()), key=_file_order))
+        return tuple(sorted((join_heirs(d) for d in merged.values()), key=file_order))
 
     def _lifted(self, diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
         """Replace what is said alike of all tables below one by the same said of that one."""
@@ -160,10 +160,3 @@ def _key_text(part: str | int) -> str:
 def plain_path(key: KeyPath) -> KeyPath:
     """Return a path of keys in which hyphens and underscores are the same."""
     return tuple(part.replace("-", "_") if isinstance(part, str) else part for part in key)
-
-
-def _file_order(diagnostic: Diagnostic) -> tuple[str, int, int]:
-    place = diagnostic.place
-    if place is None:
-        return ("", 0, 0)
-    return (place.file, place.line or 0, place.column or 0)

@@ -61,7 +61,7 @@ def make_variants(
         path = origins["exclude"]
         excluded = _exclusions(lists["exclude"], axes, fixed, path, problems)
         kept = [c for c in combinations if not any(_matches(c, exclusion) for exclusion in excluded)]
-        _tell_idle_exclusions(combinations, excluded, path, problems)
+        _report_idle_exclusions(combinations, excluded, path, problems)
         if combinations and not kept:
             message = "the matrix excludes every combination"
             problems.error("matrix-exclude", message, key=path)
@@ -79,7 +79,7 @@ def make_variants(
     )
 
 
-def _tell_idle_exclusions(
+def _report_idle_exclusions(
     combinations: Sequence[Combination],
     excluded: Sequence[Mapping[str, str]],
     path: KeyPath,

@@ -13,6 +13,7 @@ from socm.config.document import table_name
 from socm.config.layers import section_class
 from socm.core.models import INTERNAL_FIELDS, ClusterSize
 from socm.diagnostics import Diagnostic, KeyPath, nearest_name
+from socm.diagnostics.amounts import some_of
 
 _EXPECTED = {
     "bool": "true or false",
@@ -193,13 +194,12 @@ def unknown_key(key: KeyPath, known: Iterable[str], hint: str | None = None) -> 
     names = tuple(known)
     spelt = {name.replace("-", "_"): name for name in names}
     nearest = spelt.get(nearest_name(str(key[-1]).replace("-", "_"), list(spelt)) or "")
-    shown = names if nearest is None else names[:_FEW_KEYS]
-    more = ", …" if len(shown) < len(names) else ""
+    most = len(names) if nearest is None else _FEW_KEYS
     return Diagnostic(
         "unknown-key",
         f"unknown key `{key[-1]}` in {table_name(key[:-1]) if len(key) > 1 else 'the document'}",
         key=key,
         point_at="key",
         hint=f"did you mean `{nearest}`?" if nearest else hint,
-        notes=(f"known keys: {', '.join(shown)}{more}",) if shown else (),
+        notes=(f"known keys: {some_of(names, most)}",) if names else (),
     )

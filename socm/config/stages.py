@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,16 @@ from socm.config.reading import read_text
 from socm.config.tables import CAMPAIGN_KEYS, name_problem
 from socm.config.toml_text import toml_document
 from socm.core.models import Resources
-from socm.diagnostics import Collector, Diagnostic, DiagnosticError, KeyPath, Place, Severity, did_you_mean
+from socm.diagnostics import (
+    Collector,
+    Diagnostic,
+    DiagnosticError,
+    KeyPath,
+    Place,
+    Severity,
+    did_you_mean,
+    file_order,
+)
 
 KIND = "power-spectra"
 _STAGE_KEYS = {
@@ -64,7 +73,7 @@ def import_stages(path: Path) -> ImportedCampaign:
     problems = Collector()
     converted = _convert(data, problems)
     problems.extend(_double(key) for key in places.doubles)
-    located = tuple(sorted(map(places.locate, problems.diagnostics), key=_file_order))
+    located = tuple(sorted(map(places.locate, problems.diagnostics), key=file_order))
     if problems.has_errors:
         raise DiagnosticError(located)
     return ImportedCampaign(toml_document(converted), located)
@@ -110,16 +119,7 @@ class _Places:
         places = self.keys if problem.point_at == "key" else self.values
         while key and key not in places:
             key, places = key[:-1], self.keys
-        place = places.get(key, Place(self.file, 1, 1))
-        return Diagnostic(
-            problem.code,
-            problem.message,
-            problem.severity,
-            place,
-            problem.key,
-            hint=problem.hint,
-            notes=problem.notes,
-        )
+        return replace(problem, place=places.get(key, Place(self.file, 1, 1)))
 
 
 def _convert(data: Any, problems: Collector) -> list[tuple[tuple[str, ...], dict[str, Any]]]:
@@ -262,11 +262,6 @@ def _resources(value: Any, path: KeyPath, problems: Collector) -> dict[str, Any]
 def _double(path: KeyPath) -> Diagnostic:
     message = f"`{path[-1]}` is written twice; the last one counts"
     return Diagnostic("duplicate-key", message, Severity.WARNING, key=path, point_at="key")
-
-
-def _file_order(diagnostic: Diagnostic) -> tuple[int, int]:
-    place = diagnostic.place
-    return (place.line or 0, place.column or 0) if place else (0, 0)
 
 
 def _unknown(path: KeyPath, known: tuple[str, ...]) -> Diagnostic:

@@ -9,12 +9,13 @@ from socm.diagnostics.model import (
     Place,
     Severity,
     did_you_mean,
+    file_order,
     nearest_name,
 )
 from socm.diagnostics.printing import (
     format_diagnostics,
-    format_json,
     format_summary,
+    json_document,
     read_sources,
     wants_colour,
 )
@@ -28,9 +29,10 @@ __all__ = [
     "Severity",
     "did_you_mean",
     "explained_codes",
+    "file_order",
     "format_diagnostics",
-    "format_json",
     "format_summary",
+    "json_document",
     "nearest_name",
     "read_sources",
     "wants_colour",

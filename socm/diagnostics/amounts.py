@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 def counted(number: int, word: str) -> str:
     """Return a number with its word, such as ``1 job`` and ``1,200 jobs``."""
     return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
+def some_of(texts: Sequence[str], most: int = 5) -> str:
+    """Return the first of some texts in one line, and … for the others."""
+    return ", ".join((*texts[:most], "…") if len(texts) > most else texts)
 
 
 def size_text(size_bytes: float) -> str:

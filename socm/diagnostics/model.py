@@ -54,6 +54,12 @@ class Diagnostic:
         return replace(self, key=prefix + (self.key or ()))
 
 
+def file_order(diagnostic: Diagnostic) -> tuple[str, int, int]:
+    """Return what diagnostics are sorted by: file, line and column; those without a place come first."""
+    place = diagnostic.place
+    return ("", 0, 0) if place is None else (place.file, place.line or 0, place.column or 0)
+
+
 class Details(TypedDict, total=False):
     """What a problem may have besides its code and message: fields of `Diagnostic`."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from socm.diagnostics.amounts import counted
 from socm.diagnostics.model import Diagnostic, Place, Severity
 from socm.diagnostics.terminal import CONTROLS, printable
 
@@ -57,18 +57,17 @@ def format_summary(diagnostics: Iterable[Diagnostic], written: bool) -> str:
     return ", ".join(parts) + "." if parts else ""
 
 
-def format_json(diagnostics: Sequence[Diagnostic]) -> str:
-    """Return diagnostics as one JSON document that editors and scripts can read."""
-    document: dict[str, Any] = {
+def json_document(diagnostics: Sequence[Diagnostic]) -> dict[str, Any]:
+    """Return diagnostics as the keys of a JSON document that editors and scripts can read."""
+    return {
         "diagnostics": [_as_json(diagnostic) for diagnostic in diagnostics],
         **{f"{severity}s": sum(d.severity is severity for d in diagnostics) for severity in Severity},
     }
-    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
 
 
 def _count(diagnostics: Iterable[Diagnostic], severity: Severity) -> str:
     number = sum(diagnostic.severity is severity for diagnostic in diagnostics)
-    return f"{number} {severity}{'s' if number > 1 else ''}" if number else ""
+    return counted(number, severity) if number else ""
 
 
 def _as_json(diagnostic: Diagnostic) -> dict[str, Any]:

@@ -6,6 +6,7 @@ socm prints passes here, and control characters are shown as escapes.
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Iterable
@@ -46,11 +47,16 @@ def echo(text: object = "", *, nl: bool = True, err: bool = False, bold: bool = 
     click.secho(printable(str(text)), nl=nl, err=err, bold=bold or None)
 
 
-def echo_json(text: str) -> None:
+def json_text(document: object) -> str:
+    """Return a JSON document for people and programs."""
+    return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+
+
+def echo_json(document: object) -> None:
     """Print a JSON document."""
     import click
 
-    click.echo(printable_json(text), nl=False)
+    click.echo(printable_json(json_text(document)), nl=False)
 
 
 def make_console(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cache
 
+from socm.core.circles import find_circle
 from socm.core.jobs import JobSpec, paths_in
 from socm.core.shells import is_plain
 from socm.diagnostics import Collector, Diagnostic, KeyPath, nearest_name
@@ -154,59 +155,34 @@ def _missing_input(rule: Rule, name: str, path: str, makers: Mapping[str, Job]) 
 
 
 def _check_circles(plan: Plan, makers: Mapping[str, Job], problems: Collector) -> None:
-    """Report jobs that wait for each other through their files, each circle once.
+    """Report jobs that wait for each other through their files.
 
     References and depends_on were checked when the campaign was read; this is for paths that are
     written out.
     """
-    before: dict[int, list[Job]] = {}
-    for _, job in plan.jobs():
-        before[id(job)] = [
-            makers[normal] for path in job.input_paths if (normal := posixpath.normpath(path)) in makers
+    jobs = {id(job): (rule, job) for rule, job in plan.jobs()}
+    waits_for = {
+        number: [
+            id(makers[normal][1])
+            for path in job.input_paths
+            if (normal := posixpath.normpath(path)) in makers
         ]
-    done: set[int] = set()
-    for start in plan.jobs():
-        circle = _circle_from(start, before, done)
-        if circle:
-            titles = [title_of(*one) for one in circle]
-            if len(circle) == 2:
-                message = f"{titles[0]} reads what it makes itself"
-            else:
-                message = f"circular dependency between jobs: {' → '.join(titles)}"
-            rule, job = circle[0]
-            made = set(map(posixpath.normpath, circle[1][1].outputs.values()))
-            name = next(
-                name
-                for name, value in job.inputs.items()
-                if made & set(map(posixpath.normpath, paths_in(value)))
-            )
-            problems.error("dependency-cycle", message, key=_key(rule, name))
-            return
-
-
-def _circle_from(start: Job, before: Mapping[int, Sequence[Job]], done: set[int]) -> list[Job] | None:
-    """Return a circle that can be reached from a job, its first member again at the end."""
-    way: list[tuple[Job, Iterator[Job]]] = []
-    on_way: dict[int, int] = {}
-
-    def enter(job: Job) -> None:
-        on_way[id(job[1])] = len(way)
-        way.append((job, iter(before[id(job[1])])))
-
-    if id(start[1]) not in done:
-        enter(start)
-    while way:
-        job, others = way[-1]
-        other = next(others, None)
-        if other is None:
-            way.pop()
-            del on_way[id(job[1])]
-            done.add(id(job[1]))
-        elif id(other[1]) in on_way:
-            return [one for one, _ in way[on_way[id(other[1])] :]] + [other]
-        elif id(other[1]) not in done:
-            enter(other)
-    return None
+        for number, (_, job) in jobs.items()
+    }
+    circle = [jobs[number] for number in find_circle(waits_for)]
+    if not circle:
+        return
+    titles = [title_of(*one) for one in circle]
+    if len(circle) == 2:
+        message = f"{titles[0]} reads what it makes itself"
+    else:
+        message = f"circular dependency between jobs: {' → '.join(titles)}"
+    rule, job = circle[0]
+    made = set(map(posixpath.normpath, circle[1][1].outputs.values()))
+    name = next(
+        name for name, value in job.inputs.items() if made & set(map(posixpath.normpath, paths_in(value)))
+    )
+    problems.error("dependency-cycle", message, key=_key(rule, name))
 
 
 def _check_temporary(plan: Plan, problems: Collector) -> None:

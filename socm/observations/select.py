@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from socm.diagnostics import Diagnostic, DiagnosticError, Severity
+from socm.diagnostics.amounts import some_of
 from socm.observations.bounds import Limits, QueryTooLongError, Watch
 from socm.observations.comparisons import ColumnTypes, check_comparisons, ids_asked_for
 from socm.observations.context import Context
@@ -184,10 +185,10 @@ class _Database:
         """Raise if an observation has several rows: each could put it on another side of a test."""
         twice = list(dict.fromkeys(ids[1:][ids[1:] == ids[:-1]].tolist()))
         if twice:
-            shown = ", ".join(twice[:5]) + (", …" if len(twice) > 5 else "")
             raise unreadable(
                 self.path,
-                f"{len(twice):,} of its observations have several rows, and `obs` has no key: {shown}",
+                f"{len(twice):,} of its observations have several rows, and `obs` has no key: "
+                + some_of(twice),
             )
 
     def _check_names(self, ids: Column) -> None:
@@ -199,11 +200,10 @@ class _Database:
         odd = [name for name in names if _NO_ID.search(name)]
         if not odd:
             return
-        shown = ", ".join(map(repr, odd[:5])) + (", …" if len(odd) > 5 else "")
         raise unreadable(
             self.path,
             f"{len(odd):,} of its observations have an obs_id that is empty or a blob, starts with # "
-            f"or holds white space, a colon or a control character: {shown}",
+            f"or holds white space, a colon or a control character: {some_of([*map(repr, odd)])}",
         )
 
     def _absent(
@@ -211,11 +211,10 @@ class _Database:
     ) -> Iterator[Diagnostic]:
         """Yield the problem of observations that a query names and the database lacks."""
         if missing := sorted(set(asked).difference(found)):
-            shown = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
             yield Diagnostic(
                 "unknown-observation",
                 f"{len(missing):,} of the {len(asked):,} observations in {query} "
-                f"are not in the observation database {self.path}: {shown}",
+                f"are not in the observation database {self.path}: {some_of(missing)}",
                 severity=severity,
                 key=(),
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -195,7 +194,9 @@ def _remedy_lines(deadline: Outlook, changes: Sequence[Remedy]) -> Iterator[Text
         yield Text(f"  {duration_text(one.makespan):>8}  {one.change}")
 
 
-def plan_json(name: str, found: Forecast, deadline: Outlook | None, changes: Sequence[Remedy]) -> str:
+def plan_json(
+    name: str, found: Forecast, deadline: Outlook | None, changes: Sequence[Remedy]
+) -> dict[str, Any]:
     """Return a forecast as one JSON document; times in s from the start of the run."""
     model, typical = found.model, found.typical
     points = {str(percent): round(found.makespan(percent), 1) for percent in (10, 50, 90)}
@@ -235,4 +236,4 @@ def plan_json(name: str, found: Forecast, deadline: Outlook | None, changes: Seq
                 for one in changes
             ],
         }
-    return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+    return document

@@ -51,9 +51,9 @@ def release_dead_lock() -> None:
     here = Path()
     released = lock.release_dead_lock(here)
     if released is not None:
-        _tell(f"Released the lock of {released}, which is dead.")
+        _say(f"Released the lock of {released}, which is dead.")
     elif lock.is_locked(here) and (holder := lock.read_holder(here)) is not None:
-        _tell(
+        _say(
             f"This campaign is locked by {holder}. "
             f"If that one no longer runs, `snakemake --unlock` releases the lock."
         )
@@ -128,14 +128,14 @@ def _prepare(here: Path, executor: str) -> None:
     try:
         _claims[:] = claim_outputs(here)
     except OSError as error:
-        _tell(f"Nobody is kept from writing the same outputs from another folder: {error}")
-    if wait_for_orphans(here, _tell, earlier):
-        _tell("They have ended. Starting over, to see what they made.")
+        _say(f"Nobody is kept from writing the same outputs from another folder: {error}")
+    if wait_for_orphans(here, _say, earlier):
+        _say("They have ended. Starting over, to see what they made.")
         _start_over(here)
     mark(here)
     known = EXECUTORS.get(executor)
     if known is not None:
-        known.prepare(here, _tell)
+        known.prepare(here, _say)
 
 
 def end() -> None:
@@ -159,6 +159,6 @@ def _release_claims() -> None:
         file.unlink(missing_ok=True)
 
 
-def _tell(text: str) -> None:
+def _say(text: str) -> None:
     echo(text, err=True)
     sys.stderr.flush()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
@@ -18,6 +20,7 @@ from socm.simulate.settings import (
     shortest_duration_s,
 )
 
+Command = TypeVar("Command", bound=Callable[..., Any])
 _DEFAULTS = SimulationSettings()
 _SYSTEMATICS_HELP = "; ".join(f"{kind.value}: {text}" for kind, text in SYSTEMATICS.items())
 
@@ -47,78 +50,79 @@ def refuse_options_of_white_noise(knee_hz: float) -> None:
         raise click.UsageError(f"{' and '.join(given)} describe 1/f noise: give its --knee-hz as well.")
 
 
+OPTIONS: tuple[tuple[str, str, type, str], ...] = (
+    (
+        "--observations",
+        "observations",
+        int,
+        (
+            f"Number of observations in all.  [default: one every {DEFAULT_DAYS_PER_OBSERVATION:g} days, "
+            f"{DEFAULT_OBSERVATIONS} in a new directory]"
+        ),
+    ),
+    ("--days", "days", float, "Days over which they are spread.  [default: as many as they need]"),
+    ("--sample-rate", "sample_rate_hz", float, "Samples a second, Hz."),
+    (
+        "--duration",
+        "duration_s",
+        float,
+        (
+            f"Length of an observation, s.  [default: {_DEFAULTS.duration_s:g}, {HWP_DURATION_S:g} with a "
+            "half-wave plate, or what a scan to and fro over a wider area takes]"
+        ),
+    ),
+    ("--detectors", "detectors", int, "Detectors in each wafer and band; the mapmaker wants 50 at least."),
+    ("--noise", "noise_uk_sqrt_s", float, "White noise of a detector, uK·sqrt(s)."),
+    (
+        "--knee-hz",
+        "knee_hz",
+        float,
+        "Frequency at which 1/f noise is as strong as the white noise, Hz; 0: no 1/f noise.",
+    ),
+    ("--slope", "slope", float, "The power of 1/f noise falls with the frequency to the power of this."),
+    (
+        "--common-fraction",
+        "common_fraction",
+        float,
+        "Fraction of the 1/f noise's power that all detectors of a wafer share, as they do the atmosphere.",
+    ),
+    (
+        "--width-deg",
+        "width_deg",
+        float,
+        "Width of the area, deg; scans, focal plane, beam, pixels and systematics grow with it.",
+    ),
+    (
+        "--hwp-hz",
+        "hwp_hz",
+        float,
+        (
+            "Rotation of a half-wave plate, Hz, such as 2 for a SAT; 0: no plate. With one, observations are "
+            "read by make-atomic-filterbin-map, and no longer by make-ml-map."
+        ),
+    ),
+    ("--start", "start", str, "First day (UTC)."),
+    ("--seed", "seed", int, "Same seed, same bytes."),
+)
+"""Options that are a field of the settings each: name, field, type and help."""
+FOLLOWS = ("observations", "days", "duration_s")
+"""Fields whose default follows from others."""
+
+
+def settings_options(command: Command) -> Command:
+    """Give a command the options of the settings."""
+    for name, field, kind, text in reversed(OPTIONS):
+        default = None if field in FOLLOWS else getattr(_DEFAULTS, field)
+        option = click.option(
+            name, field, type=kind, default=default, show_default=default is not None, help=text
+        )
+        command = option(command)
+    return command
+
+
 @click.command()
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
-@click.option(
-    "--observations",
-    type=int,
-    help=f"Number of observations in all.  [default: one every {DEFAULT_DAYS_PER_OBSERVATION:g} days, "
-    f"{DEFAULT_OBSERVATIONS} in a new directory]",
-)
-@click.option("--days", type=float, help="Days over which they are spread.  [default: as many as they need]")
-@click.option(
-    "--sample-rate",
-    type=float,
-    default=_DEFAULTS.sample_rate_hz,
-    show_default=True,
-    help="Samples a second, Hz.",
-)
-@click.option(
-    "--duration",
-    type=float,
-    help=f"Length of an observation, s.  [default: {_DEFAULTS.duration_s:g}, {HWP_DURATION_S:g} with a "
-    "half-wave plate, or what a scan to and fro over a wider area takes]",
-)
-@click.option(
-    "--detectors",
-    type=int,
-    default=_DEFAULTS.detectors,
-    show_default=True,
-    help="Detectors in each wafer and band; the mapmaker wants 50 at least.",
-)
-@click.option(
-    "--noise",
-    type=float,
-    default=_DEFAULTS.noise_uk_sqrt_s,
-    show_default=True,
-    help="White noise of a detector, uK·sqrt(s).",
-)
-@click.option(
-    "--knee-hz",
-    type=float,
-    default=_DEFAULTS.knee_hz,
-    show_default=True,
-    help="Frequency at which 1/f noise is as strong as the white noise, Hz; 0: no 1/f noise.",
-)
-@click.option(
-    "--slope",
-    type=float,
-    default=_DEFAULTS.slope,
-    show_default=True,
-    help="The power of 1/f noise falls with the frequency to the power of this.",
-)
-@click.option(
-    "--common-fraction",
-    type=float,
-    default=_DEFAULTS.common_fraction,
-    show_default=True,
-    help="Fraction of the 1/f noise's power that all detectors of a wafer share, as they do the atmosphere.",
-)
-@click.option(
-    "--width-deg",
-    type=float,
-    default=_DEFAULTS.width_deg,
-    show_default=True,
-    help="Width of the area, deg; scans, focal plane, beam, pixels and systematics grow with it.",
-)
-@click.option(
-    "--hwp-hz",
-    type=float,
-    default=_DEFAULTS.hwp_hz,
-    show_default=True,
-    help="Rotation of a half-wave plate, Hz, such as 2 for a SAT; 0: no plate. With one, observations are "
-    "read by make-atomic-filterbin-map, and no longer by make-ml-map.",
-)
+@settings_options
 @click.option(
     "--systematic",
     "systematics",
@@ -126,32 +130,13 @@ def refuse_options_of_white_noise(knee_hz: float) -> None:
     metavar="NAME:AMPLITUDE",
     help=f"Systematic to inject; repeatable. {_SYSTEMATICS_HELP}.",
 )
-@click.option("--start", default=_DEFAULTS.start, show_default=True, help="First day (UTC).")
-@click.option("--seed", type=int, default=_DEFAULTS.seed, show_default=True, help="Same seed, same bytes.")
 @click.option(
     "--obsdb-only",
     type=int,
     metavar="N",
     help="Write only context.yaml and an observation database of N rows, as a survey of years has them.",
 )
-def simulate(
-    directory: Path,
-    observations: int | None,
-    days: float | None,
-    sample_rate: float,
-    duration: float | None,
-    detectors: int,
-    noise: float,
-    knee_hz: float,
-    slope: float,
-    common_fraction: float,
-    width_deg: float,
-    hwp_hz: float,
-    systematics: tuple[str, ...],
-    start: str,
-    seed: int,
-    obsdb_only: int | None,
-) -> None:
+def simulate(directory: Path, systematics: tuple[str, ...], obsdb_only: int | None, **values: Any) -> None:
     """Simulate a small set of observations in DIRECTORY for the real mapmaker.
 
     A LAT-like telescope with two wafers and two bands scans a patch that the sun and the moon pass
@@ -165,29 +150,14 @@ def simulate(
     console = make_console(file=sys.stderr)
     if obsdb_only is not None:
         refuse_options_beside_obsdb_only()
-        path = survey.simulate_obsdb(directory, obsdb_only, seed=seed)
+        path = survey.simulate_obsdb(directory, obsdb_only, seed=values["seed"])
         console.print(f"{obsdb_only} observations in {path}", soft_wrap=True)
         return
-    refuse_options_of_white_noise(knee_hz)
-    if duration is None:
-        shortest_s = shortest_duration_s(sample_rate, width_deg)
-        duration = max(HWP_DURATION_S if hwp_hz else _DEFAULTS.duration_s, shortest_s)
-    settings = SimulationSettings(
-        observations=observations,
-        days=days,
-        sample_rate_hz=sample_rate,
-        duration_s=duration,
-        detectors=detectors,
-        noise_uk_sqrt_s=noise,
-        knee_hz=knee_hz,
-        slope=slope,
-        common_fraction=common_fraction,
-        width_deg=width_deg,
-        hwp_hz=hwp_hz,
-        seed=seed,
-        start=start,
-        systematics=tuple(Systematic.parse(text) for text in systematics),
-    )
+    refuse_options_of_white_noise(values["knee_hz"])
+    if values["duration_s"] is None:
+        shortest_s = shortest_duration_s(values["sample_rate_hz"], values["width_deg"])
+        values["duration_s"] = max(HWP_DURATION_S if values["hwp_hz"] else _DEFAULTS.duration_s, shortest_s)
+    settings = SimulationSettings(**values, systematics=tuple(Systematic.parse(text) for text in systematics))
     columns = (TextColumn("Simulating"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as bar:
         row = bar.add_task("observations", total=None)

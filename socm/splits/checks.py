@@ -8,6 +8,7 @@ import numpy as np
 
 from socm.core.null_tests import DAY_SECONDS
 from socm.diagnostics import Collector, Diagnostic, DiagnosticError
+from socm.diagnostics.amounts import some_of
 from socm.splits.detectors import check_detectors
 from socm.splits.model import Split, SplitRows
 from socm.splits.values import Group, Mask, Selection, missing_column, warning
@@ -107,13 +108,11 @@ def check_sizes(
     notes = []
     for group in groups:
         counts = [f"{len(split.indices):,}" for split in splits if split.group == group.name]
-        more = ["…"] if len(counts) > MOST_COUNTS else []
-        notes.append(
-            f"{test.prefix(group.name)}: observations of its splits: {', '.join(counts[:MOST_COUNTS] + more)}"
-        )
+        shown = some_of(counts, MOST_COUNTS)
+        notes.append(f"{test.prefix(group.name)}: observations of its splits: {shown}")
     all_empty = not any(len(split.indices) for split in small)
     few = "no observations" if all_empty else f"fewer than {options.min_observations:,} observations"
-    names = ", ".join(split.name for split in small[:4]) + (", …" if len(small) > 4 else "")
+    names = some_of([split.name for split in small], 4)
     return [
         Diagnostic(
             "empty-split" if all_empty else "small-split",

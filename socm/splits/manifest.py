@@ -106,7 +106,8 @@ def _rounded(values: Floats) -> Floats:
         decimals = np.maximum(DIGITS - 1 - np.floor(np.log10(np.abs(values))), 0)
         scale = 10.0 ** np.minimum(decimals, MOST_DECIMALS)
         rounded: Floats = np.rint(values * scale) / scale
-    return np.where(decimals <= MOST_DECIMALS, rounded, values)
+    # Zero has no sign.
+    return np.where(decimals <= MOST_DECIMALS, rounded, values) + 0.0
 
 
 def _objects(texts: Iterable[str]) -> Column:

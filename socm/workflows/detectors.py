@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 import numpy as np
 
 from socm.diagnostics import Diagnostic, DiagnosticError, Severity, nearest_name
+from socm.diagnostics.amounts import some_of
 from socm.observations.detector_sets import BANDS
 from socm.observations.table import ObservationTable
 from socm.splits.detectors import check_detectors, tube_masks, wafer_masks
@@ -38,10 +39,10 @@ def absence_problems(
     if not lost:
         return
     too_many = len(lost) > (1 - min_coverage) * len(table)
-    shown = ", ".join(lost[:5]) + (", …" if len(lost) > 5 else "")
     yield Diagnostic(
         "observations-without-files",
-        f"{len(lost):,} of the {len(table):,} observations have no files in the context's obsfiledb: {shown}",
+        f"{len(lost):,} of the {len(table):,} observations have no files in the context's obsfiledb: "
+        + some_of(lost),
         severity=Severity.ERROR if too_many else Severity.WARNING,
         key=("query",),
         hint=f"the mapmaker leaves them out, and min_coverage = {min_coverage:g} would fail the map"

@@ -19,8 +19,8 @@ from rich.table import Table
 from rich.text import Text
 
 from socm.cli.main import COMMANDS, cli, main
-from socm.diagnostics import Diagnostic, Place, format_diagnostics, format_json
-from socm.diagnostics.terminal import CONTROLS, make_console, printable, printable_json
+from socm.diagnostics import Diagnostic, Place, format_diagnostics, json_document
+from socm.diagnostics.terminal import CONTROLS, json_text, make_console, printable, printable_json
 
 TITLE = "\x1b]0;title\x07"
 HOSTILE = f"{TITLE}\x1b[2J\x1b[8m\x9b1m\x7f\u202e[bold]x[/bold][link=http://a]b[/link][/]"
@@ -245,8 +245,8 @@ def test_a_diagnostic_colours_only_itself(text: str) -> None:
     shown = format_diagnostics([problem], {text: text}, colour=True)
     assert controls(OWN_COLOUR.sub("", shown)) == set()
     assert "\x1b[8m" not in shown
-    assert json.loads(printable_json(format_json([problem]))) == json.loads(format_json([problem]))
-    assert not controls(printable_json(format_json([problem])))
+    assert json.loads(printable_json(json_text(json_document([problem])))) == json_document([problem])
+    assert not controls(printable_json(json_text(json_document([problem]))))
 
 
 @given(texts())

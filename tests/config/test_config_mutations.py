@@ -20,7 +20,7 @@ from socm.diagnostics import (
     DiagnosticError,
     Severity,
     format_diagnostics,
-    format_json,
+    json_document,
     read_sources,
 )
 from socm.workflows import registered_workflows
@@ -61,7 +61,7 @@ def check_told(diagnostics: tuple[Diagnostic, ...], file: Path, text: str) -> No
     """Each problem has a message, and a place that is in the file."""
     assert any(diagnostic.severity is Severity.ERROR for diagnostic in diagnostics)
     assert format_diagnostics(diagnostics, read_sources(diagnostics))
-    assert format_json(diagnostics)
+    assert json_document(diagnostics)
     lines = text.split("\n")
     for diagnostic in diagnostics:
         assert diagnostic.message

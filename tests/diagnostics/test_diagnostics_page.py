@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from socm.config import load_campaign
-from socm.diagnostics import DiagnosticError, format_diagnostics, format_json, format_summary
+from socm.diagnostics import DiagnosticError, format_diagnostics, format_summary, json_document
 from socm.workflows import registered_workflows
 
 TEXT = """\
@@ -36,4 +36,4 @@ def test_the_page_shows_what_is_printed(
     blocks = [textwrap.dedent(block) for block in re.findall(r"(?:^    .*\n)+", page, re.MULTILINE)]
     printed = format_diagnostics(found, {"campaign.toml": TEXT}) + format_summary(found, written=False) + "\n"
     assert blocks[0] == printed
-    assert json.loads(blocks[1]) == json.loads(format_json(found))
+    assert json.loads(blocks[1]) == json_document(found)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,8 @@ from socm.diagnostics import (
     Place,
     Severity,
     format_diagnostics,
-    format_json,
     format_summary,
+    json_document,
     nearest_name,
     read_sources,
     wants_colour,
@@ -113,7 +112,7 @@ def test_the_summary_counts(severities: str, written: bool, line: str) -> None:
 
 
 def test_json_holds_everything() -> None:
-    document = json.loads(format_json([UNKNOWN_KEY, Diagnostic("x", "y", Severity.NOTE, key=("a", 1))]))
+    document = json_document([UNKNOWN_KEY, Diagnostic("x", "y", Severity.NOTE, key=("a", 1))])
     assert document["errors"] == 1
     assert document["notes"] == 1
     assert document["diagnostics"][0] == {

@@ -284,7 +284,7 @@ def test_text_json_and_pictures_hold_runs_of_any_size(jobs: int) -> None:
     assert text.getvalue().startswith(
         "demo: no job" if not jobs else "demo: 1 job" if jobs == 1 else f"demo: {jobs} jobs"
     )
-    document = json.loads(plan_json("demo", found, None, []))
+    document = plan_json("demo", found, None, [])
     assert len(document["jobs"]) == jobs
     for suffix, start in zip(FORMATS, (b"<?xml", b"\x89PNG", b"<!DOCTYPE html>"), strict=True):
         picture = plan_picture("demo", found, suffix, 1800.0)
@@ -294,7 +294,7 @@ def test_text_json_and_pictures_hold_runs_of_any_size(jobs: int) -> None:
 
 def test_the_json_says_how_far_the_makespan_spreads() -> None:
     found = forecast(model_of(plan_of(rule("maps", 9)), CLUSTER))
-    document = json.loads(plan_json("demo", found, outlook(found, 60.0), []))
+    document = plan_json("demo", found, outlook(found, 60.0), [])
     assert list(document["makespan_s"]) == ["10", "50", "90"]
     assert document["deadline"]["outcome"] == "impossible"
     assert document["rules"]["maps"]["jobs"] == 9

@@ -63,7 +63,7 @@ def test_a_full_queue_is_waited_for_and_every_job_is_submitted_once(workspace: W
     waiting = [job for job in states.values() if job.state == "queued"]
     assert waiting
     assert all(job.queued and "QOSMaxSubmitJobPerUserLimit" in job.queued.reason for job in waiting)
-    assert "QOSMaxSubmitJobPerUserLimit" in status_json(read_status(workspace.folder))
+    assert "QOSMaxSubmitJobPerUserLimit" in str(status_json(read_status(workspace.folder)))
     workspace.slurm.run("scancel", *full)
     assert workspace.end_of(process) == 0, workspace.said()
     assert sorted(run.name for run in workspace.runs()) == sorted(names)

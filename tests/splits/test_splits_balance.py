@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -156,7 +155,7 @@ class TestShown:
         assert "left out: the deciding value is missing." in text
 
     def test_as_json(self) -> None:
-        document = json.loads(splits_json(self.VIEWS))
+        document = splits_json(self.VIEWS)
         (test,) = document["tests"]
         assert (test["test"], test["nsplits"], test["groups"]) == ("pwv-tests", 2, ["high", "low"])
         assert test["splits"][1]["hours"] == 2.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from made_observations import make_columns
 
@@ -61,6 +61,7 @@ def test_a_row_shows_what_decided() -> None:
 
 @settings(deadline=None)
 @given(st.lists(st.floats(allow_infinity=False), min_size=1))
+@example([0.0, -0.0])
 def test_a_manifest_holds_numbers_to_twelve_digits(numbers: list[float]) -> None:
     values = np.array(numbers)
     columns = {"obs_id": np.array([f"obs_{row}" for row in range(len(values))], dtype=object)}

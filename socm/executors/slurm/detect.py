@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from socm.clusters.detected import Detected
 from socm.clusters.model import Cluster, Partition, Qos
 from socm.diagnostics import DiagnosticError, did_you_mean
+from socm.diagnostics.amounts import counted
 from socm.executors.slurm import client
 from socm.executors.slurm.client import Ask, duration_minutes
 
@@ -119,8 +120,8 @@ def describe_cluster(partition: str | None, ask: Ask, user: str) -> Detected:
     (kind, _), *others = nodes[chosen].kinds.most_common()
     features = sorted(nodes[chosen].features)
     comments = [
-        f"{config['ClusterName']}, partition {chosen}: {_count(main.nodes or 0)} of {kind}",
-        *(f"left out: {_count(number)} of {other}" for other, number in others),
+        f"{config['ClusterName']}, partition {chosen}: {counted(main.nodes or 0, 'node')} of {kind}",
+        *(f"left out: {counted(number, 'node')} of {other}" for other, number in others),
         *([f"{chosen} takes none of your QoS, accounts or groups"] if chosen in closed else []),
         *([f"closed to your QoS, accounts or groups: {', '.join(shut)}"] if shut else []),
         *([f"partitions for which --partition writes a file: {', '.join(left_out)}"] if left_out else []),
@@ -134,10 +135,6 @@ def describe_cluster(partition: str | None, ask: Ask, user: str) -> Detected:
         ),
     ]
     return Detected(cluster, tuple(comments), qos_comments)
-
-
-def _count(nodes: int) -> str:
-    return f"{nodes} node{'s' if nodes != 1 else ''}"
 
 
 def parse_nodes(text: str) -> dict[str, PartitionNodes]:

@@ -10,6 +10,7 @@ from socm.clusters.fit import JobResources
 from socm.clusters.model import Cluster
 from socm.core.models import Campaign
 from socm.diagnostics import Diagnostic
+from socm.diagnostics.amounts import counted
 from socm.executors.base import Executor, FailedTry, Pace, QueuedJob
 from socm.executors.slurm import client, failures, options, queue, resources, submitting
 from socm.graph.plan import Plan
@@ -101,7 +102,7 @@ class SlurmExecutor(Executor):
     def describe(self, jobs: Sequence[QueuedJob]) -> list[str]:
         """Return a table of the jobs, and the command that cancels them."""
         number = len(jobs)
-        lines = [f"{number} job{'s' if number > 1 else ''} of an earlier run still in Slurm:"]
+        lines = [f"{counted(number, 'job')} of an earlier run still in Slurm:"]
         lines += [
             f"{job.id:>10}  {job.state.lower():<10} {job.nodes or job.reason:<16} "
             f"{job.label.removeprefix('rule_')}"

@@ -55,7 +55,7 @@ def prepare(workspace: Path, say: Say) -> None:
     os.environ["SOCM_RUN"] = f"{os.getpid()} {fields[19]}"
     for number in (signal.SIGTERM, signal.SIGINT):
         _end_waits_at(number, folder)
-    threading.Thread(target=_tell_of_waits, args=(folder, say), daemon=True).start()
+    threading.Thread(target=_report_waits, args=(folder, say), daemon=True).start()
 
 
 def _write_script(path: Path, words: str) -> None:
@@ -87,7 +87,7 @@ def _end_waits_at(number: signal.Signals, folder: Path) -> None:
     signal.signal(number, handle)
 
 
-def _tell_of_waits(folder: Path, say: Say) -> None:
+def _report_waits(folder: Path, say: Say) -> None:
     """Say once of each reason that jobs wait to be submitted."""
     last: tuple[str, ...] = ()
     while folder.is_dir():

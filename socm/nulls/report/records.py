@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from socm.diagnostics import DiagnosticError
+from socm.diagnostics.amounts import some_of
 from socm.formats.document import parse_document, read_document, read_file
 from socm.formats.file_record import FileRecord
 from socm.formats.judged_maps import JUDGED_MAPS, JudgedMaps
@@ -285,12 +286,7 @@ def _changes(
     if surplus := [path for path in known if path not in expected]:
         changes["read by the job and no longer part of the test"] = surplus
     for how, paths in changes.items():
-        yield f"{_listed(paths)}: {how}"
-
-
-def _listed(paths: Sequence[str]) -> str:
-    more = len(paths) - MOST_NAMED
-    return ", ".join(paths[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+        yield f"{some_of(paths, MOST_NAMED)}: {how}"
 
 
 def _shortfalls(
