@@ -17,7 +17,8 @@ import numpy as np
 from scipy import fft, ndimage, stats
 
 from socm.formats.analysis_options import AnalysisOptions
-from socm.nulls.arrays import ArrayMaps, judge_arrays, weigh_arrays
+from socm.nulls import judge
+from socm.nulls.arrays import judge_arrays, weigh_arrays
 from socm.nulls.judging.amplitude import make_templates
 
 SPECTRA = ("TT", "EE", "BB", "TE", "EB", "TB")
@@ -27,11 +28,15 @@ LOWEST = 15.0
 
 @dataclass(frozen=True)
 class Patch:
-    """A cylindrical map: declination and right ascension of its corners, its pixel, the highest multipole."""
+    """A cylindrical map: declination and right ascension of its corners, its pixel, the highest multipole.
+
+    nside: of HEALPix pixels, nested, each of which takes the value of the map's pixel that it lies in.
+    """
 
     corners_deg: tuple[tuple[float, float], tuple[float, float]]
     pixel_arcmin: float
     highest: float
+    nside: int | None = None
 
     def geometry(self):
         """Return shape and WCS."""
@@ -47,6 +52,7 @@ PATCHES = {
     "deep56": Patch(((-7, 24.5), (7, -24.5)), 6, 900),
     "sky": Patch(((-60, 180), (20, -180)), 15, 600),
     "20 x 20": Patch(((-10, 10), (10, -10)), 6, 900),
+    "HEALPix": Patch(((-60, 40), (-10, -40)), 12, 256, nside=128),
 }
 
 Part = tuple[np.ndarray, np.ndarray]
@@ -165,8 +171,34 @@ class Campaign:
         alm = curvedsky.rand_alm(spectrum, seed=int(rng.integers(2**31)))
         return np.asarray(curvedsky.alm2map(alm, enmap.zeros(self.shape, self.wcs)))
 
-    def draw_test(self, rng, systematic=0.0) -> ArrayMaps:
-        """Return the maps of a test, clean but for a systematic (ny, nx) in T of its first group."""
+    def judge_test(self, options: AnalysisOptions, maps_seed: list[int], seed: int, systematic=0.0):
+        """Return the judgement of a test, clean but for a systematic (ny, nx) in T of its first group."""
+        maps, weights = self.draw_test(np.random.default_rng(maps_seed), systematic)
+        if self.patch.nside is None:
+            arrays = weigh_arrays(maps, weights, self.edge, self.steps, self.declination, self.wcs)
+            return judge_arrays(arrays, {"a": 2, "b": 2}, options, self.noise, seed)
+        found = [
+            {"map": self._in_healpix(one), "ivar": self._in_healpix(weight)}
+            for one, weight in zip(maps, weights, strict=True)
+        ]
+        groups = {"a": found[:2], "b": found[2:]}
+        return judge(groups, analysis=options, unit="uK", nested=True, name=self.noise, seed=seed)
+
+    def _in_healpix(self, planes):
+        import healpy
+        from pixell import enmap
+
+        nside = self.patch.nside
+        longitude, latitude = healpy.pix2ang(nside, np.arange(12 * nside**2), nest=True, lonlat=True)
+        y, x = np.rint(enmap.sky2pix(self.shape, self.wcs, np.radians([latitude, longitude]))).astype(int)
+        x = np.where(x < 0, x + round(360 / abs(self.wcs.wcs.cdelt[0])), x)
+        inside = (y >= 0) & (y < self.shape[0]) & (x < self.shape[1])
+        found = np.full((len(planes), len(inside)), healpy.UNSEEN)
+        found[:, inside] = planes[:, y[inside], x[inside]]
+        return found
+
+    def draw_test(self, rng, systematic=0.0):
+        """Return the maps and inverse variances of a test, (4, 3, ny, nx) each."""
         maps, weights = [], []
         for side in (0, 0, 1, 1):
             noise, variance = self.draw_map(rng, side)
@@ -174,9 +206,7 @@ class Campaign:
                 noise[0] += systematic
             maps.append(np.where(self.good, noise, 0))
             weights.append(np.where(self.good, (1 + 0.2 * rng.choice([-1, 1])) / variance, 0))
-        return weigh_arrays(
-            np.array(maps), np.array(weights), self.edge, self.steps, self.declination, self.wcs
-        )
+        return np.array(maps), np.array(weights)
 
 
 def measure_noise(
@@ -187,8 +217,7 @@ def measure_noise(
     options = AnalysisOptions(simulations=simulations, multipole_max=campaign.patch.highest)
     found = []
     for seed in range(first_seed, first_seed + count):
-        maps = campaign.draw_test(np.random.default_rng([7, seed]))
-        result = judge_arrays(maps, {"a": 2, "b": 2}, options, noise, seed)
+        result = campaign.judge_test(options, [7, seed], seed)
         found.append([one.pte for one in result.comparisons[0].judgements])
     return np.array(found)
 
@@ -203,18 +232,17 @@ def measure_found(patch: str, noise: str, count: int) -> tuple[dict[float, float
     by_noise, by_claim = dict.fromkeys((1.0, 2.0), 0), dict.fromkeys((0.7, 0.85, 1.0, 1.15), 0)
     for seed in range(count):
 
-        def judge(systematic=0.0, seed=seed):
-            maps = campaign.draw_test(np.random.default_rng([8, seed]), systematic)
-            return judge_arrays(maps, {"a": 2, "b": 2}, options, noise, seed)
+        def judge_with(systematic=0.0, seed=seed):
+            return campaign.judge_test(options, [8, seed], seed, systematic)
 
-        clean = judge()
+        clean = judge_with()
         one, rng = clean.comparisons[0], np.random.default_rng([9, seed])
         loud = campaign.draw_field(rng, clean.multipoles, one.noise[0])
         template = make_templates(clean.multipoles, clean.edges)[0].power
         red = campaign.draw_field(rng, clean.multipoles, template) * one.judgements[0].found_rms["red"]
         for shares, shape in ((by_noise, loud), (by_claim, red)):
             for factor in shares:
-                shares[factor] += judge(factor * shape).comparisons[0].judgements[0].pte < 0.01
+                shares[factor] += judge_with(factor * shape).comparisons[0].judgements[0].pte < 0.01
     shares = np.array(list(by_claim.values())) / count
     scores = stats.norm.ppf(np.clip(shares, 0.5 / count, 1 - 0.5 / count))
     slope, start = np.polyfit(list(by_claim), scores, 1, w=np.sqrt(count * stats.norm.pdf(scores)))

@@ -12,7 +12,6 @@ import pytest
 from scipy import stats
 
 from socm.formats.analysis_options import AnalysisOptions
-from socm.nulls.arrays import judge_arrays
 from socm.nulls.judging import analysis
 from socm.nulls.sky import flat
 
@@ -54,12 +53,11 @@ def test_maps_are_judged_alike_as_flat_and_as_a_sphere(
         return np.array([one.pte for one in result.comparisons[0].judgements])
 
     for seed in range(4):
-        maps = campaign.draw_test(np.random.default_rng([7, seed]))
-        plane = judge_arrays(maps, {"a": 2, "b": 2}, options, "red", seed)
-        other = judge_arrays(maps, {"a": 2, "b": 2}, options, "red", seed + 1000)
+        plane = campaign.judge_test(options, [7, seed], seed)
+        other = campaign.judge_test(options, [7, seed], seed + 1000)
         with monkeypatch.context() as patch:
             patch.setattr(flat, "LARGEST_SIDE_DEG", 1.0)
-            sphere = judge_arrays(maps, {"a": 2, "b": 2}, options, "red", seed)
+            sphere = campaign.judge_test(options, [7, seed], seed)
         assert (plane.sky, sphere.sky) == ("flat", "sphere")
         one, two = plane.comparisons[0], sphere.comparisons[0]
         np.testing.assert_allclose(np.median(one.noise / two.noise, axis=1), 1, atol=0.05)

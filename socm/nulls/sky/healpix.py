@@ -72,7 +72,7 @@ class HealpixSky(SphericalSky):
         return self._choose(alm), self._draw(alm)
 
     def coarsen(self, plane: Plane) -> Single:
-        """Return a plane (n,) that varies slowly on `grid`: between the four pixels nearest to each of its."""
+        """Return a plane (n,) that varies slowly on `grid`, interpolated between its pixels."""
         whole = np.zeros(self.pixels.geometry.shape, np.float32)
         whole[self.pixels.numbers] = plane
         places, weights = self._nearest
