@@ -456,6 +456,39 @@ def test_bad_planes_are_one_error_that_names_them(case: str) -> None:
     assert caught.value.diagnostics[0].key[:1] == (3,)
 
 
+def in_single(groups: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
+    return {
+        group: [{key: value.astype(np.float32) for key, value in one.items()} for one in members]
+        for group, members in groups.items()
+    }
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-6, 1e3], ids=["uK", "K", "nK"])
+def test_maps_in_single_precision_are_judged_as_those_in_double(scale: float) -> None:
+    """With a sky a thousand times the noise, which single precision knows to 1e-4 of the noise."""
+    groups = arrays(scale=scale)
+    sky = noise(3, car_geometry()[0], 17)[0]
+    for members in groups.values():
+        for one in members:
+            one["map"] += 1000 * scale * sky
+    double, single = (judged(given).comparisons[0] for given in (groups, in_single(groups)))
+    np.testing.assert_allclose(single.power, double.power, rtol=1e-3, atol=1e-4 * abs(double.power).max())
+    assert [one.pte for one in single.judgements] == pytest.approx(
+        [one.pte for one in double.judgements], abs=0.03
+    )
+
+
+@pytest.mark.parametrize("least", [1e-45, 1e-40, 1e-38])
+def test_a_weight_whose_inverse_single_precision_cannot_hold_is_none(least: float) -> None:
+    powers = []
+    for value in (least, 0.0):
+        groups = in_single(arrays())
+        groups["a"][0]["ivar"][:, 30:34, 20:40] = value
+        powers.append(judged(groups).comparisons[0].power)
+    assert np.isfinite(powers[0]).all()
+    np.testing.assert_array_equal(powers[0], powers[1])
+
+
 def test_a_nan_without_weight_is_nothing() -> None:
     groups = arrays()
     for members in groups.values():

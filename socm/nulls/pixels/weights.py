@@ -32,13 +32,13 @@ def common_support(inverse_variances: Iterable[Plane]) -> tuple[Mask, Plane]:
     variance: Plane | None = None
     for weight in inverse_variances:
         usable = (weight > MOST_MAPS * np.finfo(weight.dtype).tiny) & (weight < np.inf)
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", over="ignore"):
             inverse = np.divide(1.0, weight)
-        if support is None or variance is None:
-            support, variance = usable, inverse
-        else:
-            support &= usable
-            variance += inverse
+            if support is None or variance is None:
+                support, variance = usable, inverse
+            else:
+                support &= usable
+                variance += inverse
     if support is None or variance is None:
         raise ValueError("no inverse variance given")
     np.copyto(variance, 0, where=~support)
