@@ -20,9 +20,9 @@ from socm.core.models import Environment, Resources, Workflow
 from socm.core.steps import CHECK_SCHEDULE, FINISH, MAKE_CONTEXT, OWN_TMP_DIR, RUN, RUN_RANK_GROUPS, Shell
 from socm.diagnostics import Collector, Diagnostic
 from socm.formats.layout import simulation_settings
+from socm.workflows.listed_options import listed_options
 from socm.workflows.program import temporary_of
 from socm.workflows.schedules import DateTime, Schedule, check_dates, read_schedule, scans_digest
-from socm.workflows.toast_options import OPTIONS_WITH_KEYS, TOAST_SO_SIM_OPTIONS
 from socm.workflows.words import pair_words, value_text
 
 SIMULATE: Shell = (OWN_TMP_DIR, RUN_RANK_GROUPS, FINISH)
@@ -37,13 +37,8 @@ class SATSims(Workflow):
 
     kind: ClassVar[str] = "sat-sims"
     exclusive_keys: ClassVar[tuple[tuple[str, ...], ...]] = (("telescope", "wafer_slots", "tube_slots"),)
-    program_options: ClassVar[ProgramOptions | None] = ProgramOptions(
-        "toast_so_sim",
-        TOAST_SO_SIM_OPTIONS,
-        keys=OPTIONS_WITH_KEYS,
-        dotted=True,
-        command=("toast_so_sim",),
-        listed_by="sotodlib 0.6.24",
+    program_options: ClassVar[ProgramOptions] = listed_options(
+        "toast_so_sim", dotted=True, command=("toast_so_sim",)
     )
 
     executable: str = Field("toast_so_sim", min_length=1, description="Program that a job runs.")

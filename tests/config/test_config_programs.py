@@ -99,7 +99,7 @@ def test_where_no_program_answers_the_list_serves_and_says_so(
     assert "checked against sotodlib" in wrong.err
 
 
-@pytest.mark.parametrize("kind", ["ml-mapmaking", "sat-sims"])
+@pytest.mark.parametrize("kind", ["ml-mapmaking", "depth1-maps", "sat-sims"])
 def test_the_list_is_what_the_installed_program_answers(kind: str) -> None:
     options = registered_workflows[kind].program_options
     assert options is not None

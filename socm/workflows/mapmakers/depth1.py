@@ -15,50 +15,11 @@ from socm.core.jobs import PythonNeed, RuleSpec
 from socm.core.steps import COADD, COVERAGE, OWN_TMP_DIR, PREPARE, RUN_RANKS, Shell
 from socm.diagnostics import Diagnostic, DiagnosticError
 from socm.formats.layout import program_config
+from socm.workflows.listed_options import listed_options
 from socm.workflows.mapmakers.base import Mapmaker, MapProducts, MapRequest
 from socm.workflows.observing import Terms
 from socm.workflows.requirements import MPI
 from socm.workflows.words import option_words
-
-MAKE_DEPTH1_MAP_OPTIONS: Mapping[str, bool] = {
-    "comps": True,
-    "context": True,
-    "ntod": True,
-    "tods": True,
-    "nmat": True,
-    "site": True,
-    "window": True,
-    "downsample": True,
-    "cut-type": True,
-    "maxiter": True,
-    "tiled": True,
-    "freq": True,
-    "tasks-per-group": True,
-    "rhs": False,
-    "bin": False,
-    "srcsamp": True,
-    "unit": True,
-    "min-dets": True,
-}
-"""Options that make-depth1-map (sotodlib 0.6.24) reads and whether each takes a value."""
-
-OPTIONS_WITH_KEYS: Mapping[str, str] = {
-    "area": "area",
-    "comps": "comps",
-    "context": "context",
-    "downsample": "downsample",
-    "freq": "bands",
-    "maxiter": "maxiter",
-    "nmat": "nmat",
-    "odir": "output_dir",
-    "preprocess-config": "preprocess_config",
-    "query": "query",
-    "site": "site",
-    "tiled": "tiled",
-    "unit": "unit",
-    "wafer": "wafer",
-}
-"""Options that have a key of their own in the campaign file."""
 
 REFUSED_OPTIONS: Mapping[str, str] = {
     "config-file": "each job has one of its own",
@@ -87,13 +48,8 @@ class Depth1Maps(Mapmaker):
         False, description="true passes options on that make-depth1-map may not know."
     )
 
-    program_options: ClassVar[ProgramOptions | None] = ProgramOptions(
-        "make-depth1-map",
-        MAKE_DEPTH1_MAP_OPTIONS,
-        keys=OPTIONS_WITH_KEYS,
-        refused=REFUSED_OPTIONS,
-        command=("so-site-pipeline", "make-depth1-map"),
-        listed_by="sotodlib 0.6.24",
+    program_options: ClassVar[ProgramOptions] = listed_options(
+        "make-depth1-map", refused=REFUSED_OPTIONS, command=("so-site-pipeline", "make-depth1-map")
     )
     input_fields: ClassVar[tuple[str, ...]] = ("context", "area", "preprocess_config")
     steps: ClassVar[Shell] = (OWN_TMP_DIR, PREPARE, RUN_RANKS, COADD, COVERAGE)

@@ -1,4 +1,4 @@
-"""Options of make-ml-map (sotodlib 0.6.24): which there are, and which values they take."""
+"""Options of make-ml-map (sotodlib 0.6.24): which values they take, and which no job can have."""
 
 from __future__ import annotations
 
@@ -7,60 +7,6 @@ from typing import Any
 
 from socm.core.references import references_in
 from socm.diagnostics import Diagnostic, KeyPath, nearest_name
-
-MAKE_ML_MAP_OPTIONS: Mapping[str, bool] = {
-    "comps": True,
-    "wafers": True,
-    "ots": True,
-    "bands": True,
-    "context": True,
-    "tods": True,
-    "ntod": True,
-    "nmat": True,
-    "max-dets": True,
-    "site": True,
-    "verbose": False,
-    "quiet": False,
-    "center-at": True,
-    "window": True,
-    "inject": True,
-    "nocal": False,
-    "nmat-dir": True,
-    "nmat-mode": True,
-    "downsample": True,
-    "downgrade": True,
-    "maxiter": True,
-    "interpol": True,
-    "tiled": True,
-    "srcsamp": True,
-    "unit": True,
-    "iunit": True,
-    "maxcut": True,
-    "no-sidelobe": False,
-    "sun-mask": True,
-    "moon-mask": True,
-    "hits": False,
-    "cut-type": True,
-}
-"""Options of make-ml-map (sotodlib 0.6.24) and whether each takes a value."""
-
-OPTIONS_WITH_KEYS: Mapping[str, str] = {
-    "comps": "comps",
-    "wafers": "wafer",
-    "ots": "tube",
-    "bands": "bands",
-    "context": "context",
-    "nmat": "nmat",
-    "site": "site",
-    "nocal": "nocal",
-    "no-sidelobe": "no_sidelobe",
-    "downsample": "downsample",
-    "maxiter": "maxiter",
-    "interpol": "interpol",
-    "tiled": "tiled",
-    "unit": "unit",
-}
-"""Options that have a key of their own in the campaign file."""
 
 REFUSED_OPTIONS: Mapping[str, str] = {
     "quiet": "the log would not say which observations are in the map, and no map would count as covered"

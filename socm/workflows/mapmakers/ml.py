@@ -18,12 +18,11 @@ from socm.core.jobs import PythonNeed
 from socm.core.references import references_in
 from socm.diagnostics import Diagnostic, KeyPath, Severity
 from socm.formats.layout import EMPTY_PREPROCESS_CONFIG
+from socm.workflows.listed_options import listed_options
 from socm.workflows.mapmakers.base import Mapmaker, MapProducts, MapRequest
 from socm.workflows.mapmakers.make_ml_map import (
     FILES,
     KNOWN_VALUES,
-    MAKE_ML_MAP_OPTIONS,
-    OPTIONS_WITH_KEYS,
     REFUSED_OPTIONS,
     SIDELOBE_MASKS,
     value_problems,
@@ -66,13 +65,8 @@ class MLMapmaking(Mapmaker):
         False, description="true passes on options and values that make-ml-map may not know."
     )
 
-    program_options: ClassVar[ProgramOptions | None] = ProgramOptions(
-        "make-ml-map",
-        MAKE_ML_MAP_OPTIONS,
-        keys=OPTIONS_WITH_KEYS,
-        refused=REFUSED_OPTIONS,
-        command=("so-site-pipeline", "make-ml-map"),
-        listed_by="sotodlib 0.6.24",
+    program_options: ClassVar[ProgramOptions] = listed_options(
+        "make-ml-map", refused=REFUSED_OPTIONS, command=("so-site-pipeline", "make-ml-map")
     )
 
     input_fields: ClassVar[tuple[str, ...]] = ("context", "area", "preprocess_config")
@@ -96,9 +90,9 @@ class MLMapmaking(Mapmaker):
         """Yield the values that make-ml-map would refuse, most of them after it has read all data."""
         yield from super().problems()
         if self.runs_make_ml_map and not self.allow_unknown_options:
-            fields = {option: key for option, key in OPTIONS_WITH_KEYS.items() if option in KNOWN_VALUES}
+            keys = self.program_options.keys
             values: dict[str, tuple[KeyPath, Any]] = {
-                option: ((key,), getattr(self, key)) for option, key in fields.items()
+                option: ((key,), getattr(self, key)) for option, key in keys.items() if option in KNOWN_VALUES
             }
             values |= {option: (("options", option), value) for option, value in self.options.items()}
             yield from value_problems(values)
