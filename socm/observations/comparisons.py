@@ -18,26 +18,20 @@ from typing import Literal
 
 from socm.diagnostics import Diagnostic
 from socm.observations.plausible import TIMES, unit_of_time
+from socm.observations.tokens import (
+    BREAKS,
+    EQUALS,
+    OPERATORS,
+    ORDERS,
+    PATTERNS,
+    Node,
+    Token,
+    nested,
+    segments,
+    word_of,
+    written,
+)
 
-_TOKEN = re.compile(
-    r"""
-    \s+ | --[^\n]* | /\*.*?\*/
-    | (?P<text>'(?:[^']|'')*')
-    | (?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
-    | (?P<quoted>`(?:[^`]|``)*` | \[[^\]]*\])
-    | (?P<name>[^\W\d]\w*(?:\.\w+)*)
-    | (?P<mark>\|\||<<|>>|<=|>=|<>|!=|==|.)
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-_ORDERS = frozenset({"<", "<=", ">", ">="})
-_EQUALS = frozenset({"=", "==", "!=", "<>"})
-_PATTERNS = frozenset({"LIKE", "GLOB", "REGEXP", "MATCH"})
-_OPERATORS = _ORDERS | _EQUALS | _PATTERNS | {"IS", "IN", "BETWEEN", "ISNULL", "NOTNULL", "ESCAPE"}
-_BREAKS = frozenset(
-    {"AND", "OR", "NOT", "CASE", "WHEN", "THEN", "ELSE", "END", ",", "SELECT", "DISTINCT", "FROM", "WHERE"}
-    | {"JOIN", "ON", "USING", "AS", "GROUP", "ORDER", "BY", "HAVING", "LIMIT", "UNION"}
-)
 _ARITHMETIC = frozenset("+-*/%&|") | {"<<", ">>"}
 _NUMBERS = frozenset({"abs", "round", "length", "julianday", "unixepoch", "instr", "floor", "ceil"})
 _A_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
@@ -50,15 +44,6 @@ _DATES = frozenset({"date", "time", "datetime", "current_date", "current_time", 
 _SAME_TYPE = frozenset({"coalesce", "ifnull", "nullif", "max", "min"})
 _SUBTRACTED_DATE = re.compile(r"([12]\d{3}) - (\d\d?) - (\d\d?)")
 _A_DAY = re.compile(r"(19|20)\d\d([01]\d([0-3]\d)?)?(\.0*)?")
-
-
-@dataclass(frozen=True, slots=True)
-class _Token:
-    kind: Literal["text", "number", "name", "word", "mark"]
-    text: str
-
-
-_Node = _Token | list["_Node"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +79,7 @@ class ColumnTypes:
 
 def check_comparisons(query: str, types: ColumnTypes) -> Iterator[Diagnostic]:
     """Yield each comparison of a query (normalised, and read by SQLite) that can't be meant as it is."""
-    nodes = _nested(query)
+    nodes = nested(query)
     reported: set[str] = set()
     for message, hint in _check(nodes, types, is_condition=True):
         if message not in reported:
@@ -102,106 +87,36 @@ def check_comparisons(query: str, types: ColumnTypes) -> Iterator[Diagnostic]:
             yield Diagnostic("query-compares-types", message, key=(), hint=hint)
 
 
-def ids_asked_for(query: str) -> Iterator[str]:
-    """Yield each obs_id that a query (normalised) asks for by name, with = or IN."""
-    yield from _ids_in(_nested(query))
-
-
-def _ids_in(nodes: Sequence[_Node]) -> Iterator[str]:
-    words = ["", *map(_word, nodes), "", ""]
-    for index, node in enumerate(nodes):
-        if isinstance(node, list):
-            yield from _ids_in(node)
-        elif (
-            node.text.lower().removeprefix("obs.") == "obs_id"
-            and words[index] != "NOT"
-            and words[index + 2] in {"=", "==", "IN"}
-        ):
-            asked = nodes[index + 2 : index + 3]
-            inside = asked[0] if asked and isinstance(asked[0], list) else asked
-            yield from (one.text for one in inside if isinstance(one, _Token) and one.kind == "text")
-
-
 _Problem = tuple[str, str | None]
 
 
-def _nested(query: str) -> list[_Node]:
-    """Return the tokens of a query, what stands in parentheses as a list of its own."""
-    stack: list[list[_Node]] = [[]]
-    for match in _TOKEN.finditer(query):
-        kind, text = match.lastgroup, match[0]
-        if kind == "mark" and text == "(":
-            stack.append([])
-        elif kind == "mark" and text == ")" and len(stack) > 1:
-            group = stack.pop()
-            stack[-1].append(group)
-        elif kind == "text":
-            stack[-1].append(_Token("text", text[1:-1].replace("''", "'")))
-        elif kind == "number":
-            stack[-1].append(_Token("number", text))
-        elif kind == "quoted":
-            stack[-1].append(_Token("name", text[1:-1].replace("``", "`")))
-        elif kind == "name":
-            stack[-1].append(_Token("word", text))
-        elif kind == "mark":
-            stack[-1].append(_Token("mark", text))
-    return stack[0]
-
-
-def _word(node: _Node | None) -> str:
-    """Return a keyword or a mark in capitals; empty for all else."""
-    return node.text.upper() if isinstance(node, _Token) and node.kind in {"word", "mark"} else ""
-
-
-def _check(nodes: Sequence[_Node], types: ColumnTypes, is_condition: bool) -> Iterator[_Problem]:
-    before: _Node | None = None
+def _check(nodes: Sequence[Node], types: ColumnTypes, is_condition: bool) -> Iterator[_Problem]:
+    before: Node | None = None
     for node in nodes:
         if isinstance(node, list):
-            inside = not before or _word(before) in _BREAKS - {","}
+            inside = not before or word_of(before) in BREAKS - {","}
             yield from _check(node, types, is_condition and inside)
         before = node
-    if nodes and _word(nodes[0]) == "SELECT":
+    if nodes and word_of(nodes[0]) == "SELECT":
         is_condition = False
-    for opener, segment in _segments(nodes):
+    for opener, segment in segments(nodes):
         alone = is_condition and opener in {"", "AND", "OR", "NOT", "WHERE"} and not _has_comma(nodes)
         yield from _check_segment(segment, types, alone)
 
 
-def _has_comma(nodes: Sequence[_Node]) -> bool:
-    return any(_word(node) == "," for node in nodes)
+def _has_comma(nodes: Sequence[Node]) -> bool:
+    return any(word_of(node) == "," for node in nodes)
 
 
-def _segments(nodes: Sequence[_Node]) -> Iterator[tuple[str, list[_Node]]]:
-    """Yield the parts between AND, OR and the like, each with the one before it; a BETWEEN keeps its AND."""
-    opener = ""
-    segment: list[_Node] = []
-    open_betweens = 0
-    for index, node in enumerate(nodes):
-        word = _word(node)
-        after = _word(nodes[index + 1]) if index + 1 < len(nodes) else ""
-        if word == "NOT" and (after in _OPERATORS | {"NULL"} or (segment and _word(segment[-1]) == "IS")):
-            continue
-        if word == "BETWEEN":
-            open_betweens += 1
-        if word == "AND" and open_betweens:
-            open_betweens -= 1
-        elif word in _BREAKS:
-            yield opener, segment
-            opener, segment = word, []
-            continue
-        segment.append(node)
-    yield opener, segment
-
-
-def _check_segment(segment: list[_Node], types: ColumnTypes, may_be_alone: bool) -> Iterator[_Problem]:
-    operators = [_word(node) for node in segment if _word(node) in _OPERATORS]
+def _check_segment(segment: list[Node], types: ColumnTypes, may_be_alone: bool) -> Iterator[_Problem]:
+    operators = [word_of(node) for node in segment if word_of(node) in OPERATORS]
     if not operators:
         if may_be_alone and segment:
             yield from _check_alone(_operand(segment, types))
         return
-    if sum(operator in _ORDERS | _EQUALS for operator in operators) > 1:
+    if sum(operator in ORDERS | EQUALS for operator in operators) > 1:
         yield (
-            f"`{_written(segment)}` compares the truth of its first comparison, 0 or 1, with the rest",
+            f"`{written(segment)}` compares the truth of its first comparison, 0 or 1, with the rest",
             "write two comparisons with AND between them, or x BETWEEN a AND b",
         )
         return
@@ -209,7 +124,7 @@ def _check_segment(segment: list[_Node], types: ColumnTypes, may_be_alone: bool)
     first = _operand(left, types)
     if operator == "IN":
         inside = right[0] if right and isinstance(right[0], list) else []
-        entries = [] if inside and _word(inside[0]) == "SELECT" else list(_segments(inside))
+        entries = [] if inside and word_of(inside[0]) == "SELECT" else list(segments(inside))
         others = [_operand(entry, types) for _, entry in entries]
     elif operator == "BETWEEN":
         others = [_operand(part, types) for part in _split_at(right, "AND")]
@@ -219,31 +134,31 @@ def _check_segment(segment: list[_Node], types: ColumnTypes, may_be_alone: bool)
         yield from _check_pair(first, operator, other, types)
 
 
-def _parted(segment: list[_Node]) -> tuple[list[_Node], str, list[_Node]]:
-    at = next(index for index, node in enumerate(segment) if _word(node) in _OPERATORS)
-    return segment[:at], _word(segment[at]), segment[at + 1 :]
+def _parted(segment: list[Node]) -> tuple[list[Node], str, list[Node]]:
+    at = next(index for index, node in enumerate(segment) if word_of(node) in OPERATORS)
+    return segment[:at], word_of(segment[at]), segment[at + 1 :]
 
 
-def _split_at(nodes: list[_Node], word: str) -> list[list[_Node]]:
-    at = next((index for index, node in enumerate(nodes) if _word(node) == word), len(nodes))
+def _split_at(nodes: list[Node], word: str) -> list[list[Node]]:
+    at = next((index for index, node in enumerate(nodes) if word_of(node) == word), len(nodes))
     return [nodes[:at], nodes[at + 1 :]]
 
 
-def _operand(nodes: Sequence[_Node], types: ColumnTypes) -> _Operand:
+def _operand(nodes: Sequence[Node], types: ColumnTypes) -> _Operand:
     nodes = list(nodes)
-    if len(nodes) >= 3 and _word(nodes[-2]) == "COLLATE":
+    if len(nodes) >= 3 and word_of(nodes[-2]) == "COLLATE":
         nodes = nodes[:-2]
     while len(nodes) == 1 and isinstance(nodes[0], list):
         nodes = nodes[0]
     last = nodes[-1] if nodes else None
     if (
         len(nodes) == 2
-        and _word(nodes[0]) in {"+", "-"}
-        and isinstance(last, _Token)
+        and word_of(nodes[0]) in {"+", "-"}
+        and isinstance(last, Token)
         and last.kind == "number"
     ):
-        return _Operand("number", _word(nodes[0]).replace("+", "") + last.text)
-    if len(nodes) == 1 and isinstance(nodes[0], _Token):
+        return _Operand("number", word_of(nodes[0]).replace("+", "") + last.text)
+    if len(nodes) == 1 and isinstance(nodes[0], Token):
         token = nodes[0]
         if token.kind in {"text", "number"}:
             return _Operand("text" if token.kind == "text" else "number", token.text)
@@ -255,26 +170,24 @@ def _operand(nodes: Sequence[_Node], types: ColumnTypes) -> _Operand:
             return _Operand("column", column) if column else _Operand("unknown")
         return _Operand("made text", token.text)
     if len(nodes) == 2 and isinstance(nodes[1], list):
-        return _operand_of_call(_word(nodes[0]).lower(), nodes, nodes[1], types)
-    marks = {_word(node) for node in nodes[1:-1]}
+        return _operand_of_call(word_of(nodes[0]).lower(), nodes, nodes[1], types)
+    marks = {word_of(node) for node in nodes[1:-1]}
     if "||" in marks:
-        return _Operand("made text", _written(nodes))
-    return _Operand("number", _written(nodes)) if marks & _ARITHMETIC else _Operand("unknown")
+        return _Operand("made text", written(nodes))
+    return _Operand("number", written(nodes)) if marks & _ARITHMETIC else _Operand("unknown")
 
 
-def _operand_of_call(
-    name: str, call: Sequence[_Node], arguments: list[_Node], types: ColumnTypes
-) -> _Operand:
+def _operand_of_call(name: str, call: Sequence[Node], arguments: list[Node], types: ColumnTypes) -> _Operand:
     if name in _TEXTS:
-        return _Operand("made text", _written(call))
-    is_number = name in _NUMBERS or (name == "cast" and _affinity(_word(arguments[-1])) == "number")
+        return _Operand("made text", written(call))
+    is_number = name in _NUMBERS or (name == "cast" and _affinity(word_of(arguments[-1])) == "number")
     if name in _SAME_TYPE:
-        found = [_operand(part, types) for _, part in _segments(arguments)]
+        found = [_operand(part, types) for _, part in segments(arguments)]
         is_number = all(
             one.kind in {"number", "null"} or (one.kind == "column" and types.only(one.text, "numbers"))
             for one in found
         )
-    return _Operand("number", _written(call)) if is_number else _Operand("unknown")
+    return _Operand("number", written(call)) if is_number else _Operand("unknown")
 
 
 def _check_alone(operand: _Operand) -> Iterator[_Problem]:
@@ -287,7 +200,7 @@ def _check_alone(operand: _Operand) -> Iterator[_Problem]:
 
 def _check_pair(a: _Operand, operator: str, b: _Operand, types: ColumnTypes) -> Iterator[_Problem]:
     if "null" in {a.kind, b.kind}:
-        if operator in _ORDERS | _EQUALS:
+        if operator in ORDERS | EQUALS:
             column = a.text if b.kind == "null" else b.text
             yield "a comparison with NULL is never true", f"write {column or 'it'} IS NULL, or IS NOT NULL"
         return
@@ -322,7 +235,7 @@ def _check_column(
             if types.only(name, "numbers")
             else f"quotes make a string: '{year}-{month:02}-{day:02}'",
         )
-    elif operator in _PATTERNS:
+    elif operator in PATTERNS:
         if is_left and other.kind == "text" and affinity != "text" and types.only(name, "numbers"):
             yield (
                 f"`{name}` is numeric, and {operator} compares text",
@@ -353,7 +266,7 @@ def _check_literal(name: str, operator: str, other: _Operand, types: ColumnTypes
         return
     if becomes_number and name in TIMES and types.only(name, "numbers"):
         yield from _check_time(name, other.text.strip())
-    by_letters = not becomes_number and operator in _ORDERS | {"BETWEEN"}
+    by_letters = not becomes_number and operator in ORDERS | {"BETWEEN"}
     if (by_letters and types.holds(name, "text")) or (becomes_number and types.only(name, "text")):
         how = "SQLite compares them letter by letter" if by_letters else _BY_TYPE
         hint = f"write '{other.text}' where the text is meant, CAST({name} AS REAL) where its number is"
@@ -391,16 +304,6 @@ def _hint(operand: _Operand) -> str:
             time = time.replace(tzinfo=time.tzinfo or datetime.UTC).astimezone(datetime.UTC)
             return f"times are in unix s: {time:%Y-%m-%d %H:%M:%S} UTC is {time.timestamp():.0f}"
     return f"write {text}, without quotes" if _A_NUMBER.fullmatch(text) else "write a number, without quotes"
-
-
-def _written(nodes: Sequence[_Node]) -> str:
-    words = []
-    for node in nodes:
-        if isinstance(node, list):
-            words.append(f"({_written(node)})")
-        else:
-            words.append(f"'{node.text}'" if node.kind == "text" else node.text)
-    return " ".join(words)
 
 
 def _affinity(declared: str) -> Literal["number", "text", "none"]:

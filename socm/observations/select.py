@@ -14,7 +14,7 @@ import numpy as np
 from socm.diagnostics import Diagnostic, DiagnosticError, Severity
 from socm.diagnostics.amounts import some_of
 from socm.observations.bounds import Limits, QueryTooLongError, Watch
-from socm.observations.comparisons import ColumnTypes, check_comparisons, ids_asked_for
+from socm.observations.comparisons import ColumnTypes, check_comparisons
 from socm.observations.context import Context
 from socm.observations.derive import SOURCES, derive_columns, with_sources
 from socm.observations.expression import (
@@ -28,6 +28,7 @@ from socm.observations.plausible import blob_warnings, drop_impossible_times, re
 from socm.observations.query_file import query_file
 from socm.observations.refusals import explained, is_view, quoted
 from socm.observations.table import Column, ObservationTable, float_or_text, number_text
+from socm.observations.tokens import ids_asked_for
 
 ROWS_PER_FETCH = 2_000
 IDS_PER_STATEMENT = 900

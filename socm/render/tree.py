@@ -12,9 +12,9 @@ from socm.formats.document import format_document
 from socm.formats.manifest import Manifest, ObservationsRead, RuleFacts
 from socm.graph.own_folders import rules_with_own_folders
 from socm.graph.plan import Plan, Rule
+from socm.render.constraints import name_constraints
 from socm.render.environments import render_environment
 from socm.render.snakefile import (
-    name_constraints,
     outside_paths,
     render_rule,
     render_snakefile,
