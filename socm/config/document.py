@@ -10,8 +10,10 @@ from typing import Any, Literal
 
 from socm.config.places import KeyPlace, find_places
 from socm.diagnostics import Diagnostic, KeyPath, Place, file_order
+from socm.diagnostics.amounts import some_of
 
 _HEIR = "inherited by "
+_MOST_HEIRS = 4
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,7 @@ def join_heirs(diagnostic: Diagnostic) -> Diagnostic:
     if len(heirs) < 2:
         return diagnostic
     others = tuple(note for note in diagnostic.notes if not note.startswith(_HEIR))
-    return replace(diagnostic, notes=(*others, _HEIR + ", ".join(heirs)))
+    return replace(diagnostic, notes=(*others, _HEIR + some_of(heirs, _MOST_HEIRS)))
 
 
 def table_name(path: KeyPath) -> str:

@@ -234,14 +234,14 @@ def _wrong_numbers(groups: Mapping[str, tuple[MapFiles, ...]], path: KeyPath) ->
 
 
 def _alike(tests: Mapping[str, MapTest]) -> Iterator[Diagnostic]:
-    """Yield tests whose folders are one where capitals don't count."""
+    """Yield tests whose folders are one on a file system that ignores case."""
     seen: dict[str, str] = {}
     for name in tests:
         first = seen.setdefault(name.lower(), name)
         if first != name:
             yield Diagnostic(
                 "duplicate-workflow",
-                f"null tests {first} and {name} would share a folder where capitals don't count",
+                f"null tests {first} and {name} would share a folder on a file system that ignores case",
                 key=(*TESTS, name),
                 point_at="key",
                 hint="rename one of them",

@@ -146,6 +146,8 @@ def _syntax_hint(message: str, row: str) -> str | None:
     value = row.partition("=")[2].strip()
     if re.match(r"(True|False|None|null|yes|no|on|off)\b", value):
         return "TOML writes true and false in lower case, and leaves out what has no value"
+    if re.match(r"(<<<<<<<|=======|>>>>>>>)( |$)", row):
+        return "a merge left a conflict here: keep one of its sides"
     if "Invalid value" in message or "Expected newline" in message:
         if re.match(r"[A-Za-z/~.$]", value):
             return "a string needs quotes"

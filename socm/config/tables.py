@@ -300,7 +300,7 @@ def name_problem(name: str, path: KeyPath, what: str = "workflow") -> Diagnostic
     if _NAME.fullmatch(name):
         return None
     message = f"{name!r} is not a valid name for a {what}" if name else f"a {what} needs a name"
-    hint = "names have letters, digits, - and _, at most 100, and begin with a letter or a digit"
+    hint = "use letters, digits, - and _, at most 100 of them, beginning with a letter or a digit"
     return Diagnostic("bad-name", message, key=path, point_at="key", hint=hint)
 
 

@@ -73,7 +73,7 @@ class Section(BaseModel):
             wanted = set(classes_in(cls.model_fields[info.field_name].annotation))
             if wanted & {int, float} and bool not in wanted:
                 given = "true" if value else "false"
-                raise invalid("wrong-type", f"`{info.field_name}` is a number, not {given}")
+                raise invalid("wrong-type", f"`{info.field_name}` must be a number, not {given}")
         return value
 
 
