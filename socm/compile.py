@@ -10,7 +10,7 @@ import hashlib
 import posixpath
 import shlex
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from graphlib import TopologicalSorter
@@ -23,7 +23,7 @@ from socm.clusters.load import load_cluster
 from socm.clusters.model import Cluster
 from socm.config import LoadedCampaign
 from socm.core.jobs import RuleSpec
-from socm.core.models import Campaign, ClusterSize, UncheckedWorkflow, Workflow
+from socm.core.models import Campaign, ClusterSize, Workflow
 from socm.core.shells import is_plain
 from socm.diagnostics import Collector, Diagnostic, DiagnosticError, KeyPath, Severity
 from socm.executors.registry import EXECUTORS
@@ -185,51 +185,40 @@ def _plan_workflows(
     terms = Terms(reader.base, workspace, planned.made, campaign.seed, campaign.min_coverage, cores)
     selections: dict[int, Selection] = {}
     failed: set[str] = set()
-    reported: dict[str, Diagnostic] = {}
+    reported: set[str] = set()
+
+    def once(diagnostics: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
+        """Yield what isn't reported yet of another workflow."""
+        for diagnostic in diagnostics:
+            if diagnostic.message not in reported:
+                reported.add(diagnostic.message)
+                yield diagnostic
+
+    def plan(workflow: Workflow, found: Collector) -> None:
+        ready = planned.resolve(workflow)
+        found.extend(once(check_programs(ready, reader.base, LAUNCHERS)))
+        ready = ready.read_files(reader.base)
+        if not isinstance(ready, Observing):
+            planned.add(workflow, rules_of(ready))
+            return
+        found.extend(ready.notes(terms, _table_at(loaded.document.data, workflow.path)))
+        if maker := planned.maker_of_observations(ready.context, ready.query, reader.base):
+            planned.waiting[workflow.name] = maker
+            return
+        selection = selections[id(workflow)] = reader.select(ready, terms)
+        found.extend(reader.absent_files(selection, terms))
+        found.extend(once(d.under(("context",)) for d in selection.observations.warnings))
+        planned.add(workflow, ready.plan(selection, terms))
+        found.extend(selection.splits.warnings if selection.splits else ())
+
     for workflow in _in_order(campaign):
-        before = len(problems.diagnostics)
         needed = {one.name for name in workflow.dependencies for one in campaign.named(name)}
-        if needed & failed:
-            failed.add(workflow.name)
-            continue
-        if isinstance(workflow, UncheckedWorkflow):
-            planned.unchecked[workflow.name] = None
-            continue
-        if makers := sorted(needed & set(planned.unchecked)):
-            planned.unchecked[workflow.name] = makers[0]
-            continue
-        with problems.at(workflow.path):
-            if needed & set(planned.waiting):
-                planned.waiting[workflow.name] = sorted(needed & set(planned.waiting))[0]
-                continue
-            ready = planned.resolve(workflow)
-            problems.extend(
-                reported.setdefault(d.message, d.under(workflow.path))
-                for d in check_programs(ready, reader.base, LAUNCHERS)
-                if d.message not in reported
-            )
-            ready = ready.read_files(reader.base)
-            if not isinstance(ready, Observing):
-                planned.add(workflow, rules_of(ready))
-                continue
-            written = _table_at(loaded.document.data, workflow.path)
-            problems.extend(d.under(workflow.path) for d in ready.notes(terms, written))
-            if maker := planned.maker_of_observations(ready.context, ready.query, reader.base):
-                planned.waiting[workflow.name] = maker
-                continue
-            selection = reader.select(ready, terms)
-            problems.extend(d.under(workflow.path) for d in reader.absent_files(selection, terms))
-            selections[id(workflow)] = selection
-            problems.extend(
-                reported.setdefault(d.message, d.under((*workflow.path, "context")))
-                for d in selection.observations.warnings
-                if d.message not in reported
-            )
-            planned.add(workflow, ready.plan(selection, terms))
-            problems.extend(
-                d.under(workflow.path) for d in (selection.splits.warnings if selection.splits else ())
-            )
-        if any(d.severity == "error" for d in problems.diagnostics[before:]):
+        found = Collector()
+        if not needed & failed and not planned.leaves_out(workflow, needed):
+            with found.at():
+                plan(workflow, found)
+        problems.extend(d.under(workflow.path) for d in found.diagnostics)
+        if needed & failed or found.has_errors:
             failed.add(workflow.name)
     problems.extend(planned.notes())
     in_file_order = (selections.get(id(workflow)) for workflow in campaign.workflows)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 
 from socm.core.jobs import JobSpec, RuleSpec
-from socm.core.models import Workflow
+from socm.core.models import UncheckedWorkflow, Workflow
 from socm.core.resolving import awaited_paths, resolve_references
 from socm.diagnostics import Diagnostic, KeyPath, Severity
 
@@ -23,6 +23,18 @@ class Planned:
         self.waiting: dict[str, str] = {}
         self.unchecked: dict[str, str | None] = {}
         """Workflows that are not planned because plugins are off: the one that each reads from, if any."""
+
+    def leaves_out(self, workflow: Workflow, needed: Set[str]) -> bool:
+        """Return whether a workflow isn't planned, because it, or what it needs, is not known yet."""
+        if isinstance(workflow, UncheckedWorkflow):
+            self.unchecked[workflow.name] = None
+        elif makers := sorted(needed & self.unchecked.keys()):
+            self.unchecked[workflow.name] = makers[0]
+        elif makers := sorted(needed & self.waiting.keys()):
+            self.waiting[workflow.name] = makers[0]
+        else:
+            return False
+        return True
 
     def resolve(self, workflow: Workflow) -> Workflow:
         """Return a workflow without references."""
