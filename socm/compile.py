@@ -34,6 +34,7 @@ from socm.graph.grouping import group_jobs
 from socm.graph.learnt import Learning
 from socm.graph.plan import Plan, make_plan
 from socm.graph.planned import Planned
+from socm.graph.sharing import share_jobs
 from socm.planning.deadline import check_deadline
 from socm.planning.forecast import forecast, in_order
 from socm.planning.model import model_of
@@ -108,7 +109,7 @@ def compile_campaign(
         problems.raise_if_errors()
         assert cluster is not None  # noqa: S101 -- its loading would have raised
         _check_folder(workspace, cluster, problems)
-        rules = planned.in_file_order()
+        rules = share_jobs(planned.in_file_order())
         rules += [(spec, ("campaign",)) for spec in verdict_rules([spec for spec, _ in rules])]
         specs = _bring_environments(group_jobs(rules), file.parent, problems)
         plan = _fit_to_cluster(specs, cluster, Learning(file.parent, workspace), problems)

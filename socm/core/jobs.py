@@ -113,3 +113,5 @@ class RuleSpec:
     keys: Mapping[str, KeyPath] = field(default_factory=dict)
     resources_key: KeyPath = ("resources",)
     """The key of the workflow's table that sets the resources."""
+    is_shared: bool = False
+    """Whether workflows share the jobs: those of one name are one job, of the observations of all of them."""

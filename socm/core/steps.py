@@ -32,6 +32,12 @@ COVERAGE = Step("coverage")
 """Checks which observations the map really used, and removes leftovers."""
 COADD = Step("coadd")
 """Adds the maps of single scans up to the job's map."""
+CONFIGURE_ATOMIC = Step("configure_atomic")
+"""Gives a job of atomic maps a preprocessing archive of its own."""
+ACCOUNT_ATOMIC = Step("account_atomic")
+"""Writes down which atomic maps a job made, and why others are missing."""
+SUM_ATOMIC = Step("sum_atomic")
+"""Adds atomic maps up to the job's map."""
 FINISH = Step("finish")
 """Removes leftovers."""
 FINISH_IF_NEEDED = Step("finish_if_needed", ("leftovers",))

@@ -61,6 +61,11 @@ def program_config(workflow: str, job: str) -> str:
     return posixpath.join(WORKFLOW, "configs", workflow, f"{job or 'all'}.yaml")
 
 
+def own_preprocess_config(maps: str, layer: int) -> str:
+    """Return where a job of atomic maps has its own configuration of a layer of preprocessing, 0 or 1."""
+    return posixpath.join(maps, "preprocess", f"{('init', 'proc')[layer]}.yaml")
+
+
 def splits_folder(workflow: str, variant: str) -> str:
     """Return the folder of what a null test's splits are."""
     return posixpath.join(WORKFLOW, "splits", workflow, variant)

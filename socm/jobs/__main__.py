@@ -14,6 +14,7 @@ from socm.formats.document import write_document
 from socm.formats.job_table import read_job_row
 from socm.jobs.coverage import LOG_READERS
 from socm.jobs.coverage.model import coverage_message, coverage_of, empty_map_message
+from socm.jobs.filterbin import commands as filterbin
 from socm.jobs.finish import NOTE, finish, remove_leftovers
 from socm.jobs.weight import is_empty
 from socm.observations.asked import Asked
@@ -47,6 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     coadd.add_argument("table", type=Path, help="the workflow's table of jobs")
     coadd.add_argument("job", help="the job's name in it")
     coadd.set_defaults(run=coadd_maps)
+    filterbin.add_commands(commands)
     asked = parser.parse_args(arguments)
     code: int = asked.run(asked)
     return code

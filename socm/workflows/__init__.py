@@ -3,6 +3,7 @@
 from socm.workflows.command import Command
 from socm.workflows.mapmakers.base import Mapmaker, MapProducts
 from socm.workflows.mapmakers.depth1 import Depth1Maps
+from socm.workflows.mapmakers.filterbin import FilterBinMaps
 from socm.workflows.mapmakers.ml import MLMapmaking
 from socm.workflows.null_tests import null_tests_of
 from socm.workflows.power_spectra import PowerSpectra
@@ -15,6 +16,8 @@ registered_workflows.update(
         "ml-null-tests": null_tests_of(MLMapmaking, "ml-null-tests"),
         "depth1-maps": Depth1Maps,
         "depth1-null-tests": null_tests_of(Depth1Maps, "depth1-null-tests"),
+        "filterbin-mapmaking": FilterBinMaps,
+        "filterbin-null-tests": null_tests_of(FilterBinMaps, "filterbin-null-tests"),
         "sat-sims": SATSims,
         "power-spectra": PowerSpectra,
         "command": Command,
@@ -24,6 +27,7 @@ registered_workflows.update(
 __all__ = [
     "Command",
     "Depth1Maps",
+    "FilterBinMaps",
     "MLMapmaking",
     "MapProducts",
     "Mapmaker",

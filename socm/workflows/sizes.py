@@ -52,7 +52,7 @@ def with_map_sizes(
             # Each observation is projected into a map of its own at each step.
             "pixels_projected": count * pixels_solved,
         }
-        return replace(job, kind=workflow.job_kind(), size=_rounded(amounts))
+        return replace(job, kind=job.kind or workflow.job_kind(), size=_rounded(amounts))
 
     return tuple(replace(rule, jobs=tuple(map(sized, rule.jobs))) for rule in rules)
 
@@ -73,7 +73,9 @@ class _DetectorHours:
         rows, parts = lines.rows, list[str]()
         if rows is None:
             parts = [line for line in lines if ":" in line]
-            rows = np.array([row_of[line] for line in lines if ":" not in line], dtype=np.intp)
+            # Others left the campaign, and stay in a job that mapped them.
+            known = [line for line in lines if ":" not in line and line in row_of]
+            rows = np.array([row_of[line] for line in known], dtype=np.intp)
         counts = np.array([_count_sets(asked.sets.get(kind.id_end)) for kind in self.sets.kinds], dtype=float)
         hours = float((self.amounts[rows] * counts[self.sets.kind_of[rows]]).sum())
         named = [name for name in asked.sets if name in row_of]

@@ -109,7 +109,7 @@ class Mapmaker(Observing):
     def file_problems(self, terms: Terms) -> Iterator[Diagnostic]:
         """Yield each file that must be there and can't be read, and an area that has no rows and columns."""
         yield from super().file_problems(terms)
-        if not terms.makes(self.area) and holds_no_image(terms.base / self.area):
+        if self.area and not terms.makes(self.area) and holds_no_image(terms.base / self.area):
             yield Diagnostic(
                 "area-without-pixels",
                 f"the area file {self.area} holds no image: its first header has no rows and columns",

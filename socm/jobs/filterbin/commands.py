@@ -1,0 +1,107 @@
+"""The commands of ``python -m socm.jobs`` that surround filter-and-bin maps."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from socm.diagnostics import DiagnosticError
+from socm.diagnostics.terminal import echo
+from socm.formats.document import write_document
+from socm.formats.job_table import read_job_row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+NO_DATA = 5
+MOST_LINES = 20
+
+
+def add_commands(commands: Any) -> None:
+    """Add the commands to a parser's."""
+
+    def command(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        added: argparse.ArgumentParser = commands.add_parser(name, help=text)
+        added.add_argument("table", type=Path, help="the workflow's table of jobs")
+        added.add_argument("job", help="the job's name in it")
+        added.set_defaults(run=run)
+        return added
+
+    command("configure-atomic", configure, "give a job of atomic maps a preprocessing archive of its own")
+    account = command("account-atomic", write_account, "write down which atomic maps a job made")
+    account.add_argument("log", type=Path, help="the mapmaker's log")
+    total = command("sum-atomic", write_sum, "add atomic maps up to one map")
+    pixels = total.add_mutually_exclusive_group(required=True)
+    pixels.add_argument("--area", help="FITS file whose pixels the map has")
+    pixels.add_argument("--nside", type=int, help="HEALPix resolution of the map")
+
+
+def configure(asked: argparse.Namespace) -> int:
+    """Write the job's own preprocessing configuration; return 5 where that can't be done."""
+    from socm.jobs.filterbin.preprocessing import write_own_configs
+
+    row = read_job_row(asked.table, asked.job)
+    try:
+        write_own_configs(row, _query_of(row))
+    except (ValueError, OSError) as error:
+        echo(f"socm: {error}", err=True)
+        return NO_DATA
+    return 0
+
+
+def write_account(asked: argparse.Namespace) -> int:
+    """Write the account of the maps; return 5 if there are none."""
+    from socm.jobs.filterbin.account import account_of, remove_own_archive
+
+    row = read_job_row(asked.table, asked.job)
+    title = f"{asked.table.stem} {asked.job}".strip()
+    try:
+        with asked.log.open(encoding="utf-8", errors="replace") as log:
+            account = account_of(row, _query_of(row), log)
+        if not account.maps:
+            lines = [f"  {one.observation}: {one.reason}" for one in account.skipped]
+            more = [f"  and {len(lines) - MOST_LINES} more"] if len(lines) > MOST_LINES else []
+            raise ValueError("\n".join(["no observation could be mapped:", *lines[:MOST_LINES], *more]))
+    except ValueError as error:
+        message = f"socm: {title}: {error}"
+        echo(message, err=True)
+        with asked.log.open("a", encoding="utf-8") as log:
+            log.write(f"\n{message}\n")
+        return NO_DATA
+    remove_own_archive(Path(row["outputs"]["maps"]))
+    write_document(Path(row["outputs"]["account"]), account)
+    return 0
+
+
+def write_sum(asked: argparse.Namespace) -> int:
+    """Write the sum of atomic maps, and say on standard output what is in it; return 5 where it can't be made."""
+    from socm.jobs.filterbin.sums import AreaPixels, HealpixPixels, find_maps, sum_maps
+    from socm.observations.asked import Asked
+
+    row = read_job_row(asked.table, asked.job)
+    sets = Asked.from_json(row.get("asked_for", {})).of_query(_query_of(row))
+    names = [f"{observation}:{part}" for observation, parts in sets.items() for part in parts or ()]
+    try:
+        wanted = find_maps(row["inputs"]["account"], names)
+        for name, reason in wanted.reasons.items():
+            echo(f"Skipped {name} ({reason})")
+        if not wanted.maps:
+            raise ValueError("not one of the atomic maps that the map is the sum of could be made")
+        pixels = AreaPixels(asked.area) if asked.area else HealpixPixels(asked.nside)
+        for line in sum_maps(wanted, pixels, row["outputs"]):
+            echo(line)
+    except ImportError as error:
+        echo(f"socm: {error}: a sum of maps needs the analysis extra, pip install 'socm[analysis]'", err=True)
+        return NO_DATA
+    except DiagnosticError as error:
+        echo("\n".join(f"socm: {one.message}" for one in error.diagnostics), err=True)
+        return NO_DATA
+    except (ValueError, OSError) as error:
+        echo(f"socm: {error}", err=True)
+        return NO_DATA
+    return 0
+
+
+def _query_of(row: Mapping[str, Any]) -> list[str]:
+    return Path(row["inputs"]["query"]).read_text(encoding="utf-8").split()

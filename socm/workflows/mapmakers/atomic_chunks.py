@@ -1,0 +1,120 @@
+"""Which job maps which observation: chunks that an observation never leaves.
+
+What a job maps is what it is, so an observation that joins or leaves a chunk would have all of it mapped
+again. A chunk holds what one telescope or tube observes in some days of a fixed calendar. Once its maps are
+made it stays as it is, which its query file of the last compile says: observations of the same days that come
+later make a chunk of their own, and one that left the campaign stays in it.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from socm.formats.layout import query_file
+from socm.observations.asked import id_end
+
+RULE = "atomic-maps"
+DAY_S = 86_400
+_TIME = re.compile(r"(?<!\d)\d{9,10}(?!\d)")
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
+_PLAIN = re.compile(r"[^A-Za-z0-9.-]+")
+
+
+@dataclass
+class Chunk:
+    """Observations that one job maps, in one wafer and band.
+
+    `made` are those that it mapped already; `wanted` those that somebody wants now.
+    """
+
+    name: str
+    folder: str
+    made: frozenset[str] = frozenset()
+    wanted: set[str] = field(default_factory=set)
+
+    @property
+    def band(self) -> str:
+        """The band that is mapped."""
+        return self.name.split("/")[0]
+
+    @property
+    def wafer(self) -> str:
+        """The wafer that is mapped."""
+        return self.name.split("/")[1]
+
+    @property
+    def query_file(self) -> str:
+        """Where its observations are listed."""
+        return query_file(RULE, posixpath.join(self.folder, self.name))
+
+
+class Chunks:
+    """The chunks of the maps in one folder: those that are made, and those that observations are added to.
+
+    `base` is the folder that `atomic_dir` is relative to.
+    """
+
+    def __init__(self, workspace: Path, base: Path, atomic_dir: str, days: int) -> None:
+        self.days = days
+        self.atomic_dir = atomic_dir
+        self.folder = _PLAIN.sub("_", atomic_dir)
+        self.chunks: dict[str, Chunk] = {}
+        self.place: dict[tuple[str, str, str], str] = {}
+        queries = workspace / posixpath.dirname(query_file(RULE, posixpath.join(self.folder, "any")))
+        for path in sorted(queries.glob("*/*/*.txt")):
+            name = path.relative_to(queries).with_suffix("").as_posix()
+            if (base / self.account(name)).exists():
+                made = frozenset(path.read_text(encoding="utf-8").split())
+                chunk = self.chunks[name] = Chunk(name, self.folder, made)
+                self.place |= {(observation, chunk.wafer, chunk.band): name for observation in made}
+        self.made = frozenset(self.chunks)
+
+    def account(self, name: str) -> str:
+        """Return where a chunk's account of its maps is."""
+        return posixpath.join(self.atomic_dir, name, "maps.json")
+
+    def add(self, observation: str, wafer: str, band: str) -> Chunk:
+        """Return the chunk of a detector set, which holds it then."""
+        name = self.place.get((observation, wafer, band)) or self._new_place(observation, wafer, band)
+        chunk = self.chunks.setdefault(name, Chunk(name, self.folder))
+        chunk.wanted.add(observation)
+        return chunk
+
+    def wanted(self) -> Iterator[Chunk]:
+        """Yield the chunks that somebody wants observations of, in the order of their names."""
+        yield from (self.chunks[name] for name in sorted(self.chunks) if self.chunks[name].wanted)
+
+    def _new_place(self, observation: str, wafer: str, band: str) -> str:
+        """Return the name of the chunk for an observation that has no map yet."""
+        first = f"{band}/{wafer}/{telescope_of(observation)}-{day_of(observation, self.days)}"
+        name, number = first, 1
+        while name in self.made:
+            number += 1
+            name = f"{first}-{number}"
+        self.place[observation, wafer, band] = name
+        return name
+
+
+def telescope_of(observation: str) -> str:
+    """Return which telescope or tube an id speaks of, such as satp1; observations of one never overlap.
+
+    make-atomic-filterbin-map adds up what overlaps in time, and calls it a map of the first of them.
+    """
+    match = _WORD.match(id_end(observation))
+    return match[0] if match else "any"
+
+
+def day_of(observation: str, days: int) -> str:
+    """Return the first day of the calendar's block of days that an observation began in, as YYYYMMDD.
+
+    Blocks are counted from 1970; an id that holds no time is of the first one.
+    """
+    match = _TIME.search(observation)
+    block_s = days * DAY_S
+    start = int(match[0]) // block_s * block_s if match else 0
+    return datetime.fromtimestamp(start, UTC).strftime("%Y%m%d")

@@ -1,0 +1,310 @@
+"""Filter-and-bin maps of single observations, with ``make-atomic-filterbin-map``, and their sums."""
+
+from __future__ import annotations
+
+import math
+import posixpath
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+import yaml
+from pydantic import Field
+
+from socm.core.fields import CampaignPath, OptionValue, ProgramOptions, names_in
+from socm.core.jobs import JobSpec, RuleSpec
+from socm.core.models import Resources
+from socm.core.null_tests import EXCLUSIVE_OPTIONS
+from socm.core.query_lines import QueryLines
+from socm.core.steps import (
+    ACCOUNT_ATOMIC,
+    CONFIGURE_ATOMIC,
+    COVERAGE,
+    OWN_TMP_DIR,
+    RUN_RANKS,
+    SUM_ATOMIC,
+)
+from socm.diagnostics import Diagnostic, DiagnosticError
+from socm.formats.judgement_needs import MapSize
+from socm.formats.layout import own_preprocess_config, program_config
+from socm.observations.asked import Asked, id_end
+from socm.workflows.mapmakers.atomic_chunks import RULE, Chunk, Chunks
+from socm.workflows.mapmakers.base import Mapmaker, MapProducts, MapRequest
+from socm.workflows.observing import Terms
+
+MAKE_ATOMIC_MAP_OPTIONS: Mapping[str, bool] = {
+    "apply_wobble": False,
+    "compress": False,
+    "dtype_map": True,
+    "dtype_tod": True,
+    "hk_data_path": True,
+    "max_dets": True,
+    "min_dur": True,
+    "quiet": True,
+    "singlestream": False,
+    "use_psd": False,
+    "verbose": True,
+    "window": True,
+    "wn_label": True,
+}
+"""Options that make-atomic-filterbin-map (sotodlib 0.6.24) reads and whether each takes a value."""
+
+OPTIONS_WITH_KEYS: Mapping[str, str] = {
+    "area": "area",
+    "comps": "comps",
+    "context": "context",
+    "freq": "bands",
+    "nside": "nside",
+    "preprocess_config": "preprocess_config",
+    "query": "query",
+    "site": "site",
+    "unit": "unit",
+    "wafer": "wafer",
+}
+"""Options that have a key of their own in the campaign file."""
+
+_FIXED = "which observations are mapped is fixed when the campaign is compiled"
+_WHOLE = "a map of parts of an observation is no map of it, and the program makes the one or the other"
+REFUSED_OPTIONS: Mapping[str, str] = {
+    "all_splits": "the program doesn't know it yet",
+    "atomic_db": "each job has one of its own",
+    "center_at": "maps that follow an object have no pixels in common",
+    "det_in_out": _WHOLE,
+    "det_left_right": _WHOLE,
+    "det_upper_lower": _WHOLE,
+    "fixed_time": _FIXED,
+    "nproc": "resources = { ranks = … } says how many maps are made at once",
+    "nset": _FIXED,
+    "ntod": _FIXED,
+    "odir": "each job has a folder of its own",
+    "only_hits": "there would be no maps",
+    "scan_left_right": _WHOLE,
+    "tods": _FIXED,
+    "update_delay": _FIXED,
+}
+"""Options that make-atomic-filterbin-map knows and no job can have, and why."""
+
+_SUM_PLANES = 14
+"""Planes of float64 in memory while maps are added up: T, Q, U, their weights, hits, and a file's."""
+_SUM_BASE_MB = 500
+
+
+class FilterBinMaps(Mapmaker):
+    """Makes filter-and-bin maps of single observations, which all workflows share, and adds them up."""
+
+    kind: ClassVar[str] = "filterbin-mapmaking"
+    exclusive_keys: ClassVar[tuple[tuple[str, ...], ...]] = (("area", "nside"), *EXCLUSIVE_OPTIONS)
+
+    executable: str = Field("so-site-pipeline", description="Program that a job runs.")
+    subcommand: str = Field("make-atomic-filterbin-map", description="First argument of the program.")
+    area: CampaignPath | None = Field(  # type: ignore[assignment]
+        None, description="FITS file whose geometry is that of the map; or give nside."
+    )
+    nside: int | None = Field(
+        None, ge=1, le=8192, description="HEALPix resolution of the map, a power of two; or give area."
+    )
+    preprocess_config: CampaignPath = Field(
+        description="Preprocessing configuration. Its archive is only read; jobs preprocess what it lacks."
+    )
+    preprocess_proc_config: CampaignPath | None = Field(
+        None, description="Configuration of the second layer of preprocessing, where there is one."
+    )
+    atomic_dir: CampaignPath = Field(
+        "results/atomic", description="Folder of the maps of single observations, which workflows share."
+    )
+    days_per_job: int = Field(
+        1,
+        ge=1,
+        le=366,
+        description="A job maps what a telescope observes in so many days (UTC), one wafer and band of it.",
+    )
+    unit: str = Field("K", description="Unit of the time streams and of the maps.")
+    sum_resources: Resources = Field(
+        Resources(), description="What a job that adds maps up asks for, where its maps' size doesn't say."
+    )
+    options: dict[str, OptionValue] = Field(
+        {}, description="Any other option of make-atomic-filterbin-map; bare flags are booleans."
+    )
+    allow_unknown_options: bool = Field(
+        False, description="true passes options on that make-atomic-filterbin-map may not know."
+    )
+
+    program_options: ClassVar[ProgramOptions | None] = ProgramOptions(
+        "make-atomic-filterbin-map",
+        MAKE_ATOMIC_MAP_OPTIONS,
+        keys=OPTIONS_WITH_KEYS,
+        refused=REFUSED_OPTIONS,
+        listed_by="sotodlib 0.6.24",
+    )
+    input_fields: ClassVar[tuple[str, ...]] = (
+        "context",
+        "area",
+        "preprocess_config",
+        "preprocess_proc_config",
+    )
+
+    def problems(self) -> Iterator[Diagnostic]:
+        """Yield what make-atomic-filterbin-map can't do, and pixels that aren't said once."""
+        yield from super().problems()
+        if len(names_in(self.bands)) != 1:
+            said = f"not {self.bands}" if self.bands else "and none is given"
+            yield Diagnostic(
+                "refused-value",
+                f"filter-and-bin maps have one band, {said}",
+                key=("bands",) if self.bands else (),
+                hint='write bands = "f090", or matrix = { bands = ["f090", "f150"] }',
+            )
+        if self.comps != "TQU" and "${" not in self.comps:
+            message = f"make-atomic-filterbin-map makes maps of T, Q and U, not of {self.comps}"
+            yield Diagnostic("refused-value", message, key=("comps",), hint='write "TQU"')
+        if (self.area is None) == (self.nside is None):
+            message = "filter-and-bin maps need either `area` or `nside`"
+            yield Diagnostic("bad-pixels", message, key=("nside",) if self.nside else (), hint=_PIXELS_HINT)
+        elif self.nside is not None and self.nside & (self.nside - 1):
+            message = f"nside is a power of two, which {self.nside} isn't"
+            yield Diagnostic("bad-pixels", message, key=("nside",), hint="most maps of SATs have nside = 512")
+
+    def map_size(self, terms: Terms) -> MapSize | None:
+        """Return the size of the maps; None where it isn't known yet."""
+        if self.nside is None:
+            return super().map_size(terms)
+        side_deg = math.degrees(math.sqrt(math.pi / 3) / self.nside)
+        return MapSize(3 * self.nside, 4 * self.nside, (side_deg, side_deg))
+
+    def map_products(self, folder: str) -> MapProducts:
+        """Return the mean of the maps of a request, its weight, and the hits."""
+        names = (
+            ("map", "map.fits"),
+            ("ivar", "ivar.fits"),
+            ("hits", "hits.fits"),
+            ("coverage", "coverage.json"),
+        )
+        path = {name: posixpath.join(folder, file) for name, file in names}
+        return MapProducts(path["map"], path["ivar"], path["coverage"], hits=path["hits"])
+
+    def plan_maps(
+        self, name: str, description: str, requests: Sequence[MapRequest], terms: Terms
+    ) -> tuple[tuple[RuleSpec, ...], tuple[MapProducts, ...]]:
+        """Return the rule that maps single observations and the rule that adds them up, and the products.
+
+        Raises DiagnosticError where it isn't known which wafers and bands observations have.
+        """
+        chunks = Chunks(terms.workspace, terms.base, self.atomic_dir, self.days_per_job)
+        sums = [self._sum(request, chunks, terms) for request in requests]
+        atomic = [self._atomic(chunk, chunks.account(chunk.name)) for chunk in chunks.wanted()]
+        rules = (
+            RuleSpec(
+                name=RULE,
+                workflow=self.name,
+                steps=(OWN_TMP_DIR, CONFIGURE_ATOMIC, RUN_RANKS, ACCOUNT_ATOMIC),
+                description="Maps of single observations.",
+                jobs=tuple(atomic),
+                resources=self.resources,
+                environment=self.environment,
+                files={str(job.inputs["config"]): self._config(job) for job in atomic},
+                after=self.depends_on,
+                is_shared=True,
+            ),
+            RuleSpec(
+                name=name,
+                workflow=self.name,
+                steps=(SUM_ATOMIC, COVERAGE),
+                description=description,
+                jobs=tuple(sums),
+                resources=self._resources_of_sums(terms),
+                environment=self.environment.model_copy(update={"container": None}),
+                after=self.depends_on,
+                resources_key=("sum_resources",),
+            ),
+        )
+        return rules, tuple(self.map_products(request.folder) for request in requests)
+
+    def _sum(self, request: MapRequest, chunks: Chunks, terms: Terms) -> JobSpec:
+        """Return the job that makes the map of a request, whose maps of observations chunks then hold."""
+        accounts: dict[str, None] = {}
+        unknown = []
+        for observation, parts in request.asked.of_query(request.observations).items():
+            if parts is None:
+                unknown.append(observation)
+            for part in parts or ():
+                wafer, _, band = part.partition(":")
+                accounts[chunks.account(chunks.add(observation, wafer, band).name)] = None
+        if unknown:
+            raise DiagnosticError.of(
+                "detectors-unknown",
+                f"the database doesn't say which wafers and bands {len(unknown):,} observations have, such as "
+                f"{unknown[0]}",
+                hint="each wafer and band has a map of its own; wafer_slots_list and tube_flavor name them",
+            )
+        pixels = {"area": self.area} if self.area is not None else {}
+        option = f"--area={shlex.quote(self.area)}" if self.area is not None else f"--nside={self.nside}"
+        made = self.map_products(request.folder)
+        return JobSpec(
+            name=request.name,
+            command=option,
+            inputs={"query": request.query_file, "account": tuple(sorted(accounts)), **pixels},
+            outputs=made.outputs(),
+            observations=request.observations,
+            asked_for=request.asked.as_json(),
+            min_coverage=self.coverage_asked(terms),
+            kind="sum of atomic maps",
+        )
+
+    def _atomic(self, chunk: Chunk, account: str) -> JobSpec:
+        """Return the job that maps the observations of a chunk."""
+        observations = chunk.wanted | chunk.made
+        ends = {id_end(observation): f"{chunk.wafer}:{chunk.band}" for observation in sorted(observations)}
+        layers = [path for path in (self.preprocess_config, self.preprocess_proc_config) if path is not None]
+        config = program_config(RULE, posixpath.join(chunk.folder, chunk.name))
+        arguments = f"--config_file={shlex.quote(config)} --nprocs=1"
+        return JobSpec(
+            name=chunk.name,
+            command=f"{self.get_command()} {arguments}",
+            inputs={
+                "query": chunk.query_file,
+                "config": config,
+                "context": self.context,
+                **({"area": self.area} if self.area is not None else {}),
+                "preprocess_config": layers[0] if len(layers) == 1 else tuple(layers),
+            },
+            outputs={"maps": posixpath.join(posixpath.dirname(account), "maps"), "account": account},
+            folders=("maps",),
+            observations=QueryLines(observations),
+            asked_for=Asked(dict(sorted(ends.items()))).as_json(),
+        )
+
+    def _config(self, job: JobSpec) -> str:
+        """Return the configuration of the program in a job."""
+        maps = job.outputs["maps"]
+        band, wafer, _ = job.name.split("/")
+        layers = 1 if self.preprocess_proc_config is None else 2
+        pixels = {"area": self.area} if self.area is not None else {"nside": self.nside}
+        config: dict[str, Any] = {
+            "context": self.context,
+            "preprocess_config": ",".join(own_preprocess_config(maps, layer) for layer in range(layers)),
+            "query": job.inputs["query"],
+            "odir": maps,
+            "atomic_db": posixpath.join(maps, "atomic.db"),
+            "wafer": wafer,
+            "freq": band,
+            "site": self.site,
+            "comps": self.comps,
+            "unit": self.unit,
+            **pixels,
+            **{
+                name: list(value) if isinstance(value, tuple) else value
+                for name, value in self.options.items()
+            },
+        }
+        return yaml.safe_dump(config)
+
+    def _resources_of_sums(self, terms: Terms) -> Resources:
+        size = self.map_size(terms)
+        asked = {name: getattr(self.sum_resources, name) for name in self.sum_resources.model_fields_set}
+        if size is not None:
+            planes_mb = _SUM_PLANES * 8 * size.pixels / 1e6
+            asked.setdefault("memory", math.ceil((_SUM_BASE_MB + planes_mb) / 500) * 500)
+        return Resources().model_copy(update=asked)
+
+
+_PIXELS_HINT = "area is a FITS file for flat pixels, nside a power of two for HEALPix ones"
