@@ -1,1 +1,1 @@
-"""Filter-and-bin maps of single observations: what surrounds make-atomic-filterbin-map, and sums of its maps."""
+"""Filter-and-bin maps of single observations: what surrounds their program, and sums of its maps."""

@@ -1,8 +1,8 @@
 """Which atomic maps a job made, from its database, its files and its log.
 
-make-atomic-filterbin-map (sotodlib 0.6.24) exits with 0 when every observation failed. A map is made when the
-database lists it as valid and its three files are there. Why another isn't stands in the log, or without a name
-in `errlog.txt`; what is shorter than `min_dur` is left out without a word.
+make-atomic-filterbin-map (sotodlib 0.6.24) exits with 0 when every observation failed. A map is made when
+the database lists it as valid and its three files are there. Why another isn't stands in the log, or without
+a name in `errlog.txt`; what is shorter than `min_dur` is left out without a word.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ from socm.formats.coverage import Skipped
 from socm.formats.file_record import digest_of
 from socm.formats.layout import own_preprocess_config
 
+MOST_LINES = 20
 LEFT_OUT = "make-atomic-filterbin-map left it out without a word; it does so below min_dur"
 EMPTY = "its map is empty: none of its samples is kept, or falls into the area"
 SHARED = "another observation that began in the same second wrote its map into the same files"
 
-_FAILED = re.compile(r"(\S.*? (?:Error|failed)) for (\S+): \[(.*)\]\s*$")
+_FAILED = re.compile(r"([A-Z][A-Za-z ]*(?:Error|failed)) for (\S+): \[(.*)\]\s*$")
 _REASON = re.compile(r"<class '(?:[\w.]*\.)?(\w+)'>: (.*)")
 _DONE = re.compile(r"\bDone with tod (\S+:\S+:\S+)")
 _NOT_DONE = re.compile(r"\btod (\S+:\S+:\S+) failed in the preproc database")
@@ -81,7 +82,7 @@ def read_errors(folder: Path) -> list[str]:
 def account_of(row: Mapping[str, Any], observations: Collection[str], log: Iterable[str]) -> AtomicMaps:
     """Return which maps a job made.
 
-    Raises ValueError where two observations went into one map, so that neither can be told apart.
+    Raises ValueError where there is none, and where two observations went into one map.
     """
     config = yaml.safe_load(Path(row["inputs"]["config"]).read_text(encoding="utf-8"))
     wafer, band = config["wafer"], config["freq"]
@@ -92,8 +93,8 @@ def account_of(row: Mapping[str, Any], observations: Collection[str], log: Itera
     unlisted = sorted(said.done - {names[one] for one in rows if one in names})
     if len(unlisted) > len(errors):
         raise ValueError(
-            f"{', '.join(unlisted)} went into the map of another observation: make-atomic-filterbin-map adds up "
-            "those that overlap in time. Take one of them out of the query."
+            f"{', '.join(unlisted)} went into the map of another observation: make-atomic-filterbin-map adds "
+            "up those that overlap in time. Take one of them out of the query."
         )
     prefixes = Counter(prefix for prefix, _ in rows.values())
     made, skipped = [], []
@@ -112,14 +113,18 @@ def account_of(row: Mapping[str, Any], observations: Collection[str], log: Itera
                 skipped.append(Skipped(observation=name, reason=f"{missing} is missing or empty"))
             else:
                 made.append(AtomicMap(observation=observation, wafer=wafer, band=band, **files))
+    if not made:
+        lines = [f"  {one.observation}: {one.reason}" for one in skipped]
+        more = [f"  and {len(lines) - MOST_LINES} more"] if len(lines) > MOST_LINES else []
+        raise ValueError("\n".join(["no observation could be mapped:", *lines[:MOST_LINES], *more]))
     return AtomicMaps(maps=tuple(made), skipped=tuple(skipped))
 
 
 def _read_database(path: Path, wafer: str, band: str) -> dict[str, tuple[str, bool]]:
-    """Return for each observation that the database lists the beginning of its files, and whether it is valid."""
+    """Return where the files of each observation in the database begin, and whether its map is valid."""
     if not path.exists():
         return {}
-    query = "SELECT obs_id, prefix_path, valid FROM atomic WHERE wafer = ? AND freq_channel = ? AND split_label = 'full'"
+    query = "SELECT obs_id, prefix_path, valid FROM atomic WHERE wafer = ? AND freq_channel = ?"
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
             return {

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 NO_DATA = 5
-MOST_LINES = 20
 
 
 def add_commands(commands: Any) -> None:
@@ -59,10 +58,6 @@ def write_account(asked: argparse.Namespace) -> int:
     try:
         with asked.log.open(encoding="utf-8", errors="replace") as log:
             account = account_of(row, _query_of(row), log)
-        if not account.maps:
-            lines = [f"  {one.observation}: {one.reason}" for one in account.skipped]
-            more = [f"  and {len(lines) - MOST_LINES} more"] if len(lines) > MOST_LINES else []
-            raise ValueError("\n".join(["no observation could be mapped:", *lines[:MOST_LINES], *more]))
     except ValueError as error:
         message = f"socm: {title}: {error}"
         echo(message, err=True)
@@ -75,7 +70,7 @@ def write_account(asked: argparse.Namespace) -> int:
 
 
 def write_sum(asked: argparse.Namespace) -> int:
-    """Write the sum of atomic maps, and say on standard output what is in it; return 5 where it can't be made."""
+    """Write the sum of atomic maps, and on standard output what is in it; return 5 where it can't be made."""
     from socm.jobs.filterbin.sums import AreaPixels, HealpixPixels, find_maps, sum_maps
     from socm.observations.asked import Asked
 
@@ -86,8 +81,6 @@ def write_sum(asked: argparse.Namespace) -> int:
         wanted = find_maps(row["inputs"]["account"], names)
         for name, reason in wanted.reasons.items():
             echo(f"Skipped {name} ({reason})")
-        if not wanted.maps:
-            raise ValueError("not one of the atomic maps that the map is the sum of could be made")
         pixels = AreaPixels(asked.area) if asked.area else HealpixPixels(asked.nside)
         for line in sum_maps(wanted, pixels, row["outputs"]):
             echo(line)

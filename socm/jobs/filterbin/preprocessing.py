@@ -1,8 +1,8 @@
 """The preprocessing of one job of atomic maps: an archive of its own, which begins with what there is.
 
-make-atomic-filterbin-map (sotodlib 0.6.24) opens the archive that its configuration names for writing, adds what
-it lacks and deletes what its index doesn't list. So each job gets a configuration whose archive lies in its own
-folder, and an index that lists the entries of its observations in the user's archive, which is only read.
+make-atomic-filterbin-map (sotodlib 0.6.24) opens the archive that its configuration names for writing, adds
+what it lacks and deletes what its index doesn't list. So each job gets a configuration whose archive lies in
+its own folder, and whose index lists its observations' entries in the user's archive, which is only read.
 """
 
 from __future__ import annotations

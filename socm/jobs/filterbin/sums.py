@@ -22,7 +22,7 @@ PLANES = {"wmap": 3, "weights": 3, "hits": 1}
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a sum is made of: the maps that there are, each with the folder of its account, and what is missing."""
+    """The maps that a sum is made of, each with the folder of its account, and why others are missing."""
 
     maps: tuple[tuple[Path, AtomicMap], ...]
     reasons: Mapping[str, str]
@@ -31,7 +31,7 @@ class Wanted:
 def find_maps(accounts: Sequence[str], wanted: Sequence[str]) -> Wanted:
     """Return the maps of the detector sets (obs_id:wafer:band) that are wanted, in their order.
 
-    Raises DiagnosticError for an account that can't be read, ValueError where two accounts list one map.
+    Raises DiagnosticError for an account that can't be read, ValueError where two list one map.
     """
     maps: dict[str, tuple[Path, AtomicMap]] = {}
     reasons: dict[str, str] = {}
@@ -130,10 +130,10 @@ class HealpixPixels:
                 )
             if len(data.names) != len(total):
                 raise ValueError(f"{path} has {len(data.names)} planes, not {len(total)}")
-            for plane, name in zip(total, data.names, strict=True):
+            for number, name in enumerate(data.names):
                 values = np.asarray(data[name], np.float64).ravel()
                 _check_finite(values, path)
-                plane += values
+                total[number] += values
         return str(header.get("TUNIT1", "")).strip()
 
     def write(self, path: str, planes: Planes, unit: str) -> None:
@@ -164,8 +164,10 @@ def sum_maps(wanted: Wanted, pixels: Pixels, outputs: Mapping[str, str]) -> Iter
     """Write the mean of atomic maps, its weight and hits; yield what is said of each detector set in the log.
 
     The weight of a pixel is the sum of the maps' own, and the mean is the sum of the weighted maps over it.
-    Raises ValueError for a file that isn't as its job made it, or doesn't fit the others.
+    Raises ValueError where there is no map, and for a file that isn't as its job made it or doesn't fit the others.
     """
+    if not wanted.maps:
+        raise ValueError("not one of the observations has a map")
     totals = {name: pixels.zeros(planes) for name, planes in PLANES.items()}
     unit: str | None = None
     for folder, one in wanted.maps:

@@ -203,6 +203,7 @@ class FilterBinMaps(Mapmaker):
                 environment=self.environment,
                 files={str(job.inputs["config"]): self._config(job) for job in atomic},
                 after=self.depends_on,
+                keys={name: ("atomic_dir",) for name in ("maps", "account")},
                 is_shared=True,
             ),
             RuleSpec(
@@ -232,7 +233,7 @@ class FilterBinMaps(Mapmaker):
         if unknown:
             raise DiagnosticError.of(
                 "detectors-unknown",
-                f"the database doesn't say which wafers and bands {len(unknown):,} observations have, such as "
+                f"the database doesn't say which wafers and bands {len(unknown):,} observations have, like "
                 f"{unknown[0]}",
                 hint="each wafer and band has a map of its own; wafer_slots_list and tube_flavor name them",
             )

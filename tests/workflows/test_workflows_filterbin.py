@@ -1,0 +1,307 @@
+"""Filter-and-bin maps: observations are mapped once for all workflows, and only sums follow what is asked of them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from workflows_workspace import Workspace
+
+from socm.formats.layout import query_file
+from socm.workflows.mapmakers.atomic_chunks import RULE, Chunks, day_of, telescope_of
+
+DAY_S = 86_400
+START = 1_739_491_200  # 2025-02-14
+
+# Chunks.
+
+OBSERVATIONS = st.builds(
+    lambda day, hour, telescope: f"obs_{START + day * DAY_S + hour * 3600 + 7}_{telescope}_1111111",
+    st.integers(0, 9),
+    st.integers(0, 23),
+    st.sampled_from(["satp1", "satp3"]),
+)
+SETS = st.frozensets(st.tuples(OBSERVATIONS, st.sampled_from(["ws0", "ws1"])), max_size=25)
+
+
+class Campaign:
+    """A campaign's folder, in which chunks are planned and then made."""
+
+    def __init__(self, folder: Path, days: int) -> None:
+        self.folder, self.days = folder, days
+
+    def plan(self, sets: Iterable[tuple[str, str]]) -> dict[str, frozenset[str]]:
+        """Return the observations of each chunk that is planned for the detector sets."""
+        chunks = Chunks(self.folder, self.folder, "results/atomic", self.days)
+        for observation, wafer in sets:
+            assert observation in chunks.add(observation, wafer, "f090").wanted
+        return {chunk.name: frozenset(chunk.wanted | chunk.made) for chunk in chunks.wanted()}
+
+    def write(self, plan: dict[str, frozenset[str]]) -> None:
+        """Write query files as a compile does: those of this plan alone."""
+        shutil.rmtree(self.folder / "workflow", ignore_errors=True)
+        for name, observations in plan.items():
+            path = self.folder / query_file(RULE, f"results_atomic/{name}")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("".join(f"{one}\n" for one in sorted(observations)))
+
+    def make(self, names: Iterable[str]) -> None:
+        """Write the accounts of chunks, as their jobs do."""
+        for name in names:
+            path = self.folder / f"results/atomic/{name}/maps.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(steps=st.lists(SETS, min_size=1, max_size=5), days=st.sampled_from([1, 3]), unmade=st.integers(0, 3))
+def test_a_chunk_that_is_made_never_changes(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[frozenset[tuple[str, str]]], days: int, unmade: int
+) -> None:
+    campaign = Campaign(tmp_path_factory.mktemp("chunks"), days)
+    made: dict[str, frozenset[str]] = {}
+    for sets in steps:
+        plan = campaign.plan(sets)
+        # Whatever was selected and in whatever order, as for two workflows one after the other.
+        assert campaign.plan(sorted(sets, reverse=True)) == plan
+        for name, observations in plan.items():
+            assert observations == made.get(name, observations)
+            assert len({telescope_of(one) for one in observations}) == 1
+            assert len({day_of(one, days) for one in observations}) == 1
+        places = [
+            (one, name.split("/")[1]) for name, observations in plan.items() for one in observations if
+            (one, name.split("/")[1]) in sets
+        ]  # fmt: skip
+        assert sorted(places) == sorted(sets)
+        campaign.write(plan)
+        done = sorted(plan)[unmade:]
+        campaign.make(done)
+        made = {name: plan[name] for name in plan if name in done or name in made}
+
+
+def test_what_is_not_made_yet_is_placed_as_if_for_the_first_time(tmp_path: Path) -> None:
+    campaign = Campaign(tmp_path, 1)
+    sets = [(f"obs_{START + hour * 3600}_satp1_1111111", "ws0") for hour in range(4)]
+    campaign.write(campaign.plan(sets[:2]))
+    (name,) = campaign.plan(sets)
+    assert name == "f090/ws0/satp1-20250214"
+    campaign.make([name])
+    assert sorted(campaign.plan(sets)) == [name, f"{name}-2"]
+
+
+@pytest.mark.parametrize(
+    ("observation", "telescope", "day"),
+    [
+        ("obs_1739563372_lati1_110", "lati1", "20250214"),
+        ("obs_1739563372_satp3_1111111", "satp3", "20250214"),
+        ("1575600533.1575611468.ar5_1", "any", "20191206"),
+        ("of-no-time", "of-no-time", "19700101"),
+    ],
+)
+def test_an_id_says_of_which_telescope_and_day_it_is(observation: str, telescope: str, day: str) -> None:
+    assert (telescope_of(observation), day_of(observation, 1)) == (telescope, day)
+
+
+# Compiles.
+
+CAMPAIGN = """
+[campaign]
+seed = 3
+
+[campaign.defaults]
+context = "data/context.yaml"
+preprocess_config = "preprocess.yaml"
+bands = "f090"
+days_per_job = 4
+area = "data/area.fits"
+options = { apply_wobble = false }
+resources = { memory = "1G", runtime = "10m" }
+
+[campaign.filterbin-mapmaking]
+output_dir = "results/all"
+min_coverage = 0.5
+
+[campaign.filterbin-null-tests]
+output_dir = "results/null"
+
+[campaign.filterbin-null-tests.mission-tests]
+nsplits = 2
+chunk_unit = "observations"
+chunk_nobs = 1
+"""
+
+
+@pytest.fixture
+def survey(workspace: Workspace) -> Workspace:
+    """A folder with an observation database of sixteen observations, and nothing behind it."""
+    data = workspace.folder / "data"
+    data.mkdir()
+    (data / "context.yaml").write_text("obsdb: obsdb.sqlite\n")
+    (data / "area.fits").write_text("area")
+    (workspace.folder / "preprocess.yaml").write_text("process_pipe: []\n")
+    add_observations(workspace, 0, 16)
+    workspace.write(CAMPAIGN)
+    return workspace
+
+
+def add_observations(workspace: Workspace, first: int, stop: int) -> None:
+    with closing(sqlite3.connect(workspace.folder / "data/obsdb.sqlite")) as database, database:
+        database.execute(
+            "CREATE TABLE IF NOT EXISTS obs "
+            "(obs_id text, timestamp float, wafer_slots_list text, tube_slot text, tube_flavor text)"
+        )
+        rows = [(f"obs_{START + DAY_S * n}_lati1_110", START + DAY_S * n) for n in range(first, stop)]
+        database.executemany("INSERT INTO obs VALUES (?, ?, 'ws0,ws1', 'i1', 'mf')", rows)
+
+
+def table(workspace: Workspace, rule: str = "atomic-maps") -> dict[str, dict[str, object]]:
+    found: dict[str, dict[str, object]] = json.loads(workspace.text(f"workflow/jobs/{rule}.json"))
+    return found
+
+
+def test_all_workflows_share_the_maps_of_observations(survey: Workspace) -> None:
+    survey.compile()
+    alone = table(survey)
+    assert {name.rpartition("/")[0] for name in alone} == {"f090/ws0", "f090/ws1"}
+    assert len(alone) == 10
+    more = '\n[campaign.filterbin-null-tests.wafer-tests]\nnsplits = 2\nquery = "timestamp < {}"\n'
+    survey.write(CAMPAIGN + more.format(START + 6 * DAY_S) + '\n[campaign.filterbin-null-tests.direction]\n'
+                 'split_by = "timestamp"\nat = "median"\nnsplits = 2\n')  # fmt: skip
+    survey.compile()
+    assert table(survey) == alone
+    rules = {path.stem for path in (survey.folder / "workflow/rules").iterdir()}
+    assert len([name for name in rules if "atomic" in name]) == 1
+
+
+def test_the_shared_maps_are_those_that_any_workflow_wants(survey: Workspace) -> None:
+    early, late = (f'query = "timestamp {sign} {START + 6 * DAY_S}"' for sign in "<>")
+    text = CAMPAIGN.replace('output_dir = "results/all"', f'output_dir = "results/all"\n{early}')
+    survey.write(text.replace('output_dir = "results/null"', f'output_dir = "results/null"\n{late}'))
+    survey.compile()
+    listed = [
+        set(path.read_text().split())
+        for path in (survey.folder / "workflow/queries/atomic-maps/results_atomic/f090/ws0").iterdir()
+    ]
+    assert sum(map(len, listed)) == len(set().union(*listed)) == 15
+    assert len(listed) == 5
+
+
+def test_workflows_that_map_otherwise_need_another_folder(survey: Workspace) -> None:
+    other = CAMPAIGN.replace('output_dir = "results/null"', 'output_dir = "results/null"\nunit = "uK"')
+    survey.write(other)
+    problems = [one for one in survey.told() if one.severity == "error"]
+    assert {one.code for one in problems} == {"duplicate-output"}
+    assert "results/atomic/f090/ws0/" in problems[0].message
+    survey.write(other.replace('unit = "uK"', 'unit = "uK"\natomic_dir = "results/atomic-uk"'))
+    survey.compile()
+
+
+def made(workspace: Workspace) -> None:
+    """Write the accounts of all chunks, as if their jobs had run."""
+    for row in table(workspace).values():
+        path = workspace.folder / row["outputs"]["account"]  # type: ignore[index]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def test_observations_that_come_later_leave_what_is_made_alone(survey: Workspace) -> None:
+    survey.compile()
+    before = table(survey)
+    made(survey)
+    add_observations(survey, 16, 24)
+    survey.compile()
+    after = table(survey)
+    assert {name: after[name] for name in before} == before
+    new = sorted(set(after) - set(before))
+    assert [name.partition("-")[2] for name in new] == 2 * ["20250301-2", "20250305", "20250309"]
+    listed = [
+        one
+        for name in new
+        for one in survey.text(f"workflow/queries/atomic-maps/results_atomic/{name}.txt").split()
+    ]
+    assert len(listed) == 2 * 8
+
+
+def test_observations_that_go_leave_what_is_made_alone(survey: Workspace) -> None:
+    survey.compile()
+    before = table(survey)
+    sums = table(survey, "mission-tests")
+    made(survey)
+    survey.write(
+        CAMPAIGN.replace('bands = "f090"', f'bands = "f090"\nquery = "timestamp != {START + 2 * DAY_S}"')
+    )
+    survey.compile()
+    assert table(survey) == before
+    changed = [name for name, row in table(survey, "mission-tests").items() if row != sums[name]]
+    assert len(changed) == 1
+
+
+def test_other_splits_leave_all_maps_of_observations_alone(survey: Workspace) -> None:
+    survey.compile()
+    before = table(survey)
+    survey.write(
+        CAMPAIGN.replace("seed = 3", "seed = 4").replace("days_per_job = 4", "days_per_job = 4 # the same")
+    )
+    survey.compile()
+    assert table(survey) == before
+
+
+def test_healpix_maps_need_no_area(survey: Workspace) -> None:
+    survey.write(CAMPAIGN.replace('area = "data/area.fits"', "nside = 512"))
+    survey.compile()
+    (config,) = {
+        (one["nside"], one.get("area"))
+        for one in map(
+            yaml.safe_load, (p.read_text() for p in (survey.folder / "workflow/configs").rglob("*.yaml"))
+        )
+    }
+    assert config == (512, None)
+    assert set(survey.commands("mission-tests").values()) == {"--nside=512"}
+    rows = json.loads(survey.text("workflow/jobs/mission-tests-null-maps.json"))
+    assert rows[""]["facts"]["memory_mb"] >= 4000
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "message"),
+    [
+        ('bands = "f090"', 'bands = "f090,f150"', "refused-value", "filter-and-bin maps have one band, not f090,f150"),
+        ('bands = "f090"', 'bands = "f090"\ncomps = "T"', "refused-value", "makes maps of T, Q and U, not of T"),
+        ('area = "data/area.fits"', "", "bad-pixels", "filter-and-bin maps need either `area` or `nside`"),
+        ('area = "data/area.fits"', "nside = 500", "bad-pixels", "nside is a power of two, which 500 isn't"),
+        ("apply_wobble", "scan_left_right = true, apply_wobble", "refused-option", "a map of parts of an observation"),
+        ("apply_wobble", "aply_wobble", "unknown-option", "make-atomic-filterbin-map has no option `aply_wobble`"),
+        ("apply_wobble", "nside = 512, apply_wobble", "option-has-key", "option `nside` of make-atomic-filterbin-map"),
+    ],
+)  # fmt: skip
+def test_what_the_mapmaker_cannot_do_is_reported(
+    survey: Workspace, old: str, new: str, code: str, message: str
+) -> None:
+    survey.write(CAMPAIGN.replace(old, new))
+    problems = survey.told()
+    assert {one.code for one in problems} == {code}
+    assert any(message in one.message for one in problems)
+    assert all(one.place is not None for one in problems)
+
+
+def test_an_area_and_a_resolution_are_one_too_many(survey: Workspace) -> None:
+    survey.write(CAMPAIGN.replace("min_coverage = 0.5", 'nside = 512\narea = "data/area.fits"'))
+    assert {one.code for one in survey.told()} == {"bad-pixels"}
+    # A nearer key stands for the one from above.
+    survey.write(CAMPAIGN.replace("min_coverage = 0.5", 'nside = 512\natomic_dir = "results/healpix"'))
+    survey.compile()
+
+
+def test_observations_of_unknown_detectors_cannot_be_mapped_one_by_one(survey: Workspace) -> None:
+    with closing(sqlite3.connect(survey.folder / "data/obsdb.sqlite")) as database, database:
+        database.execute("UPDATE obs SET tube_flavor = NULL")
+    problems = survey.told()
+    assert {one.code for one in problems} == {"detectors-unknown"}
+    assert "16 observations have" in problems[0].message
