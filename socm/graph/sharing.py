@@ -25,7 +25,6 @@ def share_jobs(specs: Sequence[tuple[RuleSpec, KeyPath]]) -> list[tuple[RuleSpec
             for job in spec.jobs:
                 key = _identity(spec, job)
                 found[key] = _together(found[key], job) if key in found else job
-    after = [set(spec.after) for spec, _ in specs if spec.is_shared]
     shared: list[tuple[RuleSpec, KeyPath]] = []
     for spec, place in specs:
         if not spec.is_shared:
@@ -37,7 +36,8 @@ def share_jobs(specs: Sequence[tuple[RuleSpec, KeyPath]]) -> list[tuple[RuleSpec
         ]
         if jobs:
             # What one of the workflows doesn't wait for can't be waited for.
-            kept = tuple(name for name in spec.after if all(name in names for names in after))
+            others = [one.after for one, _ in specs if one.is_shared and one.name == spec.name]
+            kept = tuple(name for name in spec.after if all(name in after for after in others))
             shared.append((replace(spec, jobs=tuple(jobs), after=kept), place))
     return shared
 

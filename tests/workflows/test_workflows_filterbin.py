@@ -13,7 +13,8 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from workflows_workspace import Workspace
+from programs import run_program
+from workflows_workspace import Run, Workspace
 
 from socm.formats.layout import query_file
 from socm.workflows.mapmakers.atomic_chunks import RULE, Chunks, day_of, telescope_of
@@ -162,7 +163,7 @@ def add_observations(workspace: Workspace, first: int, stop: int) -> None:
         database.executemany("INSERT INTO obs VALUES (?, ?, 'ws0,ws1', 'i1', 'mf')", rows)
 
 
-def table(workspace: Workspace, rule: str = "atomic-maps") -> dict[str, dict[str, object]]:
+def table(workspace: Workspace, rule: str = "atomic-maps-f090") -> dict[str, dict[str, object]]:
     found: dict[str, dict[str, object]] = json.loads(workspace.text(f"workflow/jobs/{rule}.json"))
     return found
 
@@ -274,9 +275,9 @@ def test_healpix_maps_need_no_area(survey: Workspace) -> None:
     [
         ('bands = "f090"', 'bands = "f090,f150"', "refused-value", "filter-and-bin maps have one band, not f090,f150"),
         ('bands = "f090"', 'bands = "f090"\ncomps = "T"', "refused-value", "makes maps of T, Q and U, not of T"),
-        ('area = "data/area.fits"', "", "bad-pixels", "filter-and-bin maps need either `area` or `nside`"),
+        ('area = "data/area.fits"', "", "bad-pixels", "filter-and-bin maps need either `area` or `nside`, and none"),
         ('area = "data/area.fits"', "nside = 500", "bad-pixels", "nside is a power of two, which 500 isn't"),
-        ("apply_wobble", "scan_left_right = true, apply_wobble", "refused-option", "a map of parts of an observation"),
+        ("apply_wobble", "scan_left_right = true, apply_wobble", "refused-option", "maps parts of an observation, and not the whole"),
         ("apply_wobble", "aply_wobble", "unknown-option", "make-atomic-filterbin-map has no option `aply_wobble`"),
         ("apply_wobble", "nside = 512, apply_wobble", "option-has-key", "option `nside` of make-atomic-filterbin-map"),
     ],
@@ -305,3 +306,145 @@ def test_observations_of_unknown_detectors_cannot_be_mapped_one_by_one(survey: W
     problems = survey.told()
     assert {one.code for one in problems} == {"detectors-unknown"}
     assert "16 observations have" in problems[0].message
+
+
+# Runs.
+
+BROKEN = 2
+"""The observation whose time stream can't be read, in the order of time."""
+
+
+def observations_of(workspace: Workspace) -> list[tuple[str, float]]:
+    with closing(sqlite3.connect(workspace.folder / "data/obsdb.sqlite")) as database:
+        return database.execute("SELECT obs_id, timestamp FROM obs ORDER BY timestamp").fetchall()
+
+
+def real_campaign(broken_s: float, more: str = "") -> str:
+    """Return a campaign of maps of ws0: of all, in splits of those that can be read, of the one that can't."""
+    text = CAMPAIGN.replace("days_per_job = 4", 'days_per_job = 4\nwafer = "ws0"\nsite = "so_lat"')
+    text = text.replace("nsplits = 2", f'nsplits = 4\nquery = "timestamp != {broken_s}{more}"')
+    text = text.replace("min_coverage = 0.5", f'min_coverage = 0.5\nquery = "timestamp > 0{more}"')
+    return f"""{text}
+[campaign.broken]
+workflow = "filterbin-mapmaking"
+query = "timestamp = {broken_s}"
+output_dir = "results/broken"
+atomic_dir = "results/atomic-broken"
+"""
+
+
+@pytest.fixture(scope="module")
+def mapped(tmp_path_factory: pytest.TempPathFactory, checkout: Path) -> tuple[Workspace, Run]:
+    """A workspace in which make-atomic-filterbin-map mapped simulated data, but for one observation."""
+    pytest.importorskip("sotodlib", reason="the mapmaking extra is not installed")
+    workspace = Workspace(tmp_path_factory.mktemp("filterbin"))
+    simulate(workspace, 6)
+    shutil.copy(checkout / "examples/filterbin/preprocess.yaml", workspace.folder)
+    broken, time_s = observations_of(workspace)[BROKEN]
+    stream = workspace.folder / f"data/tods/{broken}_ws0_f090.h5"
+    stream.write_bytes(stream.read_bytes()[:1000])
+    workspace.write(real_campaign(time_s))
+    workspace.compile()
+    return workspace, workspace.run()
+
+
+def simulate(workspace: Workspace, observations: int) -> None:
+    words = ("socm", "simulate", "data", "--hwp-hz", "2", "--observations", str(observations))
+    run_program(*words, folder=workspace.folder)
+
+
+def kinds(started: Iterable[str]) -> dict[str, list[str]]:
+    """Return the jobs that were started by their rules."""
+    found: dict[str, list[str]] = {}
+    for name in started:
+        rule, _, job = name.partition(" ")
+        found.setdefault(rule, []).append(job)
+    return found
+
+
+@pytest.mark.mapmaker
+@pytest.mark.snakemake
+@pytest.mark.slow
+def test_observations_are_mapped_once_and_added_up(mapped: tuple[Workspace, Run]) -> None:
+    workspace, run = mapped
+    rows = table(workspace)
+    started = kinds(run.started)
+    assert sorted(started["atomic-maps-f090"]) == sorted(rows)
+    assert len(started["mission-tests"]) == 4
+    verdict = json.loads(workspace.text("verdict.json"))
+    assert {test["judged"] for test in verdict["tests"]} == {True}
+    summary = json.loads(workspace.text("results/null/mission-tests/summary.json"))
+    for one in summary["differences"]:
+        assert [one["rms"][letter]["ratio"] for letter in "QU"] == pytest.approx([1, 1], abs=0.15)
+    for row in rows.values():
+        maps = workspace.folder / row["outputs"]["maps"]  # type: ignore[index]
+        assert not list(maps.rglob("*.h5"))
+
+
+@pytest.mark.mapmaker
+@pytest.mark.snakemake
+@pytest.mark.slow
+def test_an_observation_that_fails_is_missing_with_its_reason(mapped: tuple[Workspace, Run]) -> None:
+    workspace, run = mapped
+    broken, _ = observations_of(workspace)[BROKEN]
+    record = json.loads(workspace.text("results/all/coverage.json"))
+    assert (record["asked"], record["used"], record["fraction"]) == (6, 5, pytest.approx(5 / 6))
+    (skipped,) = record["skipped"]
+    assert skipped["observation"] == f"{broken}:ws0:f090"
+    assert skipped["reason"].startswith("Pipeline Run Error: OSError: Unable to")
+    # Its program ended with 0, and its job with an error.
+    assert run.code == 1
+    folder = workspace.folder / "results"
+    assert not [
+        path for path in folder.rglob("*") if path.is_file() and "broken" in str(path.relative_to(folder))
+    ]
+    (log,) = (workspace.folder / "logs").glob("atomic-maps-f090-results_atomic-broken/**/*.log")
+    assert (
+        f"no observation could be mapped:\n  {broken}:ws0:f090: Pipeline Run Error: OSError"
+        in log.read_text()
+    )
+
+
+@pytest.mark.mapmaker
+@pytest.mark.snakemake
+@pytest.mark.slow
+def test_a_month_more_or_less_and_other_splits_map_no_observation_again(
+    mapped: tuple[Workspace, Run],
+) -> None:
+    workspace, _ = mapped
+    _, broken_s = observations_of(workspace)[BROKEN]
+
+    def planned() -> dict[str, list[str]]:
+        workspace.compile()
+        started = kinds(workspace.run("--dry-run").started)
+        return {rule: jobs for rule, jobs in started.items() if "broken" not in rule}
+
+    before = table(workspace)
+    assert planned() == {}
+    lists = (workspace.folder / "workflow/splits/mission-tests").glob("*.txt")
+    (double,) = (found for found in (path.read_text().split() for path in lists) if len(found) == 2)
+    leaving_s = dict(observations_of(workspace))[double[0]]
+    workspace.write(real_campaign(broken_s, f" and timestamp != {leaving_s}"))
+    fewer = planned()
+    assert set(fewer) == {
+        "filterbin-mapmaking",
+        "mission-tests",
+        "mission-tests-null-maps",
+        "null-tests-verdict",
+    }
+    assert len(fewer["mission-tests"]) == 1
+    assert table(workspace) == before
+    workspace.write(real_campaign(broken_s).replace("seed = 3", "seed = 5"))
+    assert set(planned()) <= {"mission-tests", "mission-tests-null-maps", "null-tests-verdict"}
+    assert table(workspace) == before
+    workspace.write(real_campaign(broken_s))
+    simulate(workspace, 7)
+    more = planned()
+    assert more.pop("atomic-maps-f090") == sorted(set(table(workspace)) - set(before))
+    assert set(more) == {
+        "filterbin-mapmaking",
+        "mission-tests",
+        "mission-tests-null-maps",
+        "null-tests-verdict",
+    }
+    assert len(more["mission-tests"]) == 1

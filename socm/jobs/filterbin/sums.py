@@ -164,7 +164,7 @@ def sum_maps(wanted: Wanted, pixels: Pixels, outputs: Mapping[str, str]) -> Iter
     """Write the mean of atomic maps, its weight and hits; yield what is said of each detector set in the log.
 
     The weight of a pixel is the sum of the maps' own, and the mean is the sum of the weighted maps over it.
-    Raises ValueError where there is no map, and for a file that isn't as its job made it or doesn't fit the others.
+    Raises ValueError where there is no map, or a file isn't as its job made it or doesn't fit the others.
     """
     if not wanted.maps:
         raise ValueError("not one of the observations has a map")

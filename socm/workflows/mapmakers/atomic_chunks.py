@@ -19,6 +19,7 @@ from socm.formats.layout import query_file
 from socm.observations.asked import id_end
 
 RULE = "atomic-maps"
+DEFAULT_DIR = "results/atomic"
 DAY_S = 86_400
 _TIME = re.compile(r"(?<!\d)\d{9,10}(?!\d)")
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
@@ -73,6 +74,14 @@ class Chunks:
                 chunk = self.chunks[name] = Chunk(name, self.folder, made)
                 self.place |= {(observation, chunk.wafer, chunk.band): name for observation in made}
         self.made = frozenset(self.chunks)
+
+    def rule(self, band: str) -> str:
+        """Return the name of the rule that makes the maps of a band.
+
+        A rule that is renamed runs again, so its name rests on nothing else that a campaign holds.
+        """
+        own = "" if self.atomic_dir == DEFAULT_DIR else f"-{self.folder}"
+        return f"{RULE}-{band}{own}"
 
     def account(self, name: str) -> str:
         """Return where a chunk's account of its maps is."""

@@ -28,7 +28,7 @@ from socm.diagnostics import Diagnostic, DiagnosticError
 from socm.formats.judgement_needs import MapSize
 from socm.formats.layout import own_preprocess_config, program_config
 from socm.observations.asked import Asked, id_end
-from socm.workflows.mapmakers.atomic_chunks import RULE, Chunk, Chunks
+from socm.workflows.mapmakers.atomic_chunks import DEFAULT_DIR, RULE, Chunk, Chunks
 from socm.workflows.mapmakers.base import Mapmaker, MapProducts, MapRequest
 from socm.workflows.observing import Terms
 
@@ -64,7 +64,7 @@ OPTIONS_WITH_KEYS: Mapping[str, str] = {
 """Options that have a key of their own in the campaign file."""
 
 _FIXED = "which observations are mapped is fixed when the campaign is compiled"
-_WHOLE = "a map of parts of an observation is no map of it, and the program makes the one or the other"
+_WHOLE = "with it the program maps parts of an observation, and not the whole"
 REFUSED_OPTIONS: Mapping[str, str] = {
     "all_splits": "the program doesn't know it yet",
     "atomic_db": "each job has one of its own",
@@ -110,7 +110,7 @@ class FilterBinMaps(Mapmaker):
         None, description="Configuration of the second layer of preprocessing, where there is one."
     )
     atomic_dir: CampaignPath = Field(
-        "results/atomic", description="Folder of the maps of single observations, which workflows share."
+        DEFAULT_DIR, description="Folder of the maps of single observations, which workflows share."
     )
     days_per_job: int = Field(
         1,
@@ -158,7 +158,8 @@ class FilterBinMaps(Mapmaker):
             message = f"make-atomic-filterbin-map makes maps of T, Q and U, not of {self.comps}"
             yield Diagnostic("refused-value", message, key=("comps",), hint='write "TQU"')
         if (self.area is None) == (self.nside is None):
-            message = "filter-and-bin maps need either `area` or `nside`"
+            few = "and none is given" if self.nside is None else "not both"
+            message = f"filter-and-bin maps need either `area` or `nside`, {few}"
             yield Diagnostic("bad-pixels", message, key=("nside",) if self.nside else (), hint=_PIXELS_HINT)
         elif self.nside is not None and self.nside & (self.nside - 1):
             message = f"nside is a power of two, which {self.nside} isn't"
@@ -194,7 +195,7 @@ class FilterBinMaps(Mapmaker):
         atomic = [self._atomic(chunk, chunks.account(chunk.name)) for chunk in chunks.wanted()]
         rules = (
             RuleSpec(
-                name=RULE,
+                name=chunks.rule(self.bands or ""),
                 workflow=self.name,
                 steps=(OWN_TMP_DIR, CONFIGURE_ATOMIC, RUN_RANKS, ACCOUNT_ATOMIC),
                 description="Maps of single observations.",
@@ -203,7 +204,7 @@ class FilterBinMaps(Mapmaker):
                 environment=self.environment,
                 files={str(job.inputs["config"]): self._config(job) for job in atomic},
                 after=self.depends_on,
-                keys={name: ("atomic_dir",) for name in ("maps", "account")},
+                keys=dict.fromkeys(("maps", "account"), ("atomic_dir",)),
                 is_shared=True,
             ),
             RuleSpec(
