@@ -61,6 +61,11 @@ def program_config(workflow: str, job: str) -> str:
     return posixpath.join(WORKFLOW, "configs", workflow, f"{job or 'all'}.yaml")
 
 
+def own_atomic_config(maps: str) -> str:
+    """Return where a job of atomic maps has the configuration of its program."""
+    return posixpath.join(maps, "config.yaml")
+
+
 def own_preprocess_config(maps: str, layer: int) -> str:
     """Return where a job of atomic maps has its own configuration of a layer of preprocessing, 0 or 1."""
     return posixpath.join(maps, "preprocess", f"{('init', 'proc')[layer]}.yaml")

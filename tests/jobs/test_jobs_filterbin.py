@@ -57,12 +57,13 @@ class Job:
 
     @property
     def row(self) -> dict[str, Any]:
-        config = self.folder / "config.yaml"
+        self.maps.mkdir(exist_ok=True)
+        config = self.maps / "config.yaml"
         config.write_text(
             yaml.safe_dump({"wafer": "ws0", "freq": "f090", "atomic_db": str(self.maps / "atomic.db")})
         )
         outputs = {"maps": str(self.maps), "account": str(self.folder / "maps.json")}
-        return {"inputs": {"config": str(config)}, "outputs": outputs}
+        return {"outputs": outputs}
 
     def list_maps(self, valid: Mapping[str, bool], prefix: str = "") -> None:
         """Make a map of each observation, and the database of them."""
@@ -178,11 +179,17 @@ def test_the_own_archive_lists_what_the_users_archive_holds_and_leaves_that_alon
     layers[0].write_text(yaml.safe_dump(config))
     config["archive"] = {"index": str(tmp_path / "none.sqlite"), "policy": {"filename": "proc.h5"}}
     layers[1].write_text(yaml.safe_dump(config))
-    row = {
-        "inputs": {"preprocess_config": list(map(str, layers))},
-        "outputs": {"maps": str(tmp_path / "maps")},
-    }
-    write_own_configs(row, ["b", "d"])
+    shared = tmp_path / "shared.yaml"
+    shared.write_text("site: so_lat\nuse_psd: false\n")
+    inputs = {"query": "q.txt", "config": str(shared), "preprocess_config": list(map(str, layers))}
+    row = {"inputs": inputs, "outputs": {"maps": str(tmp_path / "maps")}}
+    write_own_configs(row, ["b", "d"], "ws0", "f090")
+    program = yaml.safe_load((tmp_path / "maps/config.yaml").read_text())
+    assert program == {
+        "site": "so_lat", "use_psd": False, "query": "q.txt", "wafer": "ws0", "freq": "f090",
+        "odir": str(tmp_path / "maps"), "atomic_db": str(tmp_path / "maps/atomic.db"),
+        "preprocess_config": f"{tmp_path}/maps/preprocess/init.yaml,{tmp_path}/maps/preprocess/proc.yaml",
+    }  # fmt: skip
     own = tmp_path / "maps/preprocess"
     first, second = (yaml.safe_load((own / f"{name}.yaml").read_text()) for name in ("init", "proc"))
     assert entries_of(Path(first["archive"]["index"])) == {"b": str(archive / "archive_001.h5")}
@@ -195,7 +202,7 @@ def test_the_own_archive_lists_what_the_users_archive_holds_and_leaves_that_alon
     assert (archive / "index.sqlite").read_bytes() == before
     assert sorted(path.name for path in archive.iterdir()) == ["index.sqlite"]
     with pytest.raises(ValueError, match="holds maps of another run"):
-        write_own_configs(row, ["b"])
+        write_own_configs(row, ["b"], "ws0", "f090")
 
 
 @pytest.mark.parametrize(
@@ -217,7 +224,7 @@ def test_a_file_that_is_no_preprocessing_configuration_is_named(
     config.write_text(text)
     row = {"inputs": {"preprocess_config": str(config)}, "outputs": {"maps": str(tmp_path / "maps")}}
     with pytest.raises(ValueError, match=rf"{config}.*{message}"):
-        write_own_configs(row, [])
+        write_own_configs(row, [], "ws0", "f090")
 
 
 def test_a_file_that_is_no_index_is_named(tmp_path: Path) -> None:

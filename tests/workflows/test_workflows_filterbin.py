@@ -164,8 +164,9 @@ def add_observations(workspace: Workspace, first: int, stop: int) -> None:
 
 
 def table(workspace: Workspace, rule: str = "atomic-maps-f090") -> dict[str, dict[str, object]]:
+    """Return what each job of a rule is, without what only says how large it is."""
     found: dict[str, dict[str, object]] = json.loads(workspace.text(f"workflow/jobs/{rule}.json"))
-    return found
+    return {name: {key: value for key, value in row.items() if key != "facts"} for name, row in found.items()}
 
 
 def test_all_workflows_share_the_maps_of_observations(survey: Workspace) -> None:
@@ -339,13 +340,28 @@ def mapped(tmp_path_factory: pytest.TempPathFactory, checkout: Path) -> tuple[Wo
     pytest.importorskip("sotodlib", reason="the mapmaking extra is not installed")
     workspace = Workspace(tmp_path_factory.mktemp("filterbin"))
     simulate(workspace, 6)
-    shutil.copy(checkout / "examples/filterbin/preprocess.yaml", workspace.folder)
+    archive_first(workspace, checkout / "examples/filterbin/preprocess.yaml")
     broken, time_s = observations_of(workspace)[BROKEN]
     stream = workspace.folder / f"data/tods/{broken}_ws0_f090.h5"
     stream.write_bytes(stream.read_bytes()[:1000])
     workspace.write(real_campaign(time_s))
     workspace.compile()
     return workspace, workspace.run()
+
+
+def archive_first(workspace: Workspace, config: Path) -> None:
+    """Preprocess the first observation into an archive of the user's."""
+    text = config.read_text().replace("preprocess/", f"{workspace.folder}/archive/")
+    (workspace.folder / "preprocess.yaml").write_text(text)
+    first, _ = observations_of(workspace)[0]
+    words = ("so-site-pipeline", "preprocess-tod", "preprocess.yaml", "--obs-id", first, "--nproc", "1")
+    run_program(*words, folder=workspace.folder)
+    for path in files_of_archive(workspace):
+        path.chmod(0o444)
+
+
+def files_of_archive(workspace: Workspace) -> list[Path]:
+    return sorted(path for path in (workspace.folder / "archive").rglob("*") if path.is_file())
 
 
 def simulate(workspace: Workspace, observations: int) -> None:
@@ -379,6 +395,21 @@ def test_observations_are_mapped_once_and_added_up(mapped: tuple[Workspace, Run]
     for row in rows.values():
         maps = workspace.folder / row["outputs"]["maps"]  # type: ignore[index]
         assert not list(maps.rglob("*.h5"))
+
+
+@pytest.mark.mapmaker
+@pytest.mark.snakemake
+@pytest.mark.slow
+def test_what_the_users_archive_holds_is_read_and_nothing_written(mapped: tuple[Workspace, Run]) -> None:
+    workspace, _ = mapped
+    first, _ = observations_of(workspace)[0]
+    logs = "".join(path.read_text() for path in (workspace.folder / "logs/atomic-maps-f090").rglob("*.log"))
+    assert f"Loading and applying preprocessing for initial layer db on {first}" in logs
+    assert f"Generating new init db entry for {first}" not in logs
+    assert logs.count("Generating new init db entry for") == 5
+    assert [path.name for path in files_of_archive(workspace)] == ["archive_000.h5", "index.sqlite"]
+    started_s = (workspace.folder / "campaign.toml").stat().st_mtime
+    assert all(path.stat().st_mtime < started_s for path in files_of_archive(workspace))
 
 
 @pytest.mark.mapmaker

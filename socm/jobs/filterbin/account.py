@@ -22,7 +22,7 @@ import yaml
 from socm.formats.atomic_maps import AtomicFile, AtomicMap, AtomicMaps
 from socm.formats.coverage import Skipped
 from socm.formats.file_record import digest_of
-from socm.formats.layout import own_preprocess_config
+from socm.formats.layout import own_atomic_config, own_preprocess_config
 
 MOST_LINES = 20
 LEFT_OUT = "make-atomic-filterbin-map left it out without a word; it does so below min_dur"
@@ -84,7 +84,7 @@ def account_of(row: Mapping[str, Any], observations: Collection[str], log: Itera
 
     Raises ValueError where there is none, and where two observations went into one map.
     """
-    config = yaml.safe_load(Path(row["inputs"]["config"]).read_text(encoding="utf-8"))
+    config = yaml.safe_load(Path(own_atomic_config(row["outputs"]["maps"])).read_text(encoding="utf-8"))
     wafer, band = config["wafer"], config["freq"]
     maps, account = Path(row["outputs"]["maps"]), Path(row["outputs"]["account"])
     said, errors = read_log(log), read_errors(Path(own_preprocess_config(str(maps), 0)).parent)

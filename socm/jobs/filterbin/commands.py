@@ -41,8 +41,11 @@ def configure(asked: argparse.Namespace) -> int:
     from socm.jobs.filterbin.preprocessing import write_own_configs
 
     row = read_job_row(asked.table, asked.job)
+    # All that a job maps is of one wafer and band.
+    (part,) = set(row["asked_for"]["sets"].values())
+    wafer, _, band = part.partition(":")
     try:
-        write_own_configs(row, _query_of(row))
+        write_own_configs(row, _query_of(row), wafer, band)
     except (ValueError, OSError) as error:
         echo(f"socm: {error}", err=True)
         return NO_DATA

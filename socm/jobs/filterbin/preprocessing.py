@@ -1,4 +1,4 @@
-"""The preprocessing of one job of atomic maps: an archive of its own, which begins with what there is.
+"""The configuration of one job of atomic maps, with a preprocessing archive of its own.
 
 make-atomic-filterbin-map (sotodlib 0.6.24) opens the archive that its configuration names for writing, adds
 what it lacks and deletes what its index doesn't list. So each job gets a configuration whose archive lies in
@@ -15,13 +15,13 @@ from typing import Any
 
 import yaml
 
-from socm.formats.layout import own_preprocess_config
+from socm.formats.layout import own_atomic_config, own_preprocess_config
 
 _OBSERVATION = "obs:obs_id"
 
 
-def write_own_configs(row: Mapping[str, Any], observations: Collection[str]) -> None:
-    """Write the job's own configuration of each layer, and the index of its archive.
+def write_own_configs(row: Mapping[str, Any], observations: Collection[str], wafer: str, band: str) -> None:
+    """Write a job's configuration of its program and of its preprocessing, and the index of its archive.
 
     Raises ValueError where a configuration isn't one, or where maps of another run are in the way.
     """
@@ -29,7 +29,8 @@ def write_own_configs(row: Mapping[str, Any], observations: Collection[str]) -> 
     if Path(maps).exists() and any(Path(maps).iterdir()):
         raise ValueError(f"{maps} holds maps of another run; remove it, and run the job again")
     named = row["inputs"]["preprocess_config"]
-    for layer, source in enumerate([named] if isinstance(named, str) else named):
+    sources = [named] if isinstance(named, str) else named
+    for layer, source in enumerate(sources):
         config = _read_config(Path(source))
         archive = config["archive"]
         target = Path(own_preprocess_config(maps, layer))
@@ -43,6 +44,16 @@ def write_own_configs(row: Mapping[str, Any], observations: Collection[str]) -> 
             "plot_dir": str(target.parent / "plots"),
         }
         target.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    shared = yaml.safe_load(Path(row["inputs"]["config"]).read_text(encoding="utf-8"))
+    own = {
+        "preprocess_config": ",".join(own_preprocess_config(maps, layer) for layer in range(len(sources))),
+        "query": row["inputs"]["query"],
+        "odir": maps,
+        "atomic_db": f"{maps}/atomic.db",
+        "wafer": wafer,
+        "freq": band,
+    }
+    Path(own_atomic_config(maps)).write_text(yaml.safe_dump({**shared, **own}), encoding="utf-8")
 
 
 def _read_config(path: Path) -> dict[str, Any]:

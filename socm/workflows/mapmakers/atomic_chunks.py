@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from socm.formats.layout import query_file
+from socm.formats.layout import program_config, query_file
 from socm.observations.asked import id_end
 
 RULE = "atomic-maps"
@@ -82,6 +82,10 @@ class Chunks:
         """
         own = "" if self.atomic_dir == DEFAULT_DIR else f"-{self.folder}"
         return f"{RULE}-{band}{own}"
+
+    def config(self, band: str) -> str:
+        """Return where the configuration is that the jobs of a band share."""
+        return program_config(RULE, posixpath.join(self.folder, band))
 
     def account(self, name: str) -> str:
         """Return where a chunk's account of its maps is."""

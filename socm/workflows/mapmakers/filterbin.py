@@ -6,7 +6,7 @@ import math
 import posixpath
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import yaml
 from pydantic import Field
@@ -26,9 +26,9 @@ from socm.core.steps import (
 )
 from socm.diagnostics import Diagnostic, DiagnosticError
 from socm.formats.judgement_needs import MapSize
-from socm.formats.layout import own_preprocess_config, program_config
+from socm.formats.layout import own_atomic_config
 from socm.observations.asked import Asked, id_end
-from socm.workflows.mapmakers.atomic_chunks import DEFAULT_DIR, RULE, Chunk, Chunks
+from socm.workflows.mapmakers.atomic_chunks import DEFAULT_DIR, Chunk, Chunks
 from socm.workflows.mapmakers.base import Mapmaker, MapProducts, MapRequest
 from socm.workflows.observing import Terms
 
@@ -192,7 +192,10 @@ class FilterBinMaps(Mapmaker):
         """
         chunks = Chunks(terms.workspace, terms.base, self.atomic_dir, self.days_per_job)
         sums = [self._sum(request, chunks, terms) for request in requests]
-        atomic = [self._atomic(chunk, chunks.account(chunk.name)) for chunk in chunks.wanted()]
+        atomic = [
+            self._atomic(chunk, chunks.account(chunk.name), chunks.config(chunk.band))
+            for chunk in chunks.wanted()
+        ]
         rules = (
             RuleSpec(
                 name=chunks.rule(self.bands or ""),
@@ -202,7 +205,7 @@ class FilterBinMaps(Mapmaker):
                 jobs=tuple(atomic),
                 resources=self.resources,
                 environment=self.environment,
-                files={str(job.inputs["config"]): self._config(job) for job in atomic},
+                files={chunks.config(self.bands or ""): self._config()},
                 after=self.depends_on,
                 keys=dict.fromkeys(("maps", "account"), ("atomic_dir",)),
                 is_shared=True,
@@ -252,13 +255,13 @@ class FilterBinMaps(Mapmaker):
             kind="sum of atomic maps",
         )
 
-    def _atomic(self, chunk: Chunk, account: str) -> JobSpec:
+    def _atomic(self, chunk: Chunk, account: str, config: str) -> JobSpec:
         """Return the job that maps the observations of a chunk."""
         observations = chunk.wanted | chunk.made
         ends = {id_end(observation): f"{chunk.wafer}:{chunk.band}" for observation in sorted(observations)}
         layers = [path for path in (self.preprocess_config, self.preprocess_proc_config) if path is not None]
-        config = program_config(RULE, posixpath.join(chunk.folder, chunk.name))
-        arguments = f"--config_file={shlex.quote(config)} --nprocs=1"
+        maps = posixpath.join(posixpath.dirname(account), "maps")
+        arguments = f"--config_file={shlex.quote(own_atomic_config(maps))} --nprocs=1"
         return JobSpec(
             name=chunk.name,
             command=f"{self.get_command()} {arguments}",
@@ -269,36 +272,20 @@ class FilterBinMaps(Mapmaker):
                 **({"area": self.area} if self.area is not None else {}),
                 "preprocess_config": layers[0] if len(layers) == 1 else tuple(layers),
             },
-            outputs={"maps": posixpath.join(posixpath.dirname(account), "maps"), "account": account},
+            outputs={"maps": maps, "account": account},
             folders=("maps",),
             observations=QueryLines(observations),
             asked_for=Asked(dict(sorted(ends.items()))).as_json(),
         )
 
-    def _config(self, job: JobSpec) -> str:
-        """Return the configuration of the program in a job."""
-        maps = job.outputs["maps"]
-        band, wafer, _ = job.name.split("/")
-        layers = 1 if self.preprocess_proc_config is None else 2
+    def _config(self) -> str:
+        """Return the part of the program's configuration that jobs share; each job adds its own."""
         pixels = {"area": self.area} if self.area is not None else {"nside": self.nside}
-        config: dict[str, Any] = {
-            "context": self.context,
-            "preprocess_config": ",".join(own_preprocess_config(maps, layer) for layer in range(layers)),
-            "query": job.inputs["query"],
-            "odir": maps,
-            "atomic_db": posixpath.join(maps, "atomic.db"),
-            "wafer": wafer,
-            "freq": band,
-            "site": self.site,
-            "comps": self.comps,
-            "unit": self.unit,
-            **pixels,
-            **{
-                name: list(value) if isinstance(value, tuple) else value
-                for name, value in self.options.items()
-            },
+        options = {
+            name: list(value) if isinstance(value, tuple) else value for name, value in self.options.items()
         }
-        return yaml.safe_dump(config)
+        shared = {"context": self.context, "site": self.site, "comps": self.comps, "unit": self.unit}
+        return yaml.safe_dump({**shared, **pixels, **options})
 
     def _resources_of_sums(self, terms: Terms) -> Resources:
         size = self.map_size(terms)
