@@ -271,6 +271,23 @@ def test_healpix_maps_need_no_area(survey: Workspace) -> None:
     assert rows[""]["facts"]["memory_mb"] >= 4000
 
 
+def test_the_programs_environment_is_not_that_of_sums(survey: Workspace) -> None:
+    """They are made by socm itself, whatever the mapmaker needs."""
+    survey.write(
+        CAMPAIGN.replace(
+            'bands = "f090"', 'bands = "f090"\nenvironment = { LEVEL = "high", setup = "env.sh" }'
+        )
+    )
+    (survey.folder / "env.sh").write_text("true\n")
+    survey.compile()
+    assert all(
+        one.startswith("env LEVEL=high so-site-pipeline")
+        for one in survey.commands("atomic-maps-f090").values()
+    )
+    assert set(survey.commands("mission-tests").values()) == {"--area=data/area.fits"}
+    assert "setup" not in json.loads(survey.text("workflow/jobs/mission-tests.json"))["mission_split_1"]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "code", "message"),
     [
@@ -322,7 +339,7 @@ def observations_of(workspace: Workspace) -> list[tuple[str, float]]:
 
 def real_campaign(broken_s: float, more: str = "") -> str:
     """Return a campaign of maps of ws0: of all, in splits of those that can be read, of the one that can't."""
-    text = CAMPAIGN.replace("days_per_job = 4", 'days_per_job = 4\nwafer = "ws0"\nsite = "so_lat"')
+    text = CAMPAIGN.replace("days_per_job = 4", 'days_per_job = 8\nwafer = "ws0"\nsite = "so_lat"')
     text = text.replace("nsplits = 2", f'nsplits = 4\nquery = "timestamp != {broken_s}{more}"')
     text = text.replace("min_coverage = 0.5", f'min_coverage = 0.5\nquery = "timestamp > 0{more}"')
     return f"""{text}

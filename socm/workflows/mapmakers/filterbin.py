@@ -13,7 +13,7 @@ from pydantic import Field
 
 from socm.core.fields import CampaignPath, OptionValue, ProgramOptions, names_in
 from socm.core.jobs import JobSpec, RuleSpec
-from socm.core.models import Resources
+from socm.core.models import Environment, Resources
 from socm.core.null_tests import EXCLUSIVE_OPTIONS
 from socm.core.query_lines import QueryLines
 from socm.core.steps import (
@@ -217,7 +217,7 @@ class FilterBinMaps(Mapmaker):
                 description=description,
                 jobs=tuple(sums),
                 resources=self._resources_of_sums(terms),
-                environment=self.environment.model_copy(update={"container": None}),
+                environment=Environment(),
                 after=self.depends_on,
                 resources_key=("sum_resources",),
             ),

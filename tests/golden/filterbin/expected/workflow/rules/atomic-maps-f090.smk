@@ -2,7 +2,7 @@
 rule atomic_maps_f090:
     input:
         query="workflow/queries/atomic-maps/results_atomic/{job}.txt",
-        config="workflow/configs/atomic-maps/results_atomic/{job}.yaml",
+        config="workflow/configs/atomic-maps/results_atomic/f090.yaml",
         context="data/context.yaml",
         preprocess_config=of_job("atomic-maps-f090", "inputs", "preprocess_config"),
     output:
