@@ -129,7 +129,7 @@ def test_a_workflow_of_the_same_program_needs_what_it_needs_only(
     )
     assert survey.compile().diagnostics == ()
     for kind in HOLDERS:
-        survey.write(campaign(kind))
+        survey.write(campaign(kind, more="resources = { ranks = 2 }"))
         assert {one.code for one in survey.told() if one.severity == "error"} == {"mpi-missing"}
 
 

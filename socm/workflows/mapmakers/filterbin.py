@@ -6,13 +6,14 @@ import math
 import posixpath
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 import yaml
 from pydantic import Field
 
 from socm.core.fields import CampaignPath, OptionValue, ProgramOptions, names_in
-from socm.core.jobs import JobSpec, RuleSpec
+from socm.core.jobs import JobSpec, PythonNeed, RuleSpec
 from socm.core.models import Environment, Resources
 from socm.core.null_tests import EXCLUSIVE_OPTIONS
 from socm.core.query_lines import QueryLines
@@ -31,6 +32,7 @@ from socm.observations.asked import Asked, id_end
 from socm.workflows.mapmakers.atomic_chunks import DEFAULT_DIR, Chunk, Chunks
 from socm.workflows.mapmakers.base import Mapmaker, MapProducts, MapRequest
 from socm.workflows.observing import Terms
+from socm.workflows.requirements import MPI
 
 MAKE_ATOMIC_MAP_OPTIONS: Mapping[str, bool] = {
     "apply_wobble": False,
@@ -83,6 +85,10 @@ REFUSED_OPTIONS: Mapping[str, str] = {
     "update_delay": _FIXED,
 }
 """Options that make-atomic-filterbin-map knows and no job can have, and why."""
+
+SHARING = replace(
+    MPI, problem=replace(MPI.problem, message="without MPI each rank of the mapmaker would make all maps")
+)
 
 _SUM_PLANES = 14
 """Planes of float64 in memory while maps are added up: T, Q, U, their weights, hits, and a file's."""
@@ -142,6 +148,10 @@ class FilterBinMaps(Mapmaker):
         "preprocess_config",
         "preprocess_proc_config",
     )
+
+    def needs(self) -> tuple[PythonNeed, ...]:
+        """Return what ranks need to share the maps between them."""
+        return (SHARING,) if self.resources.ranks > 1 else ()
 
     def problems(self) -> Iterator[Diagnostic]:
         """Yield what make-atomic-filterbin-map can't do, and pixels that aren't said once."""
