@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import shutil
 import sqlite3
+import warnings
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
@@ -17,6 +19,7 @@ from programs import run_program
 from workflows_workspace import Run, Workspace
 
 from socm.formats.layout import query_file
+from socm.workflows import FilterBinMaps
 from socm.workflows.mapmakers.atomic_chunks import RULE, Chunks, day_of, telescope_of
 
 DAY_S = 86_400
@@ -308,6 +311,20 @@ def test_what_the_mapmaker_cannot_do_is_reported(
     assert {one.code for one in problems} == {code}
     assert any(message in one.message for one in problems)
     assert all(one.place is not None for one in problems)
+
+
+def test_the_options_are_those_of_the_program() -> None:
+    pytest.importorskip("sotodlib", reason="the mapmaking extra is not installed")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from sotodlib.site_pipeline.make_atomic_filterbin_map import Cfg
+    known = inspect.signature(Cfg).parameters
+    listed = FilterBinMaps.program_options
+    assert set(listed.takes_value) == set(known)
+    assert {name for name, one in known.items() if "bool" in one.annotation} == {
+        name for name, takes_value in listed.takes_value.items() if not takes_value
+    }
+    assert set(listed.refused) <= set(known)
 
 
 def test_an_area_and_a_resolution_are_one_too_many(survey: Workspace) -> None:

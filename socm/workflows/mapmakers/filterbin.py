@@ -29,41 +29,11 @@ from socm.diagnostics import Diagnostic, DiagnosticError
 from socm.formats.judgement_needs import MapSize
 from socm.formats.layout import own_atomic_config
 from socm.observations.asked import Asked, id_end
+from socm.workflows.listed_options import listed_options
 from socm.workflows.mapmakers.atomic_chunks import DEFAULT_DIR, Chunk, Chunks
 from socm.workflows.mapmakers.base import Mapmaker, MapProducts, MapRequest
 from socm.workflows.observing import Terms
 from socm.workflows.requirements import MPI
-
-MAKE_ATOMIC_MAP_OPTIONS: Mapping[str, bool] = {
-    "apply_wobble": False,
-    "compress": False,
-    "dtype_map": True,
-    "dtype_tod": True,
-    "hk_data_path": True,
-    "max_dets": True,
-    "min_dur": True,
-    "quiet": True,
-    "singlestream": False,
-    "use_psd": False,
-    "verbose": True,
-    "window": True,
-    "wn_label": True,
-}
-"""Options that make-atomic-filterbin-map (sotodlib 0.6.24) reads and whether each takes a value."""
-
-OPTIONS_WITH_KEYS: Mapping[str, str] = {
-    "area": "area",
-    "comps": "comps",
-    "context": "context",
-    "freq": "bands",
-    "nside": "nside",
-    "preprocess_config": "preprocess_config",
-    "query": "query",
-    "site": "site",
-    "unit": "unit",
-    "wafer": "wafer",
-}
-"""Options that have a key of their own in the campaign file."""
 
 _FIXED = "which observations are mapped is fixed when the campaign is compiled"
 _WHOLE = "with it the program maps parts of an observation, and not the whole"
@@ -135,12 +105,8 @@ class FilterBinMaps(Mapmaker):
         False, description="true passes options on that make-atomic-filterbin-map may not know."
     )
 
-    program_options: ClassVar[ProgramOptions | None] = ProgramOptions(
-        "make-atomic-filterbin-map",
-        MAKE_ATOMIC_MAP_OPTIONS,
-        keys=OPTIONS_WITH_KEYS,
-        refused=REFUSED_OPTIONS,
-        listed_by="sotodlib 0.6.24",
+    program_options: ClassVar[ProgramOptions] = listed_options(
+        "make-atomic-filterbin-map", refused=REFUSED_OPTIONS
     )
     input_fields: ClassVar[tuple[str, ...]] = (
         "context",
