@@ -74,6 +74,8 @@ def _existing_part(key: KeyPath, values: Any) -> KeyPath:
     """Leave out what pydantic adds to a key: the branch of a union, the mark of a table's key."""
     existing: list[str | int] = []
     for part in key:
+        if isinstance(values, str):
+            continue  # it may stand for a list of one
         try:
             values = values[part]
         except (KeyError, IndexError, TypeError):
@@ -103,7 +105,7 @@ def _problem(
     context = details.get("ctx", {})
     if "message" in context:
         return Diagnostic(kind, context["message"], key=written, hint=context.get("hint"))
-    name = f"`{_name_of(key)}`"
+    name = _name_of(key)
     if kind in _LIMITS:
         limit, words = _LIMITS[kind]
         message = f"{name} must be {words} {context[limit]:g}, not {details['input']}"
@@ -139,7 +141,9 @@ def _is_bare(value: Any) -> bool:
 
 def _name_of(key: KeyPath) -> str:
     names = [part for part in key if isinstance(part, str)]
-    return names[-1] if names else "this table"
+    if not names:
+        return "this table"
+    return f"an entry of `{names[-1]}`" if isinstance(key[-1], int) else f"`{names[-1]}`"
 
 
 def describe(value: Any) -> str:

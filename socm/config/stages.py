@@ -6,16 +6,17 @@ import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from socm.config.obsolete import obsolete_key
 from socm.config.problems import describe, problems_of
 from socm.config.reading import read_text
 from socm.config.tables import CAMPAIGN_KEYS, name_problem
 from socm.config.toml_text import toml_document
+from socm.core.invalid import invalid
 from socm.core.models import Resources
 from socm.diagnostics import (
     Collector,
@@ -29,16 +30,52 @@ from socm.diagnostics import (
 )
 
 KIND = "power-spectra"
-_STAGE_KEYS = {
-    "executable": "executable",
-    "script": "script",
-    "script-args": "args",
-    "script-kwargs": "kwargs",
-    "script-flags": "flags",
-    "depends": "depends_on",
-    "resources": "resources",
-    "environment": "environment",
-}
+
+
+def _text(value: Any) -> Any:
+    """Return a number as its text."""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _words(value: Any) -> Any:
+    """Return a text as the words that a shell reads in it."""
+    try:
+        return shlex.split(value) if isinstance(value, str) else value
+    except ValueError as error:
+        raise invalid("wrong-value", f"{value!r} can't be read: {str(error).lower()}") from None
+
+
+def _some(value: Any) -> Any:
+    """Return a text as a list of it."""
+    return [value] if isinstance(value, str) else value
+
+
+def _filled(values: Any) -> Any:
+    """Return a table without what is null."""
+    if not isinstance(values, Mapping):
+        return values
+    return {str(key): value for key, value in values.items() if value is not None}
+
+
+Text = Annotated[str, BeforeValidator(_text)]
+Words = Annotated[list[Text], BeforeValidator(_words)]
+Table = Annotated[dict[str, str | bool | int | float], BeforeValidator(_filled)]
+
+
+class _Stage(BaseModel):
+    """A stage, its keys as files of stages and as campaigns call them."""
+
+    executable: Text = ""
+    script: Text
+    args: Words = Field([], alias="script-args")
+    keywords: Table = Field({}, alias="script-kwargs")
+    flags: Words = Field([], alias="script-flags")
+    depends_on: Annotated[list[Text], BeforeValidator(_some)] = Field([], alias="depends")
+    resources: Resources = Resources()
+    environment: Table = {}
+
+
+_KEYS = tuple(field.alias or name for name, field in _Stage.model_fields.items())
 
 
 @dataclass(frozen=True)
@@ -173,90 +210,39 @@ def _stage(
     stage: Mapping[str, Any], path: KeyPath, stages: Mapping[str, Any], problems: Collector
 ) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
     """Yield the tables of one stage: its own, and those below it."""
-    values: dict[str, Any] = {}
+    given, spelt = {}, {}
     for key, value in stage.items():
-        where = (*path, str(key))
-        spelling = str(key).replace("_", "-")
-        if spelling not in _STAGE_KEYS:
-            problems.add(_unknown(where, tuple(_STAGE_KEYS)))
+        name = str(key).replace("_", "-")
+        spelt[name] = str(key)
+        if name not in _KEYS:
+            problems.add(_unknown((*path, str(key)), _KEYS))
         elif value is not None:
-            checked = _CHECKS[spelling](value, where, problems)
-            if checked is not None:
-                values[_STAGE_KEYS[spelling]] = checked
-    if "script" not in values and not any(d.key == (*path, "script") for d in problems.diagnostics):
-        problems.error("missing-key", "a stage needs a `script`", key=path, point_at="key")
-    for index, other in enumerate(values.get("depends_on", ())):
-        if other not in stages:
-            hint = did_you_mean(other, [str(name) for name in stages])
+            given[name] = value
+    if isinstance(resources := _filled(given.get("resources")), dict):
+        spelt |= {key.replace("-", "_"): key for key in resources}
+        given["resources"] = resources = {key.replace("-", "_"): one for key, one in resources.items()}
+
+    def written(key: KeyPath) -> KeyPath:
+        return (*path, *(spelt.get(str(part), part) for part in key))
+
+    needed, names = _some(given.get("depends")), [str(name) for name in stages]
+    for index, other in enumerate(needed if isinstance(needed, list) else ()):
+        if isinstance(other, str | int | float) and str(other) not in names:
+            hint = did_you_mean(str(other), names)
             message = f"`{other}` is not a stage of this file"
-            problems.error("unknown-reference", message, key=(*path, "depends", index), hint=hint)
-    below = {key: values.pop(key) for key in ("kwargs", "resources", "environment") if key in values}
-    yield (), values
-    for key, table in below.items():
-        if table:
-            yield (key,), table
-
-
-def _text(value: Any, path: KeyPath, problems: Collector) -> str | None:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
-    what = f"an entry of `{path[-2]}`" if isinstance(path[-1], int) else f"`{path[-1]}`"
-    problems.error("wrong-type", f"{what} must be a string, not {describe(value)}", key=path)
-    return None
-
-
-def _texts(value: Any, path: KeyPath, problems: Collector) -> list[str] | None:
-    if isinstance(value, str):
-        return [value]
-    if not isinstance(value, list):
-        problems.error("wrong-type", f"`{path[-1]}` must be a list, not {describe(value)}", key=path)
-        return None
-    texts = [_text(entry, (*path, index), problems) for index, entry in enumerate(value)]
-    return [text for text in texts if text is not None]
-
-
-def _words(value: Any, path: KeyPath, problems: Collector) -> list[str] | None:
-    """Return a list as it is, and a text as a shell reads it."""
-    if isinstance(value, str):
-        try:
-            return shlex.split(value)
-        except ValueError as error:
-            problems.error("wrong-value", f"`{path[-1]}` can't be read: {str(error).lower()}", key=path)
-            return None
-    return _texts(value, path, problems)
-
-
-def _scalars(value: Any, path: KeyPath, problems: Collector) -> dict[str, Any] | None:
-    if not isinstance(value, Mapping):
-        problems.error("wrong-type", f"`{path[-1]}` must be a table, not {describe(value)}", key=path)
-        return None
-    scalars: dict[str, Any] = {}
-    for key, entry in value.items():
-        if isinstance(entry, str | int | float):
-            scalars[str(key)] = entry
-        elif entry is not None:
-            message = f"`{key}` must be a string or a number, not {describe(entry)}"
-            problems.error("wrong-type", message, key=(*path, str(key)))
-    return scalars
-
-
-def _resources(value: Any, path: KeyPath, problems: Collector) -> dict[str, Any] | None:
-    scalars = _scalars(value, path, problems)
-    if scalars is None:
-        return None
-    values = {key.replace("-", "_"): entry for key, entry in scalars.items()}
-    spelt = {key.replace("-", "_"): key for key in scalars}
+            problems.error("unknown-reference", message, key=written(("depends", index)), hint=hint)
     try:
-        Resources.model_validate(values)
+        values = _Stage.model_validate(given).model_dump(exclude_unset=True)
     except ValidationError as error:
-        problems.extend(
-            problems_of(
-                error, Resources, values, lambda key: (*path, *(spelt.get(str(part), part) for part in key))
-            )
-        )
-    return values
+        problems.extend(problems_of(error, _Stage, given, written))
+        return
+    below = {
+        "kwargs": values.pop("keywords", None),
+        "resources": resources if values.pop("resources", None) else None,
+        "environment": values.pop("environment", None),
+    }
+    yield (), values
+    yield from (((key,), table) for key, table in below.items() if table)
 
 
 def _double(path: KeyPath) -> Diagnostic:
@@ -274,15 +260,3 @@ def _unknown(path: KeyPath, known: tuple[str, ...]) -> Diagnostic:
         hint=did_you_mean(str(path[-1]), known),
         notes=(f"known keys: {', '.join(known)}",),
     )
-
-
-_CHECKS = {
-    "executable": _text,
-    "script": _text,
-    "script-args": _words,
-    "script-kwargs": _scalars,
-    "script-flags": _words,
-    "depends": _texts,
-    "resources": _resources,
-    "environment": _scalars,
-}

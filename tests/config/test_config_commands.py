@@ -204,6 +204,9 @@ def test_import_writes_an_equal_campaign(socm: Socm, tmp_path: Path) -> None:
         "stages: {a: {script: x, depends: [a, b]}}",
         "? [1, 2]\n: 3",
         "stages: {a: {script: 2025-01-01}}",
+        "stages: {a: {script: x, depends: 3}}",
+        "stages: {a: {script: x, depends: [3]}}",
+        "stages: {a: {script: x, resources: [3], environment: x}}",
         "campaign: {resources: 3}\nstages: {a: {script: x, script-kwargs: {k: {}}}}",
     ],
 )
@@ -240,4 +243,4 @@ def test_arguments_in_one_text_are_words_and_a_wrong_entry_is_named(socm: Socm, 
     )
     assert "an entry of `script-args` must be a string, not true" in socm("import", "dag.yml").err
     (tmp_path / "dag.yml").write_text("stages: {masks: {script: m.py, script-args: a 'b}}", encoding="utf-8")
-    assert "`script-args` can't be read: no closing quotation" in socm("import", "dag.yml").err
+    assert "\"a 'b\" can't be read: no closing quotation" in socm("import", "dag.yml").err
