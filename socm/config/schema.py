@@ -52,17 +52,7 @@ def campaign_schema(kinds: Mapping[str, type[Workflow]]) -> dict[str, Any]:
             definitions["campaign"] = _campaign(schema, kinds)
     definitions["defaults"] = _defaults(definitions, classes)
     definitions["table"] = _table(kinds)
-    for definition in definitions.values():
-        _allow_both_spellings(definition)
-    return {
-        "$schema": DRAFT,
-        "title": "socm campaign",
-        "type": "object",
-        "properties": {"campaign": {"$ref": "#/definitions/campaign"}},
-        "required": ["campaign"],
-        "additionalProperties": False,
-        "definitions": dict(sorted(definitions.items())),
-    }
+    return _document("socm campaign", "campaign", definitions)
 
 
 def map_nulls_schema() -> dict[str, Any]:
@@ -70,14 +60,19 @@ def map_nulls_schema() -> dict[str, Any]:
     generated = MapNulls.model_json_schema(ref_template=_REFERENCE)
     definitions: dict[str, Any] = _simplified(generated.pop("$defs"))
     definitions["nulls"] = _simplified(generated)
+    return _document("socm judge", "nulls", definitions)
+
+
+def _document(title: str, key: str, definitions: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of files that hold one table, which is defined by its own name."""
     for definition in definitions.values():
         _allow_both_spellings(definition)
     return {
         "$schema": DRAFT,
-        "title": "socm judge",
+        "title": title,
         "type": "object",
-        "properties": {"nulls": {"$ref": "#/definitions/nulls"}},
-        "required": ["nulls"],
+        "properties": {key: {"$ref": f"#/definitions/{key}"}},
+        "required": [key],
         "additionalProperties": False,
         "definitions": dict(sorted(definitions.items())),
     }

@@ -6,6 +6,7 @@ import argparse
 import hashlib
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from socm.diagnostics.edge import run_program
@@ -62,48 +63,45 @@ def finish_job(asked: argparse.Namespace) -> int:
 
 def make_context_of_simulation(asked: argparse.Namespace) -> int:
     """Write the context; return 5 if the time streams are not what they should be."""
-    from socm.jobs.simulation import make_context
 
-    try:
+    def work() -> str:
+        from socm.jobs.simulation import make_context
+
         number = make_context(asked.specification, asked.folder)
-    except ImportError as error:
-        needed = "a context needs the mapmaking extra, pip install 'socm[mapmaking]'"
-        echo(f"socm: {error}: {needed}", err=True)
-        return NO_DATA
-    except ValueError as error:
-        echo(f"socm: {error}", err=True)
-        return NO_DATA
-    echo(f"{asked.folder / 'context.yaml'}: {number} observations")
-    return 0
+        return f"{asked.folder / 'context.yaml'}: {number} observations"
+
+    return _done(work, "a context needs the mapmaking extra, pip install 'socm[mapmaking]'")
 
 
 def coadd_maps(asked: argparse.Namespace) -> int:
     """Write the sum of a job's depth-1 maps; return 5 if there are none."""
-    from socm.jobs.coadd import coadd_depth1_maps
 
-    row = read_job_row(asked.table, asked.job)
-    try:
-        number = coadd_depth1_maps(row)
-    except ImportError as error:
-        echo(f"socm: {error}: a sum of maps needs the analysis extra, pip install 'socm[analysis]'", err=True)
-        return NO_DATA
-    except ValueError as error:
-        echo(f"socm: {error}", err=True)
-        return NO_DATA
-    echo(f"{row['outputs']['map']}: {number} depth-1 maps")
-    return 0
+    def work() -> str:
+        from socm.jobs.coadd import coadd_depth1_maps
+
+        row = read_job_row(asked.table, asked.job)
+        return f"{row['outputs']['map']}: {coadd_depth1_maps(row)} depth-1 maps"
+
+    return _done(work, "a sum of maps needs the analysis extra, pip install 'socm[analysis]'")
 
 
 def check_schedule_file(asked: argparse.Namespace) -> int:
     """Return 5 if the schedule has no scan."""
     from socm.jobs.simulation import check_schedule
 
+    return _done(lambda: f"{asked.file}: {check_schedule(asked.file)} scans")
+
+
+def _done(work: Callable[[], str], needed: str = "") -> int:
+    """Print what work says; return 5 where there is no data, or a package is missing, which is `needed`."""
     try:
-        number = check_schedule(asked.file)
+        echo(work())
+    except ImportError as error:
+        echo(f"socm: {error}: {needed}", err=True)
+        return NO_DATA
     except ValueError as error:
         echo(f"socm: {error}", err=True)
         return NO_DATA
-    echo(f"{asked.file}: {number} scans")
     return 0
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from socm.formats.foreign import read_table
+from socm.formats.toast_schedule import scans_in
 from socm.simulate.databases import (
     CONTEXT,
     OBS_COLUMNS,
@@ -148,18 +149,13 @@ def group_scans(scans: Sequence[Scan]) -> dict[str, list[Scan]]:
 
 def check_schedule(path: Path) -> int:
     """Return the number of scans in a schedule; raises ValueError if there is none."""
-    scans = len(schedule_lines(path.read_text(encoding="utf-8", errors="replace")))
+    scans = len(scans_in(path.read_text(encoding="utf-8", errors="replace")))
     if not scans:
         raise ValueError(
             f"the schedule {path} is empty: the patch is never between the elevations that were asked "
             "for. Ask for more days, other elevations or another patch."
         )
     return scans
-
-
-def schedule_lines(text: str) -> list[str]:
-    """Return the lines of a schedule that are scans: those after the header, which has two lines."""
-    return [line for line in text.splitlines() if line.strip() and not line.startswith("#")][1:]
 
 
 def _one(found: set[str], what: str, path: Path) -> str:

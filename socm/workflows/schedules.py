@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-import re
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,11 +15,9 @@ from socm.core.fields import OptionValue
 from socm.core.invalid import invalid
 from socm.core.models import Section
 from socm.diagnostics import Diagnostic, DiagnosticError
+from socm.formats.toast_schedule import Scan, scans_in
 from socm.workflows.words import keyword_words, option_words
 
-Scan = tuple[datetime.datetime, datetime.datetime]
-
-_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 _MOST_SHOWN = 3
 
 LOCATION = {
@@ -112,23 +109,10 @@ def read_schedule(path: Path) -> list[Scan]:
     Raises DiagnosticError, its key counted from the schedule's, for a file that has none.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        scans = scans_in(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         message = f"the schedule {path.name} can't be read: {error}"
         raise DiagnosticError.of("bad-schedule", message, key=()) from None
-    scans = []
-    for number, line in enumerate(lines, start=1):
-        times = _TIME.findall(line)
-        if line.startswith("#") or not times:
-            continue
-        try:
-            begin, end, *_ = (
-                datetime.datetime.fromisoformat(time).replace(tzinfo=datetime.UTC) for time in times
-            )
-        except ValueError:
-            message = f"line {number} of the schedule {path.name} is no scan: {line.strip()}"
-            raise DiagnosticError.of("bad-schedule", message, key=()) from None
-        scans.append((begin, end))
     if not scans:
         message = f"the schedule {path.name} is empty: it has no scan"
         hint = "toast_ground_schedule writes one where the patch is never up: more days, other elevations"
