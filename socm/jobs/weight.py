@@ -1,20 +1,15 @@
-"""Whether a map has any weight: a FITS file of numbers, none of which is other than zero.
-
-Read by hand, because numpy and astropy take longer to start than most maps take to look through.
-"""
+"""Whether a map has any weight: a FITS file of numbers, none of which is other than zero."""
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-_BLOCK = 2880
-_CARD = 80
+from socm.formats.fits_header import BLOCK_BYTES, read_header
+
 _CHUNK = 1 << 20
-_INTEGER = re.compile(r"([A-Z0-9_-]{1,8}) *= *(-?\d+)")
 
 
 def is_empty(path: Path) -> bool | None:
@@ -34,31 +29,18 @@ def is_empty(path: Path) -> bool | None:
 def _data_sizes(file: BinaryIO) -> Iterator[int]:
     """Yield the bytes of data of each header and data unit, the file standing where they begin."""
     start = 0
-    while header := _read_header(file, start):
-        values, begin = header
-        axes = [values.get(f"NAXIS{number}", 0) for number in range(1, values.get("NAXIS", 0) + 1)]
-        numbers = math.prod(axes) + values.get("PCOUNT", 0) if axes else 0
-        size = abs(values.get("BITPIX", 8)) // 8 * values.get("GCOUNT", 1) * numbers
+    while header := read_header(file, start):
+        cards, begin = header
+
+        def whole(name: str, default: int, cards: Mapping[str, str] = cards) -> int:
+            return int(cards.get(name, default))
+
+        axes = [whole(f"NAXIS{number}", 0) for number in range(1, whole("NAXIS", 0) + 1)]
+        numbers = math.prod(axes) + whole("PCOUNT", 0) if axes else 0
+        size = abs(whole("BITPIX", 8)) // 8 * whole("GCOUNT", 1) * numbers
         file.seek(begin)
         yield size
-        start = begin + -(-size // _BLOCK) * _BLOCK
-
-
-def _read_header(file: BinaryIO, start: int) -> tuple[dict[str, int], int] | None:
-    """Return the whole numbers of a header, and where its data begin; None at the end of the file."""
-    file.seek(start)
-    values: dict[str, int] = {}
-    while block := file.read(_BLOCK):
-        if len(block) < _BLOCK or (start == 0 and not values and not block.startswith(b"SIMPLE")):
-            raise ValueError("no FITS file")
-        for position in range(0, _BLOCK, _CARD):
-            card = block[position : position + _CARD].decode("ascii", "replace")
-            if card.rstrip() == "END":
-                return values, file.tell()
-            if match := _INTEGER.match(card):
-                values[match[1]] = int(match[2])
-        values.setdefault("", 0)
-    return None
+        start = begin + -(-size // BLOCK_BYTES) * BLOCK_BYTES
 
 
 def _has_something(file: BinaryIO, size: int) -> bool:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 from contextlib import suppress
 from pathlib import Path
 
 from socm.core.models import Resources
+from socm.formats.fits_header import read_header
 from socm.formats.judgement_needs import MapSize, needs_of
 from socm.formats.null_spec import NullSpecification
 
@@ -20,7 +20,6 @@ THREADS = ((1_000_000, 1), (20_000_000, 4))
 """Pixels below which a job asks for so many threads."""
 MOST_THREADS = 16
 
-_BLOCK_BYTES, _CARD_BYTES, _MOST_BLOCKS = 2880, 80, 100
 _LEAST_PIXEL_DEG, _MOST_DEG = 1e-6, 720.0
 """Sides of a pixel and of a map beyond which a header can't be meant."""
 
@@ -52,27 +51,24 @@ def _rounded_up(value: float, step: int) -> int:
 
 def holds_no_image(path: Path) -> bool:
     """Return whether a FITS file begins with a header that no pixels follow, as HEALPix maps do."""
-    with suppress(OSError), path.open("rb") as file:
-        return re.match(rb"SIMPLE  = .*?NAXIS   = +[01] ", file.read(_BLOCK_BYTES), re.DOTALL) is not None
+    with suppress(OSError, ValueError, KeyError):
+        return int(_header(path)["NAXIS"]) < 2
     return False
+
+
+def _header(path: Path) -> dict[str, str]:
+    """Return the first header of a FITS file; raises OSError, and ValueError where it is none."""
+    if not path.is_file():
+        raise ValueError("no regular file")
+    with path.open("rb") as file:
+        cards, _ = read_header(file) or ({}, 0)
+    return cards
 
 
 def read_map_size(path: Path) -> MapSize | None:
     """Return the size that the first header of a FITS file gives; None where it gives none, or is none."""
-    if not path.is_file():
-        return None
-    cards: dict[str, str] = {}
     try:
-        with path.open("rb") as file:
-            for _ in range(_MOST_BLOCKS):
-                block = file.read(_BLOCK_BYTES).decode("ascii")
-                starts = range(0, len(block), _CARD_BYTES)
-                lines = [block[start : start + _CARD_BYTES] for start in starts]
-                cards |= {line[:8].rstrip(): line[10:].partition("/")[0].strip() for line in lines}
-                if "END" in cards or len(block) < _BLOCK_BYTES:
-                    break
-        if cards.get("SIMPLE") != "T" or int(cards["NAXIS"]) < 2:
-            return None
+        cards = _header(path)
         columns, rows = (int(cards[f"NAXIS{axis}"]) for axis in (1, 2))
         width, height = (abs(float(cards[f"CDELT{axis}"].replace("D", "E"))) for axis in (1, 2))
     except (OSError, KeyError, ValueError):

@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from programs import run_program
 
 START_S = 1_700_000_000
 DAY_S = 86_400
@@ -29,10 +30,8 @@ chunk_nobs = 1
 """
 
 
-@pytest.fixture
-def campaign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of the campaign, which is the current one; `bad.toml` in it holds a mistake."""
-    data = tmp_path / "data"
+def write_campaign(folder: Path) -> None:
+    data = folder / "data"
     data.mkdir()
     with closing(sqlite3.connect(data / "obsdb.sqlite")) as connection, connection:
         connection.execute(
@@ -46,8 +45,23 @@ def campaign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (data / "context.yaml").write_text("obsdb: obsdb.sqlite\n")
     (data / "area.fits").write_bytes(b"SIMPLE")
     (data / "preprocess.yaml").write_text("process_pipe: []\n")
-    (tmp_path / "campaign.toml").write_text(CAMPAIGN)
-    (tmp_path / "bad.toml").write_text(CAMPAIGN.replace("nsplits = 2", "nsplit = 2"))
+    (folder / "campaign.toml").write_text(CAMPAIGN)
+    (folder / "bad.toml").write_text(CAMPAIGN.replace("nsplits = 2", "nsplit = 2"))
+
+
+@pytest.fixture(scope="session")
+def compiled_campaign(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of the campaign in which it was compiled, to be copied."""
+    folder = tmp_path_factory.mktemp("campaign")
+    write_campaign(folder)
+    run_program("socm", "compile", "campaign.toml", folder=folder)
+    return folder
+
+
+@pytest.fixture
+def campaign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the campaign, which is the current one; `bad.toml` in it holds a mistake."""
+    write_campaign(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -292,7 +292,7 @@ def test_a_healpix_map_is_no_area(tmp_path: Path) -> None:
 
 def test_an_area_without_pixels_is_reported_at_its_place(sized: Workspace) -> None:
     (sized.folder / "data/area.fits").write_bytes(
-        b"SIMPLE  =                    T".ljust(80) + b"NAXIS   =                    0 ".ljust(80)
+        b"".join(card.ljust(80) for card in (b"SIMPLE  = T", b"NAXIS   = 0", b"END"))
     )
     codes = {(one.code, one.key[-1] if one.key else "") for one in sized.told()}
     assert ("area-without-pixels", "area") in codes
