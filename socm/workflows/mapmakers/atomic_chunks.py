@@ -2,8 +2,8 @@
 
 What a job maps is what it is, so an observation that joins or leaves a chunk would have all of it mapped
 again. A chunk holds what one telescope or tube observes in some days of a fixed calendar. Once its maps are
-made it stays as it is, which its query file of the last compile says: observations of the same days that come
-later make a chunk of their own, and one that left the campaign stays in it.
+made it stays as it is, which the account of them says: observations of the same days that come later make a
+chunk of their own, and one that left the campaign stays in it.
 """
 
 from __future__ import annotations
@@ -13,13 +13,18 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
+from socm.diagnostics import DiagnosticError
+from socm.formats.atomic_maps import AtomicMaps
+from socm.formats.document import read_document
 from socm.formats.layout import program_config, query_file
 from socm.observations.asked import id_end
 
 RULE = "atomic-maps"
 DEFAULT_DIR = "results/atomic"
+ACCOUNT = "maps.json"
 DAY_S = 86_400
 _TIME = re.compile(r"(?<!\d)\d{9,10}(?!\d)")
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
@@ -60,17 +65,16 @@ class Chunks:
     `base` is the folder that `atomic_dir` is relative to.
     """
 
-    def __init__(self, workspace: Path, base: Path, atomic_dir: str, days: int) -> None:
+    def __init__(self, base: Path, atomic_dir: str, days: int) -> None:
         self.days = days
         self.atomic_dir = atomic_dir
         self.folder = _PLAIN.sub("_", atomic_dir)
         self.chunks: dict[str, Chunk] = {}
         self.place: dict[tuple[str, str, str], str] = {}
-        queries = workspace / posixpath.dirname(query_file(RULE, posixpath.join(self.folder, "any")))
-        for path in sorted(queries.glob("*/*/*.txt")):
-            name = path.relative_to(queries).with_suffix("").as_posix()
-            if (base / self.account(name)).exists():
-                made = frozenset(path.read_text(encoding="utf-8").split())
+        for path in sorted((base / atomic_dir).glob(f"*/*/*/{ACCOUNT}")):
+            name = path.parent.relative_to(base / atomic_dir).as_posix()
+            status = path.stat()
+            if made := _observations_in(path, status.st_mtime_ns, status.st_size):
                 chunk = self.chunks[name] = Chunk(name, self.folder, made)
                 self.place |= {(observation, chunk.wafer, chunk.band): name for observation in made}
         self.made = frozenset(self.chunks)
@@ -89,7 +93,7 @@ class Chunks:
 
     def account(self, name: str) -> str:
         """Return where a chunk's account of its maps is."""
-        return posixpath.join(self.atomic_dir, name, "maps.json")
+        return posixpath.join(self.atomic_dir, name, ACCOUNT)
 
     def add(self, observation: str, wafer: str, band: str) -> Chunk:
         """Return the chunk of a detector set, which holds it then."""
@@ -111,6 +115,17 @@ class Chunks:
             name = f"{first}-{number}"
         self.place[observation, wafer, band] = name
         return name
+
+
+@cache
+def _observations_in(account: Path, mtime_ns: int, size: int) -> frozenset[str]:  # noqa: ARG001
+    """Return the observations of an account, for each workflow of a compile; none if it is damaged."""
+    try:
+        record = read_document(AtomicMaps, account)
+    except DiagnosticError:
+        return frozenset()
+    skipped = (one.observation.partition(":")[0] for one in record.skipped)
+    return frozenset((*(one.observation for one in record.maps), *skipped))
 
 
 def telescope_of(observation: str) -> str:

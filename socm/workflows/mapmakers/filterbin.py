@@ -63,6 +63,9 @@ SHARING = replace(
 _SUM_PLANES = 14
 """Planes of float64 in memory while maps are added up: T, Q, U, their weights, hits, and a file's."""
 _SUM_BASE_MB = 500
+_SUM_PIXEL_S = 2.6e-7
+"""Of CPU time for each pixel of a compressed HEALPix map, of T, Q and U: 0.8 s at nside = 512."""
+_SUM_RUNTIME_MARGIN = 3
 
 
 class FilterBinMaps(Mapmaker):
@@ -96,7 +99,7 @@ class FilterBinMaps(Mapmaker):
     )
     unit: str = Field("K", description="Unit of the time streams and of the maps.")
     sum_resources: Resources = Field(
-        Resources(), description="What a job that adds maps up asks for, where its maps' size doesn't say."
+        Resources(), description="What a job that adds maps up asks for; by default what its maps need."
     )
     options: dict[str, OptionValue] = Field(
         {}, description="Any other option of make-atomic-filterbin-map; bare flags are booleans."
@@ -166,7 +169,7 @@ class FilterBinMaps(Mapmaker):
 
         Raises DiagnosticError where it isn't known which wafers and bands observations have.
         """
-        chunks = Chunks(terms.workspace, terms.base, self.atomic_dir, self.days_per_job)
+        chunks = Chunks(terms.base, self.atomic_dir, self.days_per_job)
         sums = [self._sum(request, chunks, terms) for request in requests]
         atomic = [
             self._atomic(chunk, chunks.account(chunk.name), chunks.config(chunk.band))
@@ -192,7 +195,7 @@ class FilterBinMaps(Mapmaker):
                 steps=(SUM_ATOMIC, COVERAGE),
                 description=description,
                 jobs=tuple(sums),
-                resources=self._resources_of_sums(terms),
+                resources=self._resources_of_sums(requests, terms),
                 environment=Environment(),
                 after=self.depends_on,
                 resources_key=("sum_resources",),
@@ -263,12 +266,17 @@ class FilterBinMaps(Mapmaker):
         shared = {"context": self.context, "site": self.site, "comps": self.comps, "unit": self.unit}
         return yaml.safe_dump({**shared, **pixels, **options})
 
-    def _resources_of_sums(self, terms: Terms) -> Resources:
+    def _resources_of_sums(self, requests: Sequence[MapRequest], terms: Terms) -> Resources:
+        """Return what the largest of the sums needs, where nothing else is asked for."""
         size = self.map_size(terms)
         asked = {name: getattr(self.sum_resources, name) for name in self.sum_resources.model_fields_set}
         if size is not None:
             planes_mb = _SUM_PLANES * 8 * size.pixels / 1e6
             asked.setdefault("memory", math.ceil((_SUM_BASE_MB + planes_mb) / 500) * 500)
+            sets = (request.asked.of_query(request.observations).values() for request in requests)
+            most = max(sum(len(parts or ()) for parts in one) for one in sets)
+            minutes = _SUM_RUNTIME_MARGIN * most * _SUM_PIXEL_S * size.pixels / 60
+            asked.setdefault("runtime", max(Resources().runtime, math.ceil(minutes / 10) * 10))
         return Resources().model_copy(update=asked)
 
 
