@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from socm.simulate.dataset import simulate
 
 pytestmark = [pytest.mark.mapmaker, pytest.mark.slow]
 
-SETTINGS = SimulationSettings(observations=3, duration_s=320.0, noise_uk_sqrt_s=200.0, hwp_hz=2.0)
+SETTINGS = SimulationSettings(observations=1, duration_s=320.0, noise_uk_sqrt_s=1.0, hwp_hz=2.0)
 PREPROCESS = Path(__file__).parents[2] / "examples" / "filterbin" / "preprocess.yaml"
 
 
@@ -57,21 +56,13 @@ def sum_of_maps(folder: Path, settings: SimulationSettings) -> tuple[Any, Any, A
 
 
 def test_filter_and_bin_maps_hold_the_polarisation_that_went_in(tmp_path: Path) -> None:
-    mean, weight, sky = sum_of_maps(tmp_path, replace(SETTINGS, noise_uk_sqrt_s=1.0, observations=1))
+    mean, weight, sky = sum_of_maps(tmp_path, SETTINGS)
     inside = weight[1] > 0.3 * weight[1].max()
     for component in (1, 2):
         made, true = mean[component][inside], sky[component][inside]
         made, true = made - made.mean(), true - true.mean()
         assert np.corrcoef(made, true)[0, 1] > 0.97
         assert 0.85 < (made @ true) / (true @ true) < 1.05
-
-
-def test_the_noise_of_filter_and_bin_maps_is_what_their_weights_say(tmp_path: Path) -> None:
-    mean, weight, sky = sum_of_maps(tmp_path, SETTINGS)
-    inside = weight[1] > 0.3 * weight[1].max()
-    for component in (1, 2):
-        noise = (mean - sky)[component][inside] * np.sqrt(weight[component][inside])
-        assert 0.9 < noise.std() < 1.1
 
 
 def test_without_a_plate_nothing_says_that_there_could_be_one(tmp_path: Path) -> None:
