@@ -30,8 +30,8 @@ def draw_products(
     steradian (bins,), whose multipoles are given (bins,).
 
     Products of fields have mean zero, and the covariance between spectra and bins that `noise` and `mixing`
-    say; they are made of Wishart distributed ones with as many degrees of freedom as bins have loud modes, so
-    that bins with few have the long tails that they should.
+    say; they are made of Wishart distributed ones with as many degrees of freedom, so that bins with few
+    modes have the long tails that they should.
     """
     family = {field: number for number, members in enumerate(families) for field in members}
     size, components = len(family), powers.shape[-1]
@@ -41,7 +41,7 @@ def draw_products(
     freedom = _effective_modes(covariance, powers)
     rng = np.random.default_rng(seed)
     unit = np.stack(
-        [_unit_deviations(rng, modes, size * components, count) for modes in freedom * noise.tails], axis=1
+        [_unit_deviations(rng, modes, size * components, count) for modes in freedom], axis=1
     ).reshape(count, len(freedom), size, components, size, components)
     # Contrasts are measured, so simulated noise is as uncertain as they are.
     numbers = rng.standard_normal((len(powers), count, components, len(freedom)))

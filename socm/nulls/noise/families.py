@@ -35,9 +35,6 @@ effective modes of a map of 40 deg x 20 deg scattered by a tenth."""
 LEAST_SHARP = 0.3
 """Part of a bin's power that must be left of it where it is sharpened."""
 
-LEAST_TAILS = 0.1
-"""Smallest part of its effective modes that a bin's tails may have."""
-
 LEAST_DEPTH = 1e-4
 """Tiles with less weight than this part of the heaviest are left out."""
 
@@ -273,33 +270,10 @@ class WideTiles(_Tiles):
 
     def sum_mean(self, one: int, other: int) -> Sums:
         """Return the sums of two families' mean power, without what chance adds where they are one."""
-        weights, counts = self._weigh_cells(one, other)
-        return self._sum_mean(one, other, weights, counts, self._white_bands)
-
-    def _weigh_cells(self, one: int, other: int) -> tuple[Array, Array]:
-        """Return the weights of cells of bands, and their counts of independent modes, (bands, cells)."""
         weight = self._weight(one, other)
         weights = np.array([weight[band].sum() for band in self._tiling.bands])[:, None]
-        return weights * self._counts, self._counts * self._spreads[one]
-
-    def tails(self, sky: Sky) -> Array:
-        """Return `LocalNoise.tails`: of measured powers, over what chance makes of white noise.
-
-        A measured power is one times a number that is chance, and moments of the two multiply.
-        """
-        starts, some, logs = self._tiling.starts, self._white_bands, []
-        for number, powers in enumerate(self._powers):
-            weights, counts = self._weigh_cells(number, number)
-            seen = _held(weights[some], counts[some])
-            white = [
-                _log_tails(mean_power(draw, weights[some]), seen, starts)
-                for draw in self._white_powers[number]
-            ]
-            own = _log_tails(mean_power(powers, weights), _held(weights, counts), starts)
-            logs.append(own - np.mean(white, axis=0))
-        smoothed = smooth(np.mean(logs, axis=0)[:, None], sky.multipoles, sky.counts, slope=False)
-        tails: Array = np.clip(np.exp(smoothed[:, 0]), LEAST_TAILS, 1)
-        return tails
+        counts = self._counts * self._spreads[one]
+        return self._sum_mean(one, other, weights * self._counts, counts, self._white_bands)
 
     def directions(self, sky: Sky) -> Array:
         """Return `LocalNoise.directions`."""
@@ -318,15 +292,6 @@ class WideTiles(_Tiles):
             found[number] = turned.reshape(DIRECTIONS, -1).sum(axis=1)
         found /= found.sum(axis=1, keepdims=True)
         return smooth(found, sky.multipoles, sky.counts, slope=False)
-
-
-def _log_tails(power: Tensor, held: Array, starts: NDArray[np.intp]) -> Array:
-    """Return ln of <P^2>^3 / <P^4> / <P>^2 over the cells of each bin (bins,), the mean over components."""
-    own = np.maximum(np.einsum("cxx->cx", power).real, 0)
-    share = share_of_bin(held, starts)[:, None]
-    first, second, fourth = (np.maximum(sum_bins(share * own**order, starts), 1e-300) for order in (1, 2, 4))
-    logs: Array = np.mean(3 * np.log(second) - np.log(fourth) - 2 * np.log(first), axis=1)
-    return logs
 
 
 def _held(weights: Array, counts: Array) -> Array:

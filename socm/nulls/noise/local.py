@@ -47,8 +47,6 @@ class LocalNoise:
     pairs: (fields, fields): that ratio for two fields, over the mean of their families.
     errors: (families, bins, bins): what makes of independent standard normal numbers the relative errors that
     a family's contrasts may have.
-    tails: (bins,): how many modes a cross-spectrum has by its tails, (sum P^2)^2 / sum P^4, over how many by
-    its variance, (sum P)^2 / sum P^2: fewer, where some are far louder than the others.
     directions: (bins, DIRECTIONS): the part of a bin's covariance in modes of each direction, the first along
     x, mean over families and components.
     """
@@ -57,7 +55,6 @@ class LocalNoise:
     inverse_area: Array
     pairs: Array
     errors: Array
-    tails: Array
     directions: Array
 
 
@@ -134,7 +131,7 @@ def measure_local_noise(
         for one, members in enumerate(families)
     ]
     pairs = _pair_factors(weighted, families)
-    return LocalNoise(contrast, inverse_area, pairs, np.stack(errors), wide.tails(sky), wide.directions(sky))
+    return LocalNoise(contrast, inverse_area, pairs, np.stack(errors), wide.directions(sky))
 
 
 def _even_height_deg(cosine: Array, step: float) -> float:
