@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from socm.nulls.pixels.weights import Array, Plane
-from socm.nulls.sky.resampling import CoarseGrid, Single, average, coarsen_grid, resample
+from socm.nulls.sky.resampling import CoarseGrid, Single, coarsen_grid, resample
 
 Modes = NDArray[np.complexfloating]
 
@@ -56,7 +56,8 @@ class FlatSky:
 
     def coarsen(self, plane: Plane) -> Single:
         """Return a plane (ny, nx) that varies slowly on `grid`."""
-        return average(plane, self.grid.shape)
+        # Flat maps may be of few pixels, whose means would widen a narrow edge.
+        return resample(plane, self.grid.shape, self.threads)
 
     @property
     def pixel_area(self) -> Array:
