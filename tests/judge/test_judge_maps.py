@@ -350,6 +350,12 @@ def test_a_damaged_file_is_an_error_or_whole(
     assert all("damaged.fits" in one.message for one in problems.diagnostics)
 
 
+def test_a_packed_file_that_astropy_reads_without_an_end_is_an_error() -> None:
+    with pytest.raises(DiagnosticError) as caught:
+        read_header(Path(__file__).with_name("endless.fits.gz"))
+    assert codes(caught.value) == ["unreadable-map"]
+
+
 @given(st.lists(st.floats(0, 359.99), min_size=1, max_size=20), st.floats(0, 360))
 def test_the_narrowest_arc_holds_all_and_turns_with_them(positions: list[float], turn: float) -> None:
     first, width = narrowest_arc_deg(np.array(positions))

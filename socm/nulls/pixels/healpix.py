@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from socm.nulls.pixels.maps import COMPONENTS, Geometry, Header, Pixelization, as_plane, unreadable
+from socm.nulls.pixels.maps import COMPONENTS, Geometry, Header, Pixelization, as_plane, open_fits, unreadable
 from socm.nulls.pixels.weights import Array, Mask, Plane, cosine_edge
 
 COLUMNS = {"T": "TEMPERATURE", "Q": "Q_POLARISATION", "U": "U_POLARISATION"}
@@ -273,9 +273,7 @@ def read_column(path: Path, geometry: HealpixGeometry, number: int) -> Plane:
 
     Raises DiagnosticError (unreadable-map) where it has other than the expected pixels.
     """
-    from astropy.io import fits
-
-    with fits.open(path, memmap=True) as hdus:
+    with open_fits(path) as hdus:
         table = hdus[1]
         explicit = _is_explicit(table.header)
         values = as_plane(table.data.field(number + explicit)).ravel()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -196,7 +198,6 @@ class Header:
 
         Raises DiagnosticError (unreadable-map).
         """
-        from astropy.io import fits
 
         from socm.nulls.pixels.healpix import HealpixGeometry, read_column
 
@@ -206,12 +207,26 @@ class Header:
                 warnings.simplefilter("ignore")
                 if isinstance(self.geometry, HealpixGeometry):
                     return read_column(self.path, self.geometry, number)
-                with fits.open(self.path, memmap=True) as hdus:
+                with open_fits(self.path) as hdus:
                     data = hdus[0].data
                     plane = data[np.unravel_index(number, self.planes)] if self.planes else data
                     return as_plane(plane)
         except UNREADABLE as error:
             raise unreadable(self.path, error) from error
+
+
+def open_fits(path: Path) -> Any:
+    """Return the open HDUs of a FITS file, packed by gzip or not.
+
+    astropy reads some damaged gzip files without an end, so they are unpacked as a whole before it sees them.
+    """
+    from astropy.io import fits
+
+    with path.open("rb") as file:
+        is_packed = file.read(2) == b"\x1f\x8b"
+    if is_packed:
+        return fits.open(io.BytesIO(gzip.decompress(path.read_bytes())))
+    return fits.open(path, memmap=True)
 
 
 def as_plane(values: NDArray[Any]) -> Plane:
@@ -222,7 +237,6 @@ def as_plane(values: NDArray[Any]) -> Plane:
 
 def read_header(path: Path) -> Header:
     """Return the header of a FITS map, without its pixels; raises DiagnosticError if it isn't one."""
-    from astropy.io import fits
     from pixell import enmap
 
     if not _begins_as_fits(path):
@@ -231,7 +245,7 @@ def read_header(path: Path) -> Header:
         with warnings.catch_warnings():
             # astropy warns of words it can't read before it says that a file is no FITS map.
             warnings.simplefilter("ignore")
-            with fits.open(path) as hdus:
+            with open_fits(path) as hdus:
                 if len(hdus) > 1 and not hdus[0].header.get("NAXIS"):
                     from socm.nulls.pixels.healpix import describe_table
 
