@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from socm import __version__
 from socm.formats import layout
@@ -51,10 +51,9 @@ def render_workspace(
     for rule in plan.rules:
         texts[layout.rule_file(rule.name)] = render_rule(rule, constraints[rule.name], plan.limits)
         texts[layout.job_table(rule.name)] = render_table(rule)
-    for _, job in plan.jobs():
-        if job.query is not None:
-            texts[str(job.inputs["query"])] = job.query.text
-    texts |= plan.files()
+    for path, text in _texts_of_jobs(plan):
+        if texts.setdefault(path, text) != text:
+            raise ValueError(f"two jobs would read {path} with other texts in it")
     own = rules_with_own_folders(plan)
     texts |= {
         layout.environment_note(rule.name): render_environment(rule, texts, rule.name in own)
@@ -86,6 +85,15 @@ def render_workspace(
         files={path: hashlib.sha256(content).hexdigest() for path, content in contents.items()},
     )
     return {**contents, layout.MANIFEST: format_document(manifest)}
+
+
+def _texts_of_jobs(plan: Plan) -> Iterator[tuple[str, str]]:
+    """Yield path and text of what jobs read and the compile writes."""
+    for _, job in plan.jobs():
+        if job.query is not None:
+            yield str(job.inputs["query"]), job.query.text
+    for rule in plan.rules:
+        yield from rule.spec.files.items()
 
 
 def _environment(rule: Rule) -> dict[str, str | list[str]]:

@@ -21,7 +21,7 @@ from socm.formats.atomic_maps import AtomicFile, AtomicMap, AtomicMaps
 from socm.formats.coverage import Skipped
 from socm.formats.document import write_document
 from socm.workflows import FilterBinMaps
-from socm.workflows.mapmakers.atomic_chunks import Chunks, day_of, telescope_of
+from socm.workflows.mapmakers.atomic_chunks import Chunks, day_of, telescope_of, word_of
 
 DAY_S = 86_400
 START = 1_739_491_200  # 2025-02-14
@@ -213,6 +213,24 @@ def test_workflows_that_map_otherwise_need_another_folder(survey: Workspace) -> 
     assert "results/atomic/f090/ws0/" in problems[0].message
     survey.write(other.replace('unit = "uK"', 'unit = "uK"\natomic_dir = "results/atomic-uk"'))
     survey.compile()
+
+
+@given(st.lists(st.text("ab_/ %.-", min_size=1, max_size=6), min_size=2, max_size=30, unique=True))
+def test_every_folder_of_maps_has_rules_and_files_of_its_own(folders: list[str]) -> None:
+    words = {word_of(folder) for folder in folders}
+    assert len(words) == len(folders)
+    assert not any(set(word) & set("/ %") for word in words)
+
+
+def test_folders_that_read_alike_hold_the_maps_of_each_workflow(survey: Workspace) -> None:
+    late = f'atomic_dir = "results_atomic"\nquery = "timestamp > {START + 2 * DAY_S}"'
+    survey.write(CAMPAIGN.replace('output_dir = "results/all"', f'output_dir = "results/all"\n{late}'))
+    survey.compile()
+    rules = [path.stem for path in (survey.folder / "workflow/rules").glob("atomic-maps-*")]
+    assert len(rules) == 2
+    for rule in rules:
+        for row in table(survey, rule).values():
+            assert len(survey.text(row["inputs"]["query"]).split()) == row["asked"]  # type: ignore[index]
 
 
 def made(workspace: Workspace) -> None:

@@ -8,6 +8,7 @@ chunk of their own, and one that left the campaign stays in it.
 
 from __future__ import annotations
 
+import hashlib
 import posixpath
 import re
 from collections.abc import Iterator
@@ -68,7 +69,7 @@ class Chunks:
     def __init__(self, base: Path, atomic_dir: str, days: int) -> None:
         self.days = days
         self.atomic_dir = atomic_dir
-        self.folder = _PLAIN.sub("_", atomic_dir)
+        self.folder = word_of(atomic_dir)
         self.chunks: dict[str, Chunk] = {}
         self.place: dict[tuple[str, str, str], str] = {}
         for path in sorted((base / atomic_dir).glob(f"*/*/*/{ACCOUNT}")):
@@ -126,6 +127,14 @@ def _observations_in(account: Path, mtime_ns: int, size: int) -> frozenset[str]:
         return frozenset()
     skipped = (one.observation.partition(":")[0] for one in record.skipped)
     return frozenset((*(one.observation for one in record.maps), *skipped))
+
+
+def word_of(folder: str) -> str:
+    """Return a folder's path as one word, another one for each folder: results_atomic for results/atomic."""
+    plain = _PLAIN.sub("_", folder)
+    if plain.replace("_", "/") == folder:
+        return plain
+    return f"{plain}-{hashlib.sha256(folder.encode()).hexdigest()[:8]}"
 
 
 def telescope_of(observation: str) -> str:
