@@ -484,11 +484,14 @@ def test_maps_in_single_precision_are_judged_as_those_in_double(scale: float) ->
     )
 
 
-@pytest.mark.parametrize("least", [1e-45, 1e-40, 1e-38])
-def test_a_weight_whose_inverse_single_precision_cannot_hold_is_none(least: float) -> None:
+@pytest.mark.parametrize("mixed", [False, True])
+@pytest.mark.parametrize("least", [1e-300, 1e-45, 1e-40, 1e-38])
+def test_a_weight_whose_inverse_single_precision_cannot_hold_is_none(least: float, mixed: bool) -> None:
     powers = []
     for value in (least, 0.0):
         groups = in_single(arrays())
+        if mixed:
+            groups["a"][0] = arrays()["a"][0]
         groups["a"][0]["ivar"][:, 30:34, 20:40] = value
         powers.append(judged(groups).comparisons[0].power)
     assert np.isfinite(powers[0]).all()

@@ -17,6 +17,9 @@ Plane = NDArray[np.floating[Any]]
 
 Mask = NDArray[np.bool_]
 
+LEAST_WEIGHT = 2.0**20 * float(np.finfo(np.float32).tiny)
+"""Weights below count as zero: single precision can't hold the sum of a million of their inverses."""
+
 HOLE_DEG = 1.0
 """Holes of an area up to this side's square are filled from their surroundings; wider ones get an edge."""
 
@@ -25,13 +28,12 @@ def common_support(inverse_variances: Iterable[Plane]) -> tuple[Mask, Plane]:
     """Return where every map has weight, and the sum of all variances there.
 
     inverse_variances: w_k (ny, nx), unit^-2, one after the other. Returns the support (ny, nx) and
-    V = sum_k 1/w_k (unit^2, zero outside the support). Weights so small that their precision can't hold the
-    sum of their inverses count as zero. Raises ValueError where there are no maps.
+    V = sum_k 1/w_k (unit^2, zero outside the support). Raises ValueError where there are no maps.
     """
     support: Mask | None = None
     variance: Plane | None = None
     for weight in inverse_variances:
-        usable = (weight > MOST_MAPS * np.finfo(weight.dtype).tiny) & (weight < np.inf)
+        usable = (weight > LEAST_WEIGHT) & (weight < np.inf)
         with np.errstate(divide="ignore", over="ignore"):
             inverse = np.divide(1.0, weight)
             if support is None or variance is None:
@@ -53,10 +55,6 @@ def support_sides_deg(geometry: Geometry, support: Mask) -> tuple[float, float]:
     y, x = geometry.pixel_deg
     cosine = np.cos(np.radians(geometry.declination_deg[rows])).mean()
     return float((rows[-1] - rows[0] + 1) * y), float((columns[-1] - columns[0] + 1) * x * cosine)
-
-
-MOST_MAPS = 2.0**20
-"""More maps than a test has."""
 
 
 def apodization(geometry: Geometry, filled: Mask, width_deg: float) -> Plane:
