@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from pydantic import Field
 
 from socm.formats.coverage import Skipped
 from socm.formats.document import Document, Part
+
+FULL = "full"
+"""The map of a whole observation."""
+HALVES: Mapping[str, tuple[str, str]] = {
+    "scan_left_right": ("scan_left", "scan_right"),
+    "det_in_out": ("det_in", "det_out"),
+    "det_left_right": ("det_left", "det_right"),
+    "det_upper_lower": ("det_upper", "det_lower"),
+}
+"""How make-atomic-filterbin-map (sotodlib 0.6.24) halves observations: its option, and the halves' names."""
 
 
 class AtomicFile(Part):
@@ -18,15 +29,13 @@ class AtomicFile(Part):
     sha256: str
 
 
-class AtomicMap(Part):
-    """The map of one detector set: the weighted map, its weights, and the hits."""
+class MapOf(Part):
+    """What a map is of: a detector set, as a whole or one half of it."""
 
     observation: str
     wafer: str
     band: str
-    wmap: AtomicFile
-    weights: AtomicFile
-    hits: AtomicFile
+    split: str = FULL
 
     @property
     def detector_set(self) -> str:
@@ -34,11 +43,24 @@ class AtomicMap(Part):
         return f"{self.observation}:{self.wafer}:{self.band}"
 
 
+class AtomicMap(MapOf):
+    """The map of one detector set, or of a half of it: the weighted map, its weights, and the hits."""
+
+    wmap: AtomicFile
+    weights: AtomicFile
+    hits: AtomicFile
+
+
 class AtomicMaps(Document):
-    """The maps that a job made, and the detector sets (obs_id:wafer:band) that it made none of, and why."""
+    """The maps that a job made, and the detector sets (obs_id:wafer:band) that it made none of, and why.
+
+    `empty` are halves that hold nothing, of detector sets whose other half has a map: a wafer may lie in one
+    half of the focal plane.
+    """
 
     noun: ClassVar[str] = "account of atomic maps"
-    remedy: ClassVar[str] = "The job that makes the maps writes it: remove it, and run that job again."
+    remedy: ClassVar[str] = "Put a copy of it back, or remove it: its job then makes the maps again."
 
-    maps: tuple[AtomicMap, ...]
+    maps: tuple[AtomicMap, ...] = Field(min_length=1)
+    empty: tuple[MapOf, ...] = ()
     skipped: tuple[Skipped, ...]

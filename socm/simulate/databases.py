@@ -107,8 +107,17 @@ def write_obsfiledb(
                     database.add_obsfile(name, observation.obs_id, plane.detset, 0, samples, commit=False)
 
 
-def detector_tables(planes: Sequence[FocalPlane]) -> Iterator[tuple[str, Any]]:
-    """Yield name and content of each table of detector metadata."""
+POLARISATIONS = ("A", "A", "B", "B")
+"""Which of a pixel's two directions each of the four angles in turn is, for pairs 90 deg apart."""
+CROSSOVERS = ("B", "L", "T", "R")
+"""On which side of the pixel a detector's line crosses another, in turn."""
+PW_PER_RAD = (0.105, 0.125)
+TIME_CONSTANTS_S = (1.2e-3, 1.8e-3)
+"""Calibration of two detectors in turn: on either side of where sotodlib's splits by them part."""
+
+
+def detector_tables(planes: Sequence[FocalPlane], *, calibrated: bool = False) -> Iterator[tuple[str, Any]]:
+    """Yield name and content of each table of detector metadata; with what splits of detectors go by."""
 
     def table(columns: dict[str, Any]) -> Any:
         arrays = {name: np.asarray(values) for name, values in columns.items()}
@@ -117,6 +126,9 @@ def detector_tables(planes: Sequence[FocalPlane]) -> Iterator[tuple[str, Any]]:
         for name, array in arrays.items():
             result[name] = array
         return result
+
+    def in_turn(values: Sequence[Any]) -> list[Any]:
+        return [values[number % len(values)] for plane in planes for number in range(len(plane.names))]
 
     names = [name for plane in planes for name in plane.names]
     yield (
@@ -128,9 +140,21 @@ def detector_tables(planes: Sequence[FocalPlane]) -> Iterator[tuple[str, Any]]:
                 "dets:wafer_slot": [plane.wafer for plane in planes for _ in plane.names],
                 "dets:wafer.bandpass": [plane.band for plane in planes for _ in plane.names],
                 "dets:wafer.type": ["OPTC" for _ in names],
+                **(
+                    {
+                        "dets:wafer.pol": in_turn(POLARISATIONS),
+                        "dets:wafer.angle": np.degrees(np.concatenate([plane.gamma for plane in planes])),
+                        "dets:wafer.crossover": in_turn(CROSSOVERS),
+                    }
+                    if calibrated
+                    else {}
+                ),
             }
         ),
     )
+    if calibrated:
+        calibration = {"phase_to_pW": in_turn(PW_PER_RAD), "tau_eff": in_turn(TIME_CONSTANTS_S)}
+        yield "det_cal", table({"dets:readout_id": names, **calibration})
     yield (
         "focal_plane",
         table(
@@ -155,11 +179,14 @@ def write_index(path: Path, dataset: str) -> None:
 
 
 def write_metadata(directory: Path, planes: Sequence[FocalPlane], *, preprocessed: bool = True) -> None:
-    """Write detector positions and properties, and the result of a preprocessing that did nothing."""
+    """Write detector positions and properties, and the result of a preprocessing that did nothing.
+
+    Those that aren't preprocessed have besides what splits of detectors go by.
+    """
     import h5py
     from sotodlib import core
 
-    for name, content in detector_tables(planes):
+    for name, content in detector_tables(planes, calibrated=not preprocessed):
         with replacing(directory / f"{name}.h5") as temporary, h5py.File(temporary, "w") as file:
             file.create_dataset(name, data=content, track_times=False)
         write_index(directory / f"{name}.sqlite", name)
@@ -188,9 +215,8 @@ def write_context(path: Path, *, obsdb_only: bool = False, preprocessed: bool = 
                 {"label": "focal_plane", "db": "{metadata}/focal_plane.sqlite", "unpack": "focal_plane"},
             ],
         }
-        if preprocessed:
-            entry = {"label": "preprocess", "db": "{metadata}/preprocess.sqlite", "unpack": "preprocess"}
-            content["metadata"].append(entry)
+        name = "preprocess" if preprocessed else "det_cal"
+        content["metadata"].append({"label": name, "db": f"{{metadata}}/{name}.sqlite", "unpack": name})
     write_text(path, yaml.safe_dump(content, sort_keys=False))
 
 

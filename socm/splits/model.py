@@ -30,7 +30,10 @@ REASON_TEXTS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """One split: the rows of the selection it holds, sorted, and the detectors its map uses (() = all)."""
+    """One split: the rows of the selection it holds, sorted, and the detectors its map uses (() = all).
+
+    `half` is that of each observation which is mapped; empty where it is the whole.
+    """
 
     name: str
     group: str
@@ -38,6 +41,7 @@ class Split:
     indices: Integers
     wafers: tuple[str, ...] = ()
     tubes: tuple[str, ...] = ()
+    half: str = ""
 
 
 @dataclass(frozen=True, slots=True)

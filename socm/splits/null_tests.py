@@ -19,6 +19,7 @@ RuleName = Literal[
     "ranges",
     "categories",
     "coverage",
+    "halves",
 ]
 
 TIME = (("timestamp",),)
@@ -64,6 +65,9 @@ class NullTest:
     at_belongs_above: bool = False
     body: Literal["sun", "moon"] | None = None
     unit: str = ""
+    halves: str = ""
+    """How each observation is halved, as mapmakers call it; empty where maps are of whole ones. A half is
+    called as its group's jobs begin."""
     value: str = ""
     """What the deciding value is, in words."""
     options: frozenset[str] = frozenset()
@@ -191,6 +195,23 @@ NULL_TESTS: Mapping[str, NullTest] = dict(
             nsplits=4,
             value="direction",
             options=frozenset({"observatory"}),
+        ),
+        *(
+            NullTest(
+                f"{halves.replace('_', '-')}-tests",
+                f"{halves.partition('_')[0]}_{{group}}",
+                "halves",
+                TIME,
+                groups=groups,
+                halves=halves,
+                value=value,
+            )
+            for halves, groups, value in (
+                ("scan_left_right", ("left", "right"), "direction in which the telescope moves"),
+                ("det_in_out", ("in", "out"), "distance of detectors from the centre of the focal plane"),
+                ("det_left_right", ("left", "right"), "detectors' xi in the focal plane"),
+                ("det_upper_lower", ("upper", "lower"), "detectors' eta in the focal plane"),
+            )
         ),
     )
 )

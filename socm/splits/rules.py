@@ -61,6 +61,15 @@ def decide_all(selection: Selection) -> Decision:
     return Decision(times, np.isnan(times), (Group("", np.ones(len(times), dtype=bool)),))
 
 
+def decide_halves(selection: Selection) -> Decision:
+    """Both groups hold every observation, each a half of it; their splits differ in time only."""
+    every = decide_all(selection)
+    members = every.groups[0].members
+    test = selection.test
+    groups = tuple(Group(name, members, half=test.prefix(name)) for name in test.groups)
+    return Decision(every.value, every.missing, groups)
+
+
 def decide_coverage(selection: Selection) -> Decision:
     """One group; where each scan looks decides which split it evens out, rising and setting apart."""
     missing = np.isnan(selection.numbers("timestamp"))
@@ -251,4 +260,5 @@ RULES: Mapping[RuleName, Rule] = {
     "ranges": decide_ranges,
     "categories": decide_categories,
     "coverage": decide_coverage,
+    "halves": decide_halves,
 }

@@ -236,6 +236,7 @@ def _place(
                 rows[split == number],
                 group.wafers,
                 group.tubes,
+                group.half,
             )
             for number in range(nsplits)
         )

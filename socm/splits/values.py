@@ -23,13 +23,17 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One side of a test: the rows that belong to it and the detectors its maps use (() = all)."""
+    """One side of a test: the rows that belong to it and the detectors its maps use (() = all).
+
+    `half` is that of each observation which is mapped; empty where it is the whole.
+    """
 
     name: str
     members: Mask
     wafers: tuple[str, ...] = ()
     tubes: tuple[str, ...] = ()
     optional: bool = False
+    half: str = ""
 
 
 @dataclass(frozen=True, slots=True)

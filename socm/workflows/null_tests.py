@@ -59,6 +59,14 @@ class NullTest(Mapmaker, SplitOptions):
         if self.comps == "QU":
             message = "null tests judge maps of T or of T, Q and U; a map of QU has no T"
             yield Diagnostic("refused-value", message, key=("comps",), hint='write "TQU"')
+        test = find_test(self.test, self)
+        if test is not None and test.halves and test.halves not in self.halvings:
+            yield Diagnostic(
+                "whole-observations",
+                f"`{self.test}` compares halves of observations, and this mapmaker maps whole ones",
+                point_at="key",
+                hint="a table of filterbin-null-tests can have it: make-atomic-filterbin-map maps halves",
+            )
 
     def null_test(self) -> NullTestRow:
         """Return what the test asks; raises DiagnosticError if its name is none that is known."""
@@ -164,6 +172,7 @@ class NullTest(Mapmaker, SplitOptions):
                 asked=selection.asked(split),
                 wafers=tuple(split.wafers),
                 tubes=tuple(split.tubes),
+                half=split.half,
             )
             for split in splits.splits
         )

@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from socm.diagnostics import DiagnosticError
-from socm.formats.atomic_maps import AtomicFile, AtomicMap, AtomicMaps
-from socm.formats.document import write_document
+from socm.formats.atomic_maps import HALVES, AtomicFile, AtomicMap, AtomicMaps, MapOf
+from socm.formats.document import read_document, write_document
 from socm.formats.file_record import digest_of
 from socm.jobs.coverage.make_ml_map import read_ml_log
 from socm.jobs.filterbin.account import EMPTY, LEFT_OUT, SHARED, account_of
@@ -50,6 +50,7 @@ class Job:
     """A job of atomic maps of ws0 at 90 GHz that ran in a folder, as the program leaves it."""
 
     folder: Path
+    halving: str = ""
 
     @property
     def maps(self) -> Path:
@@ -59,23 +60,24 @@ class Job:
     def row(self) -> dict[str, Any]:
         self.maps.mkdir(exist_ok=True)
         config = self.maps / "config.yaml"
-        config.write_text(
-            yaml.safe_dump({"wafer": "ws0", "freq": "f090", "atomic_db": str(self.maps / "atomic.db")})
-        )
+        halving = {self.halving: True} if self.halving else {}
+        own = {"wafer": "ws0", "freq": "f090", "atomic_db": str(self.maps / "atomic.db"), **halving}
+        config.write_text(yaml.safe_dump(own))
         outputs = {"maps": str(self.maps), "account": str(self.folder / "maps.json")}
         return {"outputs": outputs}
 
-    def list_maps(self, valid: Mapping[str, bool], prefix: str = "") -> None:
+    def list_maps(self, valid: Mapping[str, bool], prefix: str = "", label: str = "full") -> None:
         """Make a map of each observation, and the database of them."""
         self.maps.mkdir(exist_ok=True)
         with closing(sqlite3.connect(self.maps / "atomic.db")) as database, database:
             database.execute(
-                "CREATE TABLE atomic (obs_id, wafer, freq_channel, split_label, prefix_path, valid)"
+                "CREATE TABLE IF NOT EXISTS atomic "
+                "(obs_id, wafer, freq_channel, split_label, prefix_path, valid)"
             )
             for obs_id, is_valid in valid.items():
-                path = str(self.maps / (prefix or f"atomic_{obs_id}"))
+                path = str(self.maps / (prefix or f"atomic_{obs_id}{'' if label == 'full' else f'_{label}'}"))
                 database.execute(
-                    "INSERT INTO atomic VALUES (?, 'ws0', 'f090', 'full', ?, ?)", (obs_id, path, is_valid)
+                    "INSERT INTO atomic VALUES (?, 'ws0', 'f090', ?, ?, ?)", (obs_id, label, path, is_valid)
                 )
                 for name in ("wmap", "weights", "hits") if is_valid else ():
                     Path(f"{path}_{name}.fits").write_text(f"{obs_id} {name}")
@@ -131,6 +133,39 @@ def test_observations_that_wrote_into_the_same_files_are_no_maps(job: Job) -> No
     job.list_maps({"a": True, "b": True}, prefix="atomic_same")
     with pytest.raises(ValueError, match=SHARED):
         job.account("a", "b")
+
+
+STATES = (None, "empty", "made", "lost")
+"""What there is of a half: no row of the database, one without a map, a map, one whose file is gone."""
+
+
+@pytest.mark.parametrize("halving", HALVES)
+def test_halves_are_both_accounted_for_or_the_observation_is_missing(tmp_path: Path, halving: str) -> None:
+    job = Job(tmp_path, halving)
+    states = {f"{one}-{other}": (one, other) for one in STATES for other in STATES}
+    for number, label in enumerate(HALVES[halving]):
+        there = {name: halves[number] for name, halves in states.items() if halves[number] is not None}
+        job.list_maps({name: state != "empty" for name, state in there.items()}, label=label)
+        for name, state in there.items():
+            if state == "lost":
+                (job.maps / f"atomic_{name}_{label}_hits.fits").unlink()
+    # A whole map of the same observation in the database is nobody's half.
+    job.list_maps({"None-None": True})
+    account = job.account(*states)
+    made = {(one.observation, one.split): one for one in account.maps}
+    empty = {(one.observation, one.split) for one in account.empty}
+    skipped = {one.observation: one.reason for one in account.skipped}
+    for name, halves in states.items():
+        labels = [(name, label) for label in HALVES[halving]]
+        if set(halves) in ({"made"}, {"made", "empty"}):
+            for label, state in zip(labels, halves, strict=True):
+                assert (label in made, label in empty) == (state == "made", state == "empty")
+        else:
+            assert f"{name}:ws0:f090" in skipped
+            assert not any(label in made or label in empty for label in labels)
+    assert len(skipped) == len(states) - 3
+    assert all(f"_{label}_wmap" in one.wmap.path for (_, label), one in made.items())
+    assert skipped["empty-empty:ws0:f090"] == EMPTY
 
 
 # A job's own archive.
@@ -384,6 +419,31 @@ def sum_of(account: str, folder: Path, nside: int = 8, *names: str) -> None:
     list(sum_maps(wanted, HealpixPixels(nside), outputs_in(folder)))
 
 
+def test_the_sum_of_a_half_holds_that_half_alone(tmp_path: Path, spheres: Maps) -> None:
+    """The half of an observation that is empty is in the sum, with no sample."""
+    account = Path(write_account(tmp_path, {one: spheres[one] for one in "ab"}, write_healpix))
+    record = read_document(AtomicMaps, account)
+    halves = ("scan_left", "scan_right")
+    maps = tuple(
+        one.model_copy(update={"split": half}) for one, half in zip(record.maps, halves, strict=True)
+    )
+    empty = tuple(
+        MapOf(observation=one, wafer="ws0", band="f090", split=half)
+        for one, half in (("b", halves[0]), ("a", halves[1]))
+    )
+    write_document(account, AtomicMaps(maps=maps, empty=empty, skipped=()))
+    names = ["a:ws0:f090", "b:ws0:f090"]
+    for half, own, other in (("scan_left", "a", "b"), ("scan_right", "b", "a")):
+        wanted = find_maps([str(account)], names, half)
+        said = read_ml_log(sum_maps(wanted, HealpixPixels(8), outputs_in(tmp_path)))
+        samples = spheres[own]["hits"].sum()
+        assert said.added == {f"{own}:ws0:f090": samples, f"{other}:ws0:f090": 0}
+        assert not wanted.reasons
+    assert set(find_maps([str(account)], names).reasons) == set(names)
+    with pytest.raises(ValueError, match="not one of the observations has a map"):
+        sum_of(str(account), tmp_path)
+
+
 @pytest.mark.parametrize("name", ["wmap", "weights", "hits"])
 def test_a_file_that_changed_after_its_job_is_named(tmp_path: Path, spheres: Maps, name: str) -> None:
     account = write_account(tmp_path, spheres, write_healpix)
@@ -391,10 +451,14 @@ def test_a_file_that_changed_after_its_job_is_named(tmp_path: Path, spheres: Map
     content = path.read_bytes()
     for spoilt in (content[:-100], content[:-1] + b"x", content + b"x", b""):
         path.write_bytes(spoilt)
-        with pytest.raises(ValueError, match=f"{path} isn't as its job made it: run that job again"):
+        with pytest.raises(
+            ValueError, match=rf"{path} isn't as its job made it: put it back, or remove {account}"
+        ):
             sum_of(account, tmp_path)
     path.unlink()
-    with pytest.raises(ValueError, match=f"{path} can't be read: No such file"):
+    with pytest.raises(
+        ValueError, match=f"{path} can't be read: No such file or directory; put it back, or remove"
+    ):
         sum_of(account, tmp_path)
     sum_of(account, tmp_path, 8, "a", "c")
 

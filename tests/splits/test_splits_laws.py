@@ -84,7 +84,9 @@ def test_disjoint_and_complete(name: str, seed: int, count: int, drawn: int) -> 
     assert sum(splits.excluded.values()) == len(left_out)
     assert ((listed.split > 0) == (listed.reason == 0)).all()
     if name != "wafer-tests":
-        assert listed.index.tolist() == list(range(count))
+        rows_each = len(splits.groups) if splits.test.halves else 1
+        counts = np.bincount(listed.index, minlength=count)
+        assert (counts == np.where(np.isin(range(count), list(left_out)), 1, rows_each)).all()
 
 
 @laws
@@ -120,6 +122,25 @@ def test_added_observations_move_no_wafer(seed: int, count: int, drawn: int, par
     before = placement(split(fewer, "wafer-tests", seed=seed, tube_by_tube=True), fewer)
     after = placement(split(columns, "wafer-tests", seed=seed, tube_by_tube=True), columns)
     assert before.items() <= after.items()
+
+
+@laws
+@given(
+    st.sampled_from([name for name, test in NULL_TESTS.items() if test.halves]),
+    some_seed,
+    st.integers(60, 300),
+    st.integers(0, 10_000),
+)
+def test_halves_are_of_the_same_observations(name: str, seed: int, count: int, drawn: int) -> None:
+    splits = split(make_columns(count, drawn), name, seed=seed)
+    first, second = splits.groups
+    for number in range(1, splits.nsplits + 1):
+        one, other = (
+            next(s for s in splits.splits if (s.group, s.number) == (group, number))
+            for group in (first, second)
+        )
+        assert one.indices.tolist() == other.indices.tolist()
+        assert one.half != other.half
 
 
 MEMORY = [

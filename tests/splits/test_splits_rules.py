@@ -139,6 +139,10 @@ NAMES = {
     "sun-close-tests": ["sun_close_split_1", "sun_close_split_2", "sun_far_split_1"],
     "moon-close-tests": ["moon_close_split_1", "moon_close_split_2", "moon_far_split_1"],
     "smart-split-tests": ["smart_split_1", "smart_split_2"],
+    "scan-left-right-tests": ["scan_left_split_1", "scan_left_split_2", "scan_right_split_1"],
+    "det-in-out-tests": ["det_in_split_1", "det_in_split_2", "det_out_split_1"],
+    "det-left-right-tests": ["det_left_split_1", "det_left_split_2", "det_right_split_1"],
+    "det-upper-lower-tests": ["det_upper_split_1", "det_upper_split_2", "det_lower_split_1"],
 }
 DEFAULT_SPLITS = {"mission-tests": 8, "wafer-tests": 8, "smart-split-tests": 4}
 

@@ -6,9 +6,11 @@ import inspect
 import json
 import sqlite3
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -17,7 +19,7 @@ from hypothesis import strategies as st
 from programs import run_program
 from workflows_workspace import Run, Workspace
 
-from socm.formats.atomic_maps import AtomicFile, AtomicMap, AtomicMaps
+from socm.formats.atomic_maps import HALVES, AtomicFile, AtomicMap, AtomicMaps
 from socm.formats.coverage import Skipped
 from socm.formats.document import write_document
 from socm.workflows import FilterBinMaps
@@ -45,25 +47,26 @@ class Campaign:
 
     def plan(self, sets: Iterable[tuple[str, str]]) -> dict[str, frozenset[str]]:
         """Return the observations of each chunk that is planned for the detector sets."""
-        chunks = Chunks(self.folder, "results/atomic", self.days)
+        chunks = Chunks(self.folder, "results/atomic", "f090", self.days)
         for observation, wafer in sets:
-            assert observation in chunks.add(observation, wafer, "f090").wanted
+            assert observation in chunks.add(observation, wafer).wanted
         return {chunk.name: frozenset(chunk.wanted | chunk.made) for chunk in chunks.wanted()}
 
     def make(self, plan: dict[str, frozenset[str]]) -> None:
         """Write the accounts of chunks, as their jobs do: of half of the observations there is no map."""
         for name, observations in plan.items():
-            write_account(self.folder / f"results/atomic/{name}/maps.json", observations)
+            wafer = name.split("/")[1]
+            write_account(self.folder / f"results/atomic/{name}/maps.json", observations, wafer=wafer)
 
 
-def write_account(path: Path, observations: Iterable[str]) -> None:
+def write_account(
+    path: Path, observations: Iterable[str], *, wafer: str = "ws0", band: str = "f090", split: str = "full"
+) -> None:
     file = AtomicFile(path="a.fits", size_bytes=1, sha256="")
     rows = sorted(observations)
-    maps = [
-        AtomicMap(observation=one, wafer="ws0", band="f090", wmap=file, weights=file, hits=file)
-        for one in rows[::2]
-    ]
-    skipped = [Skipped(observation=f"{one}:ws0:f090", reason="") for one in rows[1::2]]
+    of = {"wafer": wafer, "band": band, "split": split}
+    maps = [AtomicMap(observation=one, **of, wmap=file, weights=file, hits=file) for one in rows[::2]]
+    skipped = [Skipped(observation=f"{one}:{wafer}:{band}", reason="") for one in rows[1::2]]
     path.parent.mkdir(parents=True, exist_ok=True)
     write_document(path, AtomicMaps(maps=tuple(maps), skipped=tuple(skipped)))
 
@@ -102,8 +105,8 @@ def test_what_is_not_made_yet_is_placed_as_if_for_the_first_time(tmp_path: Path)
     assert campaign.plan(sets) == {
         name: {one for one, _ in sets[:2]}, f"{name}-2": {one for one, _ in sets[2:]}
     }  # fmt: skip
-    # One whose account is damaged is made again as a whole.
-    (tmp_path / f"results/atomic/{name}/maps.json").write_text("{")
+    # One whose account is removed is made again as a whole.
+    (tmp_path / f"results/atomic/{name}/maps.json").unlink()
     assert set(campaign.plan(sets)) == {name}
 
 
@@ -237,7 +240,8 @@ def made(workspace: Workspace) -> None:
     """Write the accounts of all chunks, as if their jobs had run."""
     for row in table(workspace).values():
         query = workspace.text(row["inputs"]["query"])  # type: ignore[index]
-        write_account(workspace.folder / row["outputs"]["account"], query.split())  # type: ignore[index]
+        path = workspace.folder / row["outputs"]["account"]  # type: ignore[index]
+        write_account(path, query.split(), wafer=path.parts[-3])
 
 
 def test_observations_that_come_later_leave_what_is_made_alone(survey: Workspace) -> None:
@@ -280,6 +284,123 @@ def test_other_splits_leave_all_maps_of_observations_alone(survey: Workspace) ->
     )
     survey.compile()
     assert table(survey) == before
+
+
+SPLIT_FLAGS = """process_pipe:
+  - {name: flag_turnarounds, calc: {method: scanspeed}, save: true}
+  - {name: split_flags, calc: {}, save: true}
+"""
+
+
+def halved(halving: str, text: str = CAMPAIGN) -> str:
+    name = f"{halving.replace('_', '-')}-tests"
+    return f"{text}\n[campaign.filterbin-null-tests.{name}]\nnsplits = 2\n"
+
+
+def damaged_accounts() -> dict[str, Callable[[Path], object]]:
+    """Return what may happen to an account, by name."""
+
+    def rewritten(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], object]:
+        def rewrite(path: Path) -> None:
+            record = json.loads(path.read_text())
+            change(record)
+            path.write_text(json.dumps(record))
+
+        return rewrite
+
+    def folder(path: Path) -> None:
+        path.unlink()
+        path.mkdir()
+
+    texts = {"empty": "", "a list": "[]", "no keys": "{}", "no JSON": "maps", "a number": "1"}
+    return {
+        **{name: partial(Path.write_text, data=text) for name, text in texts.items()},
+        **{
+            f"{part} of 9": lambda path, part=part: path.write_bytes(
+                path.read_bytes()[: path.stat().st_size * part // 9]
+            )
+            for part in range(1, 9)
+        },
+        "no text": partial(Path.write_bytes, data=b"\xff\xfe\x00"),
+        "a folder": folder,
+        "another format": rewritten(lambda record: record.update(format=99)),
+        "no map": rewritten(lambda record: record.update(maps=[])),
+        "another key": rewritten(lambda record: record.update(maps_={})),
+        "a text for maps": rewritten(lambda record: record.update(maps="all")),
+        "of another wafer": partial(write_account, observations=["a"], wafer="ws1"),
+        "of another band": partial(write_account, observations=["a"], band="f150"),
+        "of halves": partial(write_account, observations=["a"], split="scan_left"),
+    }
+
+
+@pytest.mark.parametrize("damage", damaged_accounts())
+def test_a_damaged_account_is_an_error_and_never_maps_again(survey: Workspace, damage: str) -> None:
+    survey.compile()
+    before = table(survey)
+    made(survey)
+    accounts = sorted((survey.folder / "results/atomic/f090/ws0").glob("*/maps.json"))
+    kept = {path: path.read_bytes() for path in accounts}
+    for path in accounts[:2]:
+        damaged_accounts()[damage](path)
+    errors = [one for one in survey.told() if one.severity == "error"]
+    assert {one.code for one in errors} <= {"damaged-file", "other-format", "unreadable-file"}
+    for path in accounts[:2]:
+        (error, *_) = (one for one in errors if str(path) in one.message)
+        assert "remove it" in str(error.hint) or "version of socm that wrote it" in str(error.hint)
+        assert error.place is not None
+    assert not any(str(path) in one.message for one in errors for path in accounts[2:])
+    # As soon as the accounts are whole again, all is as it was.
+    for path in accounts[:2]:
+        if path.is_dir():
+            path.rmdir()
+        path.write_bytes(kept[path])
+    survey.compile()
+    assert table(survey) == before
+
+
+@pytest.mark.parametrize("halving", HALVES)
+def test_halves_of_observations_are_jobs_of_their_own(survey: Workspace, halving: str) -> None:
+    """Whoever asks for them, and whoever no longer does, leaves the maps of whole observations alone."""
+    survey.compile()
+    whole, sums = table(survey), table(survey, "mission-tests")
+    made(survey)
+    (survey.folder / "preprocess.yaml").write_text(SPLIT_FLAGS)
+    survey.write(halved(halving))
+    survey.compile()
+    assert table(survey) == whole
+    assert table(survey, "mission-tests") == sums
+    word = halving.replace("_", "-")
+    halves = table(survey, f"atomic-maps-f090-results_atomic_{word}")
+    assert set(halves) == set(whole)
+    outputs = [row["outputs"]["maps"] for rows in (whole, halves) for row in rows.values()]  # type: ignore[index]
+    assert len(outputs) == len(set(outputs)) == 2 * len(whole)
+    config = yaml.safe_load(survey.text(f"workflow/configs/atomic-maps/results_atomic_{word}/f090.yaml"))
+    assert {name for name in HALVES if config.get(name)} == {halving}
+    rows = table(survey, f"{word}-tests")
+    asked = {row["command"].partition("--split=")[2] for row in rows.values()}  # type: ignore[attr-defined]
+    assert asked == set(HALVES[halving])
+    accounts = {one for row in rows.values() for one in row["inputs"]["account"]}  # type: ignore[index]
+    assert accounts == {row["outputs"]["account"] for row in halves.values()}  # type: ignore[index]
+    survey.write(CAMPAIGN)
+    survey.compile()
+    assert table(survey) == whole
+
+
+def test_preprocessing_says_which_half_is_which(survey: Workspace) -> None:
+    for halving in HALVES:
+        pipe = yaml.safe_load(SPLIT_FLAGS)["process_pipe"]
+        needed = [0, 1] if halving.startswith("scan") else [1]
+        for number in (0, 1):
+            steps = [{**one, "save": one["save"] and place != number} for place, one in enumerate(pipe)]
+            (survey.folder / "preprocess.yaml").write_text(yaml.safe_dump({"process_pipe": steps}))
+            survey.write(halved(halving))
+            if number not in needed:
+                survey.compile()
+                continue
+            (problem,) = (one for one in survey.told() if one.severity == "error")
+            assert problem.code == "no-split-flags"
+            assert f"no {pipe[number]['name']} is saved by preprocess.yaml" in problem.message
+            assert problem.place is not None
 
 
 def test_healpix_maps_need_no_area(survey: Workspace) -> None:
@@ -336,7 +457,7 @@ def test_the_programs_environment_is_not_that_of_sums(survey: Workspace) -> None
         ('bands = "f090"', 'bands = "f090"\ncomps = "T"', "refused-value", "makes maps of T, Q and U, not of T"),
         ('area = "data/area.fits"', "", "bad-pixels", "filter-and-bin maps need either `area` or `nside`, and none"),
         ('area = "data/area.fits"', "nside = 500", "bad-pixels", "nside is a power of two, which 500 isn't"),
-        ("apply_wobble", "scan_left_right = true, apply_wobble", "refused-option", "maps parts of an observation, and not the whole"),
+        ("apply_wobble", "scan_left_right = true, apply_wobble", "refused-option", "maps halves of observations, which null tests such as scan-left-right-tests ask for"),
         ("apply_wobble", "aply_wobble", "unknown-option", "make-atomic-filterbin-map has no option `aply_wobble`"),
         ("apply_wobble", "nside = 512, apply_wobble", "option-has-key", "option `nside` of make-atomic-filterbin-map"),
     ],

@@ -19,7 +19,7 @@ from typing import Any
 
 import yaml
 
-from socm.formats.atomic_maps import AtomicFile, AtomicMap, AtomicMaps
+from socm.formats.atomic_maps import FULL, HALVES, AtomicFile, AtomicMap, AtomicMaps, MapOf
 from socm.formats.coverage import Skipped
 from socm.formats.file_record import digest_of
 from socm.formats.layout import own_atomic_config, own_preprocess_config
@@ -86,50 +86,65 @@ def account_of(row: Mapping[str, Any], observations: Collection[str], log: Itera
     """
     config = yaml.safe_load(Path(own_atomic_config(row["outputs"]["maps"])).read_text(encoding="utf-8"))
     wafer, band = config["wafer"], config["freq"]
+    labels = next((halves for option, halves in HALVES.items() if config.get(option)), (FULL,))
     maps, account = Path(row["outputs"]["maps"]), Path(row["outputs"]["account"])
     said, errors = read_log(log), read_errors(Path(own_preprocess_config(str(maps), 0)).parent)
     rows = _read_database(Path(config["atomic_db"]), wafer, band)
     names = {observation: f"{observation}:{wafer}:{band}" for observation in sorted(observations)}
-    unlisted = sorted(said.done - {names[one] for one in rows if one in names})
+    unlisted = sorted(said.done - {names[one] for one, _ in rows if one in names})
     if len(unlisted) > len(errors):
         raise ValueError(
             f"{', '.join(unlisted)} went into the map of another observation: make-atomic-filterbin-map adds "
             "up those that overlap in time. Take one of them out of the query."
         )
     prefixes = Counter(prefix for prefix, _ in rows.values())
-    made, skipped = [], []
+    made: list[AtomicMap] = []
+    empty: list[MapOf] = []
+    skipped: list[Skipped] = []
     for observation, name in names.items():
-        prefix, valid = rows.get(observation, ("", False))
-        if observation not in rows:
+        listed = {label: rows[observation, label] for label in labels if (observation, label) in rows}
+        files = {
+            label: _files_of(prefix, account.parent) for label, (prefix, valid) in listed.items() if valid
+        }
+        missing = next((lost for _, lost in files.values() if lost), None)
+        if len(listed) < len(labels):
             unsaid = "; ".join(dict.fromkeys(errors)) if name in said.done else LEFT_OUT
-            skipped.append(Skipped(observation=name, reason=said.reasons.get(name, unsaid)))
-        elif not valid:
-            skipped.append(Skipped(observation=name, reason=EMPTY))
-        elif prefixes[prefix] > 1:
-            skipped.append(Skipped(observation=name, reason=SHARED))
+            reason = said.reasons.get(name, unsaid)
+        elif not files:
+            reason = EMPTY
+        elif any(prefixes[prefix] > 1 for prefix, _ in listed.values()):
+            reason = SHARED
+        elif missing:
+            reason = f"{missing} is missing or empty"
         else:
-            files, missing = _files_of(prefix, account.parent)
-            if missing:
-                skipped.append(Skipped(observation=name, reason=f"{missing} is missing or empty"))
-            else:
-                made.append(AtomicMap(observation=observation, wafer=wafer, band=band, **files))
+            for label in labels:
+                of = {"observation": observation, "wafer": wafer, "band": band, "split": label}
+                if label in files:
+                    made.append(AtomicMap(**of, **files[label][0]))
+                else:
+                    empty.append(MapOf(**of))
+            continue
+        skipped.append(Skipped(observation=name, reason=reason))
     if not made:
         lines = [f"  {one.observation}: {one.reason}" for one in skipped]
         more = [f"  and {len(lines) - MOST_LINES} more"] if len(lines) > MOST_LINES else []
         raise ValueError("\n".join(["no observation could be mapped:", *lines[:MOST_LINES], *more]))
-    return AtomicMaps(maps=tuple(made), skipped=tuple(skipped))
+    return AtomicMaps(maps=tuple(made), empty=tuple(empty), skipped=tuple(skipped))
 
 
-def _read_database(path: Path, wafer: str, band: str) -> dict[str, tuple[str, bool]]:
-    """Return where the files of each observation in the database begin, and whether its map is valid."""
+def _read_database(path: Path, wafer: str, band: str) -> dict[tuple[str, str], tuple[str, bool]]:
+    """Return where the files of each map in the database begin, and whether it is valid.
+
+    A map is one of an observation or of a half of it, which the database calls a split.
+    """
     if not path.exists():
         return {}
-    query = "SELECT obs_id, prefix_path, valid FROM atomic WHERE wafer = ? AND freq_channel = ?"
+    query = "SELECT obs_id, split_label, prefix_path, valid FROM atomic WHERE wafer = ? AND freq_channel = ?"
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
             return {
-                obs_id: (prefix, bool(valid))
-                for obs_id, prefix, valid in database.execute(query, (wafer, band))
+                (obs_id, label): (prefix, bool(valid))
+                for obs_id, label, prefix, valid in database.execute(query, (wafer, band))
             }
     except sqlite3.Error as error:
         raise ValueError(f"{path} can't be read: {error}") from None

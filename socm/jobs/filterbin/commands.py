@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from socm.diagnostics import DiagnosticError
 from socm.diagnostics.terminal import echo
+from socm.formats.atomic_maps import FULL
 from socm.formats.document import write_document
 from socm.formats.job_table import read_job_row
 
@@ -31,6 +32,7 @@ def add_commands(commands: Any) -> None:
     account = command("account-atomic", write_account, "write down which atomic maps a job made")
     account.add_argument("log", type=Path, help="the mapmaker's log")
     total = command("sum-atomic", write_sum, "add atomic maps up to one map")
+    total.add_argument("--split", default=FULL, help="which half of each observation is added up")
     pixels = total.add_mutually_exclusive_group(required=True)
     pixels.add_argument("--area", help="FITS file whose pixels the map has")
     pixels.add_argument("--nside", type=int, help="HEALPix resolution of the map")
@@ -81,7 +83,7 @@ def write_sum(asked: argparse.Namespace) -> int:
     sets = Asked.from_json(row.get("asked_for", {})).of_query(_query_of(row))
     names = [f"{observation}:{part}" for observation, parts in sets.items() for part in parts or ()]
     try:
-        wanted = find_maps(row["inputs"]["account"], names)
+        wanted = find_maps(row["inputs"]["account"], names, asked.split)
         for name, reason in wanted.reasons.items():
             echo(f"Skipped {name} ({reason})")
         pixels = AreaPixels(asked.area) if asked.area else HealpixPixels(asked.nside)

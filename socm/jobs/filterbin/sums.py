@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from socm.formats.atomic_maps import AtomicFile, AtomicMap, AtomicMaps
+from socm.formats.atomic_maps import FULL, AtomicFile, AtomicMap, AtomicMaps
 from socm.formats.document import read_document
 from socm.formats.file_record import digest_of
 from socm.jobs.coverage.model import NEVER_TRIED
@@ -22,30 +22,38 @@ PLANES = {"wmap": 3, "weights": 3, "hits": 1}
 
 @dataclass(frozen=True)
 class Wanted:
-    """The maps that a sum is made of, each with the folder of its account, and why others are missing."""
+    """The maps that a sum is made of, each with its account, and why others are missing.
+
+    `empty` are detector sets whose half holds nothing.
+    """
 
     maps: tuple[tuple[Path, AtomicMap], ...]
     reasons: Mapping[str, str]
+    empty: tuple[str, ...] = ()
 
 
-def find_maps(accounts: Sequence[str], wanted: Sequence[str]) -> Wanted:
-    """Return the maps of the detector sets (obs_id:wafer:band) that are wanted, in their order.
+def find_maps(accounts: Sequence[str], wanted: Sequence[str], split: str = FULL) -> Wanted:
+    """Return the maps of the detector sets (obs_id:wafer:band) that are wanted, or of a half, in their order.
 
     Raises DiagnosticError for an account that can't be read, ValueError where two list one map.
     """
     maps: dict[str, tuple[Path, AtomicMap]] = {}
     reasons: dict[str, str] = {}
+    empty: set[str] = set()
     asked = set(wanted)
     for account in accounts:
         record = read_document(AtomicMaps, Path(account))
         for one in record.maps:
-            if one.detector_set in asked:
+            if one.detector_set in asked and one.split == split:
                 if one.detector_set in maps:
                     raise ValueError(f"{one.detector_set} is listed twice; {account} is the second to do so")
-                maps[one.detector_set] = (Path(account).parent, one)
+                maps[one.detector_set] = (Path(account), one)
+        empty |= {one.detector_set for one in record.empty if one.split == split}
         reasons |= {one.observation: one.reason for one in record.skipped if one.observation in asked}
     found = tuple(maps[name] for name in wanted if name in maps)
-    return Wanted(found, {name: reasons.get(name, NEVER_TRIED) for name in wanted if name not in maps})
+    rest = [name for name in wanted if name not in maps]
+    missing = {name: reasons.get(name, NEVER_TRIED) for name in rest if name not in empty}
+    return Wanted(found, missing, tuple(name for name in rest if name in empty))
 
 
 class Pixels(Protocol):
@@ -170,9 +178,10 @@ def sum_maps(wanted: Wanted, pixels: Pixels, outputs: Mapping[str, str]) -> Iter
         raise ValueError("not one of the observations has a map")
     totals = {name: pixels.zeros(planes) for name, planes in PLANES.items()}
     unit: str | None = None
-    for folder, one in wanted.maps:
+    for account, one in wanted.maps:
+        folder = account.parent
         before = float(totals["hits"].sum())
-        units = {name: pixels.add(totals[name], _checked(folder, getattr(one, name))) for name in PLANES}
+        units = {name: pixels.add(totals[name], _checked(account, getattr(one, name))) for name in PLANES}
         own = units["wmap"].removesuffix("^-1")
         if units != {"wmap": f"{own}^-1", "weights": f"{own}^-2", "hits": "hits"}:
             raise ValueError(
@@ -182,6 +191,7 @@ def sum_maps(wanted: Wanted, pixels: Pixels, outputs: Mapping[str, str]) -> Iter
             raise ValueError(f"{folder / one.wmap.path} is in {own}, the maps before it in {unit}")
         unit = own
         yield f"Datacount: {one.detector_set} added 1 {round(float(totals['hits'].sum()) - before)}"
+    yield from (f"Datacount: {name} added 1 0" for name in wanted.empty)
     weight, mean = totals["weights"], totals["wmap"]
     np.divide(mean, weight, out=mean, where=weight > 0)
     mean[weight <= 0] = 0
@@ -190,13 +200,14 @@ def sum_maps(wanted: Wanted, pixels: Pixels, outputs: Mapping[str, str]) -> Iter
     pixels.write(outputs["hits"], totals["hits"], "hits")
 
 
-def _checked(folder: Path, file: AtomicFile) -> Path:
+def _checked(account: Path, file: AtomicFile) -> Path:
     """Return the path of a file; raises ValueError if it isn't as its job made it."""
-    path = folder / file.path
+    path = account.parent / file.path
+    remedy = f"put it back, or remove {account}, and its job makes the maps again"
     try:
         same = path.stat().st_size == file.size_bytes and digest_of(path) == file.sha256
     except OSError as error:
-        raise ValueError(f"{path} can't be read: {error.strerror}; run the job that makes it again") from None
+        raise ValueError(f"{path} can't be read: {error.strerror}; {remedy}") from None
     if not same:
-        raise ValueError(f"{path} isn't as its job made it: run that job again")
+        raise ValueError(f"{path} isn't as its job made it: {remedy}")
     return path

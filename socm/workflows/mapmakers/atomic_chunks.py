@@ -11,14 +11,14 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
-from socm.diagnostics import DiagnosticError
-from socm.formats.atomic_maps import AtomicMaps
+from socm.diagnostics import Collector, DiagnosticError
+from socm.formats.atomic_maps import FULL, AtomicMaps
 from socm.formats.document import read_document
 from socm.formats.layout import program_config, query_file
 from socm.observations.asked import id_end
@@ -45,11 +45,6 @@ class Chunk:
     wanted: set[str] = field(default_factory=set)
 
     @property
-    def band(self) -> str:
-        """The band that is mapped."""
-        return self.name.split("/")[0]
-
-    @property
     def wafer(self) -> str:
         """The wafer that is mapped."""
         return self.name.split("/")[1]
@@ -61,44 +56,52 @@ class Chunk:
 
 
 class Chunks:
-    """The chunks of the maps in one folder: those that are made, and those that observations are added to.
+    """The chunks of a band's maps in one folder: those that are made, and those that are added to.
 
-    `base` is the folder that `atomic_dir` is relative to.
+    `base` is the folder that `atomic_dir` is relative to, and `splits` are which maps of an observation a job
+    makes. Raises DiagnosticError for every account that can't be read: what is made isn't known without it.
     """
 
-    def __init__(self, base: Path, atomic_dir: str, days: int) -> None:
-        self.days = days
+    def __init__(
+        self, base: Path, atomic_dir: str, band: str, days: int, splits: Collection[str] = (FULL,)
+    ) -> None:
+        self.band, self.days = band, days
         self.atomic_dir = atomic_dir
         self.folder = word_of(atomic_dir)
         self.chunks: dict[str, Chunk] = {}
-        self.place: dict[tuple[str, str, str], str] = {}
-        for path in sorted((base / atomic_dir).glob(f"*/*/*/{ACCOUNT}")):
+        self.place: dict[tuple[str, str], str] = {}
+        problems = Collector()
+        for path in sorted((base / atomic_dir).glob(f"{band}/*/*/{ACCOUNT}")):
             name = path.parent.relative_to(base / atomic_dir).as_posix()
             status = path.stat()
-            if made := _observations_in(path, status.st_mtime_ns, status.st_size):
+            with problems.at(("atomic_dir",)):
+                made = _observations_in(path, name, frozenset(splits), status.st_mtime_ns, status.st_size)
                 chunk = self.chunks[name] = Chunk(name, self.folder, made)
-                self.place |= {(observation, chunk.wafer, chunk.band): name for observation in made}
+                self.place |= {(observation, chunk.wafer): name for observation in made}
+        problems.raise_if_errors()
         self.made = frozenset(self.chunks)
 
-    def rule(self, band: str) -> str:
-        """Return the name of the rule that makes the maps of a band.
+    @property
+    def rule(self) -> str:
+        """The name of the rule that makes the maps.
 
         A rule that is renamed runs again, so its name rests on nothing else that a campaign holds.
         """
         own = "" if self.atomic_dir == DEFAULT_DIR else f"-{self.folder}"
-        return f"{RULE}-{band}{own}"
+        return f"{RULE}-{self.band}{own}"
 
-    def config(self, band: str) -> str:
-        """Return where the configuration is that the jobs of a band share."""
-        return program_config(RULE, posixpath.join(self.folder, band))
+    @property
+    def config(self) -> str:
+        """Where the configuration is that the jobs share."""
+        return program_config(RULE, posixpath.join(self.folder, self.band))
 
     def account(self, name: str) -> str:
         """Return where a chunk's account of its maps is."""
         return posixpath.join(self.atomic_dir, name, ACCOUNT)
 
-    def add(self, observation: str, wafer: str, band: str) -> Chunk:
+    def add(self, observation: str, wafer: str) -> Chunk:
         """Return the chunk of a detector set, which holds it then."""
-        name = self.place.get((observation, wafer, band)) or self._new_place(observation, wafer, band)
+        name = self.place.get((observation, wafer)) or self._new_place(observation, wafer)
         chunk = self.chunks.setdefault(name, Chunk(name, self.folder))
         chunk.wanted.add(observation)
         return chunk
@@ -107,24 +110,39 @@ class Chunks:
         """Yield the chunks that somebody wants observations of, in the order of their names."""
         yield from (self.chunks[name] for name in sorted(self.chunks) if self.chunks[name].wanted)
 
-    def _new_place(self, observation: str, wafer: str, band: str) -> str:
+    def _new_place(self, observation: str, wafer: str) -> str:
         """Return the name of the chunk for an observation that has no map yet."""
-        first = f"{band}/{wafer}/{telescope_of(observation)}-{day_of(observation, self.days)}"
+        first = f"{self.band}/{wafer}/{telescope_of(observation)}-{day_of(observation, self.days)}"
         name, number = first, 1
         while name in self.made:
             number += 1
             name = f"{first}-{number}"
-        self.place[observation, wafer, band] = name
+        self.place[observation, wafer] = name
         return name
 
 
 @cache
-def _observations_in(account: Path, mtime_ns: int, size: int) -> frozenset[str]:  # noqa: ARG001
-    """Return the observations of an account, for each workflow of a compile; none if it is damaged."""
-    try:
-        record = read_document(AtomicMaps, account)
-    except DiagnosticError:
-        return frozenset()
+def _observations_in(
+    account: Path,
+    chunk: str,
+    splits: frozenset[str],
+    mtime_ns: int,  # noqa: ARG001
+    size: int,  # noqa: ARG001
+) -> frozenset[str]:
+    """Return the observations of a chunk's account, for each workflow of a compile.
+
+    Raises DiagnosticError for one that can't be read, or is of other maps than those that lie beside it.
+    """
+    record = read_document(AtomicMaps, account)
+    band, wafer, _ = chunk.split("/")
+    for one in (*record.maps, *record.empty):
+        if (one.band, one.wafer) != (band, wafer) or one.split not in splits:
+            other = f"{one.detector_set} ({one.split})"
+            raise DiagnosticError.of(
+                "damaged-file",
+                f"The {record.noun} {account} is of other maps than those of its folder: it lists {other}",
+                hint=record.remedy,
+            )
     skipped = (one.observation.partition(":")[0] for one in record.skipped)
     return frozenset((*(one.observation for one in record.maps), *skipped))
 

@@ -32,7 +32,7 @@ class MapRequest:
     """One map: the job's name, the folder of its files, and the observations in its query file.
 
     `asked` is what the coverage check reads of the observations. `wafers` and `tubes` stand for those of the
-    workflow where there are any.
+    workflow where there are any. `half` is which half of each observation is mapped; empty for the whole.
     """
 
     name: str
@@ -42,6 +42,7 @@ class MapRequest:
     asked: Asked
     wafers: tuple[str, ...] = ()
     tubes: tuple[str, ...] = ()
+    half: str = ""
 
 
 @checked_dataclass(frozen=True)
@@ -83,6 +84,9 @@ class Mapmaker(Observing):
     """What runs in the shell of a job."""
     coverage_reader: ClassVar[str] = ""
     """Who reads from the log what a map holds: a name of `socm.jobs.coverage`, make-ml-map's if empty."""
+
+    halvings: ClassVar[frozenset[str]] = frozenset()
+    """In which ways it can halve an observation: what `halves` of null tests says."""
 
     def map_products(self, folder: str) -> MapProducts:  # noqa: ARG002
         """Return the files of the map in `folder`, as paths relative to the workspace.

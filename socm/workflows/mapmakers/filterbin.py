@@ -26,31 +26,30 @@ from socm.core.steps import (
     SUM_ATOMIC,
 )
 from socm.diagnostics import Diagnostic, DiagnosticError
+from socm.formats.atomic_maps import FULL, HALVES
 from socm.formats.judgement_needs import MapSize
 from socm.formats.layout import own_atomic_config
 from socm.observations.asked import Asked, id_end
 from socm.workflows.listed_options import listed_options
 from socm.workflows.mapmakers.atomic_chunks import DEFAULT_DIR, Chunk, Chunks
 from socm.workflows.mapmakers.base import Mapmaker, MapProducts, MapRequest
+from socm.workflows.mapmakers.halving import check_halving
 from socm.workflows.observing import Terms
 from socm.workflows.requirements import MPI
 
 _FIXED = "which observations are mapped is fixed when the campaign is compiled"
-_WHOLE = "with it the program maps parts of an observation, and not the whole"
+_HALVES = "with it the program maps halves of observations, which null tests such as {}-tests ask for"
 REFUSED_OPTIONS: Mapping[str, str] = {
     "all_splits": "the program doesn't know it yet",
     "atomic_db": "each job has one of its own",
     "center_at": "maps that follow an object have no pixels in common",
-    "det_in_out": _WHOLE,
-    "det_left_right": _WHOLE,
-    "det_upper_lower": _WHOLE,
+    **{halves: _HALVES.format(halves.replace("_", "-")) for halves in HALVES},
     "fixed_time": _FIXED,
     "nproc": "resources = { ranks = … } says how many maps are made at once",
     "nset": _FIXED,
     "ntod": _FIXED,
     "odir": "each job has a folder of its own",
     "only_hits": "there would be no maps",
-    "scan_left_right": _WHOLE,
     "tods": _FIXED,
     "update_delay": _FIXED,
 }
@@ -108,6 +107,7 @@ class FilterBinMaps(Mapmaker):
         False, description="true passes options on that make-atomic-filterbin-map may not know."
     )
 
+    halvings: ClassVar[frozenset[str]] = frozenset(HALVES)
     program_options: ClassVar[ProgramOptions] = listed_options(
         "make-atomic-filterbin-map", refused=REFUSED_OPTIONS
     )
@@ -167,24 +167,29 @@ class FilterBinMaps(Mapmaker):
     ) -> tuple[tuple[RuleSpec, ...], tuple[MapProducts, ...]]:
         """Return the rule that maps single observations and the rule that adds them up, and the products.
 
-        Raises DiagnosticError where it isn't known which wafers and bands observations have.
+        The requests are for whole observations, or for both of their halves. Raises DiagnosticError where it
+        isn't known which wafers and bands observations have, and where maps can't be halved.
         """
-        chunks = Chunks(terms.base, self.atomic_dir, self.days_per_job)
+        halving = next((name for name, halves in HALVES.items() if requests[0].half in halves), "")
+        folder = self.atomic_dir
+        if halving:
+            check_halving(halving, self._layers(), terms.base)
+            # Jobs of their own, in a folder of their own: who asks for halves leaves whole maps as they are.
+            folder = posixpath.join(folder, halving.replace("_", "-"))
+        splits = HALVES.get(halving, (FULL,))
+        chunks = Chunks(terms.base, folder, self.bands or "", self.days_per_job, splits)
         sums = [self._sum(request, chunks, terms) for request in requests]
-        atomic = [
-            self._atomic(chunk, chunks.account(chunk.name), chunks.config(chunk.band))
-            for chunk in chunks.wanted()
-        ]
+        atomic = [self._atomic(chunk, chunks) for chunk in chunks.wanted()]
         rules = (
             RuleSpec(
-                name=chunks.rule(self.bands or ""),
+                name=chunks.rule,
                 workflow=self.name,
                 steps=(OWN_TMP_DIR, CONFIGURE_ATOMIC, RUN_RANKS, ACCOUNT_ATOMIC),
-                description="Maps of single observations.",
+                description=f"Maps of {'halves of ' if halving else ''}single observations.",
                 jobs=tuple(atomic),
                 resources=self.resources,
                 environment=self.environment,
-                files={chunks.config(self.bands or ""): self._config()},
+                files={chunks.config: self._config(halving)},
                 after=self.depends_on,
                 keys=dict.fromkeys(("maps", "account"), ("atomic_dir",)),
                 is_shared=True,
@@ -211,8 +216,8 @@ class FilterBinMaps(Mapmaker):
             if parts is None:
                 unknown.append(observation)
             for part in parts or ():
-                wafer, _, band = part.partition(":")
-                accounts[chunks.account(chunks.add(observation, wafer, band).name)] = None
+                chunk = chunks.add(observation, part.partition(":")[0])
+                accounts[chunks.account(chunk.name)] = None
         if unknown:
             raise DiagnosticError.of(
                 "detectors-unknown",
@@ -222,6 +227,7 @@ class FilterBinMaps(Mapmaker):
             )
         pixels = {"area": self.area} if self.area is not None else {}
         option = f"--area={shlex.quote(self.area)}" if self.area is not None else f"--nside={self.nside}"
+        option += f" --split={request.half}" if request.half else ""
         made = self.map_products(request.folder)
         return JobSpec(
             name=request.name,
@@ -234,11 +240,12 @@ class FilterBinMaps(Mapmaker):
             kind="sum of atomic maps",
         )
 
-    def _atomic(self, chunk: Chunk, account: str, config: str) -> JobSpec:
+    def _atomic(self, chunk: Chunk, chunks: Chunks) -> JobSpec:
         """Return the job that maps the observations of a chunk."""
         observations = chunk.wanted | chunk.made
-        ends = {id_end(observation): f"{chunk.wafer}:{chunk.band}" for observation in sorted(observations)}
-        layers = [path for path in (self.preprocess_config, self.preprocess_proc_config) if path is not None]
+        ends = {id_end(observation): f"{chunk.wafer}:{chunks.band}" for observation in sorted(observations)}
+        layers = self._layers()
+        account = chunks.account(chunk.name)
         maps = posixpath.join(posixpath.dirname(account), "maps")
         arguments = f"--config_file={shlex.quote(own_atomic_config(maps))} --nprocs=1"
         return JobSpec(
@@ -246,10 +253,10 @@ class FilterBinMaps(Mapmaker):
             command=f"{self.get_command()} {arguments}",
             inputs={
                 "query": chunk.query_file,
-                "config": config,
+                "config": chunks.config,
                 "context": self.context,
                 **({"area": self.area} if self.area is not None else {}),
-                "preprocess_config": layers[0] if len(layers) == 1 else tuple(layers),
+                "preprocess_config": layers[0] if len(layers) == 1 else layers,
             },
             outputs={"maps": maps, "account": account},
             folders=("maps",),
@@ -257,14 +264,20 @@ class FilterBinMaps(Mapmaker):
             asked_for=Asked(dict(sorted(ends.items()))).as_json(),
         )
 
-    def _config(self) -> str:
+    def _layers(self) -> tuple[str, ...]:
+        """Return the configurations of preprocessing, in the order in which they are run."""
+        return tuple(
+            path for path in (self.preprocess_config, self.preprocess_proc_config) if path is not None
+        )
+
+    def _config(self, halving: str) -> str:
         """Return the part of the program's configuration that jobs share; each job adds its own."""
         pixels = {"area": self.area} if self.area is not None else {"nside": self.nside}
         options = {
             name: list(value) if isinstance(value, tuple) else value for name, value in self.options.items()
         }
         shared = {"context": self.context, "site": self.site, "comps": self.comps, "unit": self.unit}
-        return yaml.safe_dump({**shared, **pixels, **options})
+        return yaml.safe_dump({**shared, **pixels, **options, **({halving: True} if halving else {})})
 
     def _resources_of_sums(self, requests: Sequence[MapRequest], terms: Terms) -> Resources:
         """Return what the largest of the sums needs, where nothing else is asked for."""
