@@ -72,12 +72,13 @@ class NullTest(Mapmaker, SplitOptions):
         """Return what the test asks; raises DiagnosticError if its name is none that is known."""
         found = find_test(self.test, self)
         if found is None:
+            known = _tests_of_maps_by(type(self))
             raise DiagnosticError.of(
                 "unknown-null-test",
                 f"`{self.test}` is not a null test that socm knows",
                 point_at="key",
-                hint=did_you_mean(self.test, NULL_TESTS, "a test of your own says split_by = <column>"),
-                notes=(f"null tests: {', '.join(NULL_TESTS)}",),
+                hint=did_you_mean(self.test, known, "a test of your own says split_by = <column>"),
+                notes=(f"null tests: {', '.join(known)}",),
             )
         return found
 
@@ -275,10 +276,14 @@ def _means(balance: SplitBalance) -> dict[str, float]:
     return {name: round(value, 3) for name, value in values.items() if math.isfinite(value)}
 
 
+def _tests_of_maps_by(mapmaker: type[Mapmaker]) -> tuple[str, ...]:
+    """Return the null tests that maps of a mapmaker can be of."""
+    return tuple(name for name, row in NULL_TESTS.items() if row.halves in {"", *mapmaker.halvings})
+
+
 class NullTests(NullTest):
     """Holds null tests: each of its tables is one, and inherits what it doesn't say itself."""
 
-    child_names: ClassVar[tuple[str, ...]] = tuple(NULL_TESTS)
     of_tables: ClassVar[type[NullTest]]
     """The kind of each table."""
 
@@ -299,6 +304,7 @@ def null_tests_of(mapmaker: type[Mapmaker], kind: str) -> type[NullTests]:
         for base in (NullTest, NullTests)
     ]
     test, holder = made
+    holder.child_names = _tests_of_maps_by(mapmaker)
     test.kind, holder.kind, holder.of_tables = NullTest.kind, kind, test
     test.__module__ = holder.__module__ = mapmaker.__module__
     return cast("type[NullTests]", holder)

@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 from programs import run_program
 from workflows_workspace import Run, Workspace
 
+from socm.core.models import Resources
 from socm.formats.atomic_maps import HALVES, AtomicFile, AtomicMap, AtomicMaps
 from socm.formats.coverage import Skipped
-from socm.formats.document import write_document
+from socm.formats.document import read_document, write_document
 from socm.workflows import FilterBinMaps
 from socm.workflows.mapmakers.atomic_chunks import Chunks, day_of, telescope_of, word_of
 
@@ -216,6 +217,32 @@ def test_workflows_that_map_otherwise_need_another_folder(survey: Workspace) -> 
     assert "results/atomic/f090/ws0/" in problems[0].message
     survey.write(other.replace('unit = "uK"', 'unit = "uK"\natomic_dir = "results/atomic-uk"'))
     survey.compile()
+
+
+ASKED = {"mapmaking": 'output_dir = "results/all"', "tests": 'output_dir = "results/null"'}
+
+
+@pytest.mark.parametrize("name", ["memory", "runtime", "threads"])
+@pytest.mark.parametrize("teller", ASKED)
+def test_shared_jobs_ask_for_what_any_workflow_says(survey: Workspace, name: str, teller: str) -> None:
+    """Whichever stands first in the file; and where two say differently, neither is taken in silence."""
+    plain = CAMPAIGN.replace('resources = { memory = "1G", runtime = "10m" }\n', "")
+    values = {"memory": ("7G", "6G"), "runtime": ("5h", "6h"), "threads": (3, 2)}[name]
+
+    def asking(text: str, who: str, value: object) -> str:
+        return text.replace(ASKED[who], f"{ASKED[who]}\nresources = {{ {name} = {json.dumps(value)} }}")
+
+    survey.write(asking(plain, teller, values[0]))
+    one = {rule.name: rule.spec.resources for rule in survey.compile().plan.rules}["atomic-maps-f090"]
+    assert getattr(one, name) == getattr(Resources.model_validate({name: values[0]}), name)
+    same = asking(asking(plain, "mapmaking", values[0]), "tests", values[0])
+    survey.write(same)
+    survey.compile()
+    survey.write(asking(asking(plain, "mapmaking", values[0]), "tests", values[1]))
+    (problem,) = (one for one in survey.told() if one.severity == "error")
+    assert problem.code == "shared-resources"
+    assert f"different `{name}`" in problem.message
+    assert problem.place is not None
 
 
 @given(st.lists(st.text("ab_/ %.-", min_size=1, max_size=6), min_size=2, max_size=30, unique=True))
@@ -513,18 +540,23 @@ def observations_of(workspace: Workspace) -> list[tuple[str, float]]:
         return database.execute("SELECT obs_id, timestamp FROM obs ORDER BY timestamp").fetchall()
 
 
-def real_campaign(broken_s: float, more: str = "") -> str:
-    """Return a campaign of maps of ws0: of all, in splits of those that can be read, of the one that can't."""
-    text = CAMPAIGN.replace("days_per_job = 4", 'days_per_job = 8\nwafer = "ws0"\nsite = "so_lat"')
-    text = text.replace("nsplits = 2", f'nsplits = 4\nquery = "timestamp != {broken_s}{more}"')
+def real_campaign(more: str = "") -> str:
+    """Return a campaign of maps of ws0: one of all, and left- and right-going scans of those in splits."""
+    text = CAMPAIGN[: CAMPAIGN.index("[campaign.filterbin-null-tests.mission-tests]")]
+    text = text.replace("days_per_job = 4", 'days_per_job = 32\nwafer = "ws0"\nsite = "so_lat"')
     text = text.replace("min_coverage = 0.5", f'min_coverage = 0.5\nquery = "timestamp > 0{more}"')
     return f"""{text}
-[campaign.broken]
-workflow = "filterbin-mapmaking"
-query = "timestamp = {broken_s}"
-output_dir = "results/broken"
-atomic_dir = "results/atomic-broken"
+[campaign.filterbin-null-tests.scan-left-right-tests]
+query = "timestamp > 0{more}"
+nsplits = 2
+chunk_unit = "observations"
+chunk_nobs = 1
+min_coverage = 0.3
 """
+
+
+HALVES_RULE = "atomic-maps-f090-results_atomic_scan-left-right"
+"""The rule that maps left- and right-going scans."""
 
 
 @pytest.fixture(scope="module")
@@ -532,12 +564,12 @@ def mapped(tmp_path_factory: pytest.TempPathFactory, checkout: Path) -> tuple[Wo
     """A workspace in which make-atomic-filterbin-map mapped simulated data, but for one observation."""
     pytest.importorskip("sotodlib", reason="the mapmaking extra is not installed")
     workspace = Workspace(tmp_path_factory.mktemp("filterbin"))
-    simulate(workspace, 6)
+    simulate(workspace, 5)
     archive_first(workspace, checkout / "examples/filterbin/preprocess.yaml")
-    broken, time_s = observations_of(workspace)[BROKEN]
+    broken, _ = observations_of(workspace)[BROKEN]
     stream = workspace.folder / f"data/tods/{broken}_ws0_f090.h5"
     stream.write_bytes(stream.read_bytes()[:1000])
-    workspace.write(real_campaign(time_s))
+    workspace.write(real_campaign())
     workspace.compile()
     return workspace, workspace.run()
 
@@ -576,18 +608,45 @@ def kinds(started: Iterable[str]) -> dict[str, list[str]]:
 @pytest.mark.slow
 def test_observations_are_mapped_once_and_added_up(mapped: tuple[Workspace, Run]) -> None:
     workspace, run = mapped
-    rows = table(workspace)
+    assert run.code == 0, run.text
     started = kinds(run.started)
-    assert sorted(started["atomic-maps-f090"]) == sorted(rows)
-    assert len(started["mission-tests"]) == 4
+    for rule in ("atomic-maps-f090", HALVES_RULE):
+        rows = table(workspace, rule)
+        assert sorted(started[rule]) == sorted(rows)
+        for row in rows.values():
+            maps = workspace.folder / row["outputs"]["maps"]  # type: ignore[index]
+            assert not list(maps.rglob("*.h5"))
+    assert len(started["scan-left-right-tests"]) == 4
     verdict = json.loads(workspace.text("verdict.json"))
     assert {test["judged"] for test in verdict["tests"]} == {True}
-    summary = json.loads(workspace.text("results/null/mission-tests/summary.json"))
+    summary = json.loads(workspace.text("results/null/scan-left-right-tests/summary.json"))
     for one in summary["differences"]:
         assert [one["rms"][letter]["ratio"] for letter in "QU"] == pytest.approx([1, 1], abs=0.15)
-    for row in rows.values():
-        maps = workspace.folder / row["outputs"]["maps"]  # type: ignore[index]
-        assert not list(maps.rglob("*.h5"))
+
+
+@pytest.mark.mapmaker
+@pytest.mark.snakemake
+@pytest.mark.slow
+def test_halves_hold_their_part_of_the_whole(mapped: tuple[Workspace, Run]) -> None:
+    """No sample of an observation is in both halves, and those of neither lie about the turnarounds."""
+    from astropy.io import fits
+
+    workspace, _ = mapped
+    (whole,) = {row["outputs"]["account"] for row in table(workspace).values()}  # type: ignore[index]
+    (halves,) = {row["outputs"]["account"] for row in table(workspace, HALVES_RULE).values()}  # type: ignore[index]
+    hits = {}
+    for account in (whole, halves):
+        record = read_document(AtomicMaps, workspace.folder / account)
+        for one in record.maps:
+            with fits.open(workspace.folder / Path(account).parent / one.hits.path, memmap=False) as units:
+                hits[one.observation, one.split] = units[0].data
+    observations = {observation for observation, _ in hits}
+    assert len(hits) == 3 * len(observations) == 3 * 4
+    for observation in observations:
+        full, left, right = (hits[observation, name] for name in ("full", *HALVES["scan_left_right"]))
+        assert (left + right <= full).all()
+        assert 0.85 * full.sum() < left.sum() + right.sum() <= full.sum()
+        assert 0.3 * full.sum() < left.sum() < 0.7 * full.sum()
 
 
 @pytest.mark.mapmaker
@@ -599,7 +658,7 @@ def test_what_the_users_archive_holds_is_read_and_nothing_written(mapped: tuple[
     logs = "".join(path.read_text() for path in (workspace.folder / "logs/atomic-maps-f090").rglob("*.log"))
     assert f"Loading and applying preprocessing for initial layer db on {first}" in logs
     assert f"Generating new init db entry for {first}" not in logs
-    assert logs.count("Generating new init db entry for") == 5
+    assert logs.count("Generating new init db entry for") == 4
     assert [path.name for path in files_of_archive(workspace)] == ["archive_000.h5", "index.sqlite"]
     started_s = (workspace.folder / "campaign.toml").stat().st_mtime
     assert all(path.stat().st_mtime < started_s for path in files_of_archive(workspace))
@@ -609,24 +668,14 @@ def test_what_the_users_archive_holds_is_read_and_nothing_written(mapped: tuple[
 @pytest.mark.snakemake
 @pytest.mark.slow
 def test_an_observation_that_fails_is_missing_with_its_reason(mapped: tuple[Workspace, Run]) -> None:
-    workspace, run = mapped
+    """The program ended with 0; that a job fails which makes no map at all is a test of jobs."""
+    workspace, _ = mapped
     broken, _ = observations_of(workspace)[BROKEN]
     record = json.loads(workspace.text("results/all/coverage.json"))
-    assert (record["asked"], record["used"], record["fraction"]) == (6, 5, pytest.approx(5 / 6))
+    assert (record["asked"], record["used"], record["fraction"]) == (5, 4, pytest.approx(4 / 5))
     (skipped,) = record["skipped"]
     assert skipped["observation"] == f"{broken}:ws0:f090"
     assert skipped["reason"].startswith("Pipeline Run Error: OSError: Unable to")
-    # Its program ended with 0, and its job with an error.
-    assert run.code == 1
-    folder = workspace.folder / "results"
-    assert not [
-        path for path in folder.rglob("*") if path.is_file() and "broken" in str(path.relative_to(folder))
-    ]
-    (log,) = (workspace.folder / "logs").glob("atomic-maps-f090-results_atomic-broken/**/*.log")
-    assert (
-        f"no observation could be mapped:\n  {broken}:ws0:f090: Pipeline Run Error: OSError"
-        in log.read_text()
-    )
 
 
 @pytest.mark.mapmaker
@@ -635,40 +684,27 @@ def test_an_observation_that_fails_is_missing_with_its_reason(mapped: tuple[Work
 def test_a_month_more_or_less_and_other_splits_map_no_observation_again(
     mapped: tuple[Workspace, Run],
 ) -> None:
+    """All at once: an observation leaves, another comes, and the splits are others."""
     workspace, _ = mapped
-    _, broken_s = observations_of(workspace)[BROKEN]
-
-    def planned() -> dict[str, list[str]]:
-        workspace.compile()
-        started = kinds(workspace.run("--dry-run").started)
-        return {rule: jobs for rule, jobs in started.items() if "broken" not in rule}
-
     before = table(workspace)
-    assert planned() == {}
-    lists = (workspace.folder / "workflow/splits/mission-tests").glob("*.txt")
-    (double,) = (found for found in (path.read_text().split() for path in lists) if len(found) == 2)
-    leaving_s = dict(observations_of(workspace))[double[0]]
-    workspace.write(real_campaign(broken_s, f" and timestamp != {leaving_s}"))
-    fewer = planned()
-    assert set(fewer) == {
+    leaving_s = observations_of(workspace)[1][1]
+    simulate(workspace, 6)
+    changed = real_campaign(f" and timestamp != {leaving_s}").replace("seed = 3", "seed = 5")
+    workspace.write(changed)
+    workspace.compile()
+    after = table(workspace)
+    assert {name: after[name] for name in before} == before
+    started = kinds(workspace.run("--dry-run").started)
+    for rule, rows in (("atomic-maps-f090", after), (HALVES_RULE, table(workspace, HALVES_RULE))):
+        assert started.pop(rule) == sorted(set(rows) - set(before))
+    assert set(started) == {
         "filterbin-mapmaking",
-        "mission-tests",
-        "mission-tests-null-maps",
+        "scan-left-right-tests",
+        "scan-left-right-tests-null-maps",
         "null-tests-verdict",
     }
-    assert len(fewer["mission-tests"]) == 1
-    assert table(workspace) == before
-    workspace.write(real_campaign(broken_s).replace("seed = 3", "seed = 5"))
-    assert set(planned()) <= {"mission-tests", "mission-tests-null-maps", "null-tests-verdict"}
-    assert table(workspace) == before
-    workspace.write(real_campaign(broken_s))
-    simulate(workspace, 7)
-    more = planned()
-    assert more.pop("atomic-maps-f090") == sorted(set(table(workspace)) - set(before))
-    assert set(more) == {
-        "filterbin-mapmaking",
-        "mission-tests",
-        "mission-tests-null-maps",
-        "null-tests-verdict",
-    }
-    assert len(more["mission-tests"]) == 1
+    # Nobody asks for halves any more: nothing but the sum of all is made.
+    text = changed[: changed.index("[campaign.filterbin-null-tests]")]
+    workspace.write(text.replace("seed = 5", "seed = 3").replace(f" and timestamp != {leaving_s}", ""))
+    workspace.compile()
+    assert set(kinds(workspace.run("--dry-run").started)) == {"atomic-maps-f090", "filterbin-mapmaking"}
