@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from socm.formats.differences import mean_stem
 from socm.formats.null_products import HalfDifference, MeanDifference, Rms
 from socm.nulls.judging.differences import Comparison
-from socm.nulls.pixels.maps import MapStream, stream_map
+from socm.nulls.pixels.maps import stream_map
 from socm.nulls.pixels.opened import OpenTest
 from socm.nulls.pixels.pictures import Canvas
 from socm.nulls.pixels.weights import Array, Plane
@@ -31,7 +31,7 @@ class _Difference:
     title: str
     stem: str
     rms: dict[str, Rms] = field(default_factory=dict)
-    drawn: dict[str, Array] = field(default_factory=dict)
+    drawn: dict[str, Plane] = field(default_factory=dict)
 
 
 def write_half_differences(
@@ -44,7 +44,7 @@ def write_half_differences(
 
     A mean holds all of the comparison's data: half differences of two comparisons may be the same maps, their
     means are not. Reads each plane of each map and of each inverse variance once, and holds all differences
-    of a component.
+    of a component, of the pixels that the support is in.
     """
     differences = list(list_differences(comparisons))
     canvas = Canvas(np.where(opened.support, opened.weights[0], 0.0), opened.geometry)
@@ -53,7 +53,13 @@ def write_half_differences(
             None
             if one.number is None
             else stack.enter_context(
-                stream_map(folder / f"{one.stem}.fits", opened.components, opened.geometry, opened.unit)
+                stream_map(
+                    folder / f"{one.stem}.fits",
+                    opened.components,
+                    opened.geometry,
+                    opened.unit,
+                    opened.support,
+                )
             )
             for one in differences
         ]
@@ -103,27 +109,28 @@ def _write_component(
     opened: OpenTest,
     component: int,
     differences: Sequence[_Difference],
-    streams: Sequence[MapStream | None],
+    streams: Sequence[Callable[[Plane], None] | None],
     canvas: Canvas,
 ) -> None:
-    shape, inside = opened.geometry.shape, opened.support
-    values = np.zeros((len(differences), *shape), np.float32)
-    expected = np.zeros((len(differences), *shape), np.float32)
+    inside = opened.support[opened.window]
+    values = np.zeros((len(differences), *inside.shape), np.float32)
+    expected = np.zeros_like(values)
     for index, one in enumerate(opened.maps):
-        plane = np.where(inside, one.read(component), 0.0)
-        weight = one.inverse_variance(component)
-        variance = np.divide(1.0, weight, out=np.zeros(shape), where=inside)
+        plane = np.where(inside, one.read(component)[opened.window], 0.0)
+        weight = one.inverse_variance(component)[opened.window]
+        variance = np.divide(1.0, weight, out=np.zeros(inside.shape), where=inside)
         for row, difference in enumerate(differences):
             coefficient = difference.legs[index]
             if coefficient:
                 values[row] += (coefficient * plane).astype(np.float32)
                 expected[row] += (coefficient**2 * variance).astype(np.float32)
-    weight = np.where(inside, opened.weight_of(component), 0.0)
+    weight = np.where(inside, opened.weight(component), 0.0)
     letter = opened.letters[component]
     for difference, stream, value, variance in zip(differences, streams, values, expected, strict=True):
+        whole = opened.whole(value)
         if stream is not None:
-            stream.write(value)
-        difference.drawn[letter] = canvas.reduce(value.astype(float))
+            stream(whole)
+        difference.drawn[letter] = canvas.reduce(whole)
         difference.rms[letter] = _compare_rms(value, variance, weight)
 
 

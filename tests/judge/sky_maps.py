@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,17 @@ def write_car(
 
     extra = dict(header) if unit is None else {"BUNIT": unit, **header}
     enmap.write_map(str(path), enmap.ndmap(planes, wcs or car_geometry()[1]), extra=extra)
+
+
+def write_columns(path: Path, planes: Sequence[np.ndarray], geometry: Any, unit: str) -> None:
+    """Write a HEALPix table of the pixels where one of the planes isn't zero."""
+    from socm.nulls.pixels.maps import stream_map
+
+    with stream_map(
+        path, len(planes), geometry, unit, np.any([plane != 0 for plane in planes], axis=0)
+    ) as write:
+        for plane in planes:
+            write(plane)
 
 
 def write_pair(

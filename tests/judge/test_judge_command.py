@@ -7,7 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sky_maps import FAST, car_geometry, entry, noise, toml, two_groups, write_car, write_four, write_pair
+from sky_maps import (
+    FAST,
+    car_geometry,
+    entry,
+    noise,
+    toml,
+    two_groups,
+    write_car,
+    write_columns,
+    write_four,
+    write_pair,
+)
 
 from socm.cli import main
 from socm.config.map_nulls import load_map_nulls
@@ -352,7 +363,7 @@ def test_results_may_go_anywhere(tmp_path: Path, where: str) -> None:
 def test_a_mask_on_healpix_pixels_and_one_that_is_not(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from socm.nulls.pixels.healpix import HealpixGeometry, write_columns
+    from socm.nulls.pixels.healpix import HealpixGeometry
 
     geometry = HealpixGeometry(32, "RING")
     _, declination = geometry.positions_deg(np.arange(geometry.shape[0]))

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sky_maps import toml
+from sky_maps import toml, write_columns
 
 from socm.cli import main
 from socm.nulls import judge
 from socm.nulls.judging.analysis import TestResult as Judged
-from socm.nulls.pixels.healpix import HealpixGeometry, HealpixPixels, write_columns
+from socm.nulls.pixels.healpix import HealpixGeometry, HealpixPixels
 from socm.nulls.sky.healpix import HealpixSky
 
 NSIDE, HIGHEST, SIDES_DEG = 128, 340, (24.0, 32.0)

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sky_maps import NOISE_UK, car_geometry, noise, write_car
+from sky_maps import NOISE_UK, car_geometry, noise, write_car, write_columns
 
 from socm.diagnostics import Collector, DiagnosticError
 from socm.formats.null_spec import Split
 from socm.nulls import judge
-from socm.nulls.pixels.healpix import HealpixGeometry, narrowest_arc_deg, write_columns
+from socm.nulls.pixels.healpix import HealpixGeometry, narrowest_arc_deg
 from socm.nulls.pixels.maps import read_header
 from socm.nulls.pixels.sources import open_files
 from socm.nulls.pixels.units import SCALES, Unit, parse_unit

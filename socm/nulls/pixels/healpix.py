@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -287,18 +287,19 @@ def read_column(path: Path, geometry: HealpixGeometry, number: int) -> Plane:
     return plane
 
 
-def write_columns(path: Path, planes: Sequence[Array], geometry: HealpixGeometry, unit: str) -> None:
-    """Write planes (npix,) as a HEALPix table, float32, of the pixels where one of them isn't zero."""
+def begin_columns(
+    path: Path, count: int, geometry: HealpixGeometry, unit: str, seen: Mask
+) -> Callable[[Plane], None]:
+    """Begin a HEALPix table, float32, of the pixels seen (npix,); return what writes its next plane."""
     from astropy.io import fits
 
-    used = np.flatnonzero(np.any([plane != 0 for plane in planes], axis=0))
-    columns = [fits.Column(name="PIXEL", format="K", array=used)]
-    columns += [
-        fits.Column(name=COLUMNS[component], format="E", unit=unit, array=plane[used])
-        for component, plane in zip(COMPONENTS[len(planes)], planes, strict=True)
-    ]
-    table = fits.BinTableHDU.from_columns(columns)
-    table.header.update(
+    names = [COLUMNS[component] for component in COMPONENTS[count]]
+    columns = [fits.Column(name="PIXEL", format="K")]
+    columns += [fits.Column(name=name, format="E", unit=unit) for name in names]
+    header = fits.BinTableHDU.from_columns(columns, nrows=0).header
+    numbers = np.flatnonzero(seen)
+    header.update(
+        NAXIS2=len(numbers),
         PIXTYPE="HEALPIX",
         ORDERING=geometry.order,
         NSIDE=geometry.nside,
@@ -307,7 +308,24 @@ def write_columns(path: Path, planes: Sequence[Array], geometry: HealpixGeometry
         INDXSCHM="EXPLICIT",
         OBJECT="PARTIAL",
     )
-    fits.HDUList([fits.PrimaryHDU(), table]).writeto(path, overwrite=True)
+    start = (fits.PrimaryHDU().header.tostring() + header.tostring()).encode("ascii")
+    rows = np.dtype([("PIXEL", ">i8"), *((name, ">f4") for name in names)])
+    path.write_bytes(start)
+    with path.open("r+b") as file:
+        file.truncate(len(start) + -(-len(numbers) * rows.itemsize // BLOCK_BYTES) * BLOCK_BYTES)
+
+    def write(values: NDArray[Any], name: str) -> None:
+        # Mapped for one column at a time: what was written is no longer this process's memory.
+        if len(numbers):
+            np.memmap(path, rows, "r+", len(start), len(numbers))[name] = values
+
+    write(numbers, "PIXEL")
+    coming = iter(names)
+    return lambda plane: write(plane[numbers], next(coming))
+
+
+BLOCK_BYTES = 2880
+"""What a FITS file is a multiple of."""
 
 
 def cylindrical_grid(

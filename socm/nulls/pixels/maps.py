@@ -285,27 +285,22 @@ def read_total_hits(path: Path) -> float:
     return float(np.nansum(read_header(path).read(0)))
 
 
-class MapStream:
-    """A FITS map (planes, pixels) of float32 that is written plane by plane."""
-
-    def __init__(self, write: Callable[[Array], None]) -> None:
-        self.write = write
-        """Write the next plane."""
-
-
 @contextmanager
-def stream_map(path: Path, count: int, geometry: Pixelization, unit: str) -> Iterator[MapStream]:
-    """Open a FITS map to write; it is in its place when all planes are written, and not before."""
+def stream_map(
+    path: Path, count: int, geometry: Pixelization, unit: str, seen: Mask
+) -> Iterator[Callable[[Plane], None]]:
+    """Open a FITS map (planes, pixels) of float32; yield what writes its next plane, zero where not `seen`.
+
+    It is in its place when all planes are written, and not before.
+    """
     from astropy.io import fits
 
-    from socm.nulls.pixels.healpix import HealpixGeometry, write_columns
+    from socm.nulls.pixels.healpix import HealpixGeometry, begin_columns
 
     partial = path.with_name(f".{path.name}.partial")
     partial.unlink(missing_ok=True)
     if isinstance(geometry, HealpixGeometry):
-        planes: list[Array] = []
-        yield MapStream(planes.append)
-        write_columns(partial, planes, geometry, unit)
+        yield begin_columns(partial, count, geometry, unit, seen)
     elif isinstance(geometry, Geometry):
         header = fits.Header([("SIMPLE", True), ("BITPIX", -32), ("NAXIS", 3)])
         for axis, length in enumerate((geometry.shape[1], geometry.shape[0], count), 1):
@@ -313,5 +308,5 @@ def stream_map(path: Path, count: int, geometry: Pixelization, unit: str) -> Ite
         header.extend(geometry.wcs.to_header(relax=True), update=True)
         header["BUNIT"] = unit
         with fits.StreamingHDU(partial, header) as stream:
-            yield MapStream(lambda plane: stream.write(np.asarray(plane, dtype=">f4")))
+            yield lambda plane: stream.write(np.asarray(plane, dtype=">f4"))
     partial.replace(path)

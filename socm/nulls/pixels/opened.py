@@ -122,6 +122,12 @@ class OpenTest:
         """Return the weight of a component over the whole map: that of T, or that of Q and U."""
         return self.weights[0 if self.letters[component] == "T" else 1]
 
+    def whole(self, plane: Plane) -> Plane:
+        """Return a plane of the window over the whole map, zero beyond it."""
+        whole = np.zeros(self.geometry.shape, plane.dtype)
+        whole[self.window] = plane
+        return whole
+
     def combination(self, coefficients: Array, component: int) -> Plane:
         """Return sum_k c_k m_k of a component in the window, small holes filled, zero outside the support."""
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from socm.nulls.pixels.healpix import HealpixGeometry, picture_grid
 from socm.nulls.pixels.maps import Geometry, Pixelization
-from socm.nulls.pixels.weights import Array
+from socm.nulls.pixels.weights import Plane
 
 LARGEST_SIDE = 900
 """Pixels of a drawn map's longer side; larger maps are averaged down to it."""
@@ -23,7 +23,7 @@ class Canvas:
     cylindrical grid, each point in the colour of its pixel.
     """
 
-    def __init__(self, weight: Array, pixels: Pixelization) -> None:
+    def __init__(self, weight: Plane, pixels: Pixelization) -> None:
         self._numbers: NDArray[np.intp] | None = None
         if isinstance(pixels, HealpixGeometry):
             self._geometry, self._numbers = picture_grid(pixels, weight > 0, LARGEST_SIDE)
@@ -35,15 +35,15 @@ class Canvas:
         self._whole = self._on_rows(weight)
         self._weight = _average(self._whole, np.ones_like(self._whole), self._step)
 
-    def _on_rows(self, plane: Array) -> Array:
-        rows: Array = plane if self._numbers is None else plane[self._numbers]
+    def _on_rows(self, plane: Plane) -> Plane:
+        rows: Plane = plane if self._numbers is None else plane[self._numbers]
         return rows
 
-    def reduce(self, plane: Array) -> Array:
+    def reduce(self, plane: Plane) -> Plane:
         """Return a plane as small as its picture."""
         return _average(self._on_rows(plane), self._whole, self._step)
 
-    def draw(self, path: Path, planes: Mapping[str, Array], *, title: str, unit: str) -> None:
+    def draw(self, path: Path, planes: Mapping[str, Plane], *, title: str, unit: str) -> None:
         """Write a PNG: a panel for each component, by its letter, colours symmetric at ±3 sigma.
 
         planes: reduced. Sigma is each panel's own weighted rms.
@@ -53,8 +53,8 @@ class Canvas:
 
 def draw_panels(
     path: Path,
-    planes: Mapping[str, Array],
-    weight: Array,
+    planes: Mapping[str, Plane],
+    weight: Plane,
     geometry: Geometry,
     *,
     title: str,
@@ -116,15 +116,15 @@ def _extent_deg(geometry: Geometry) -> tuple[float, float, float, float]:
     return longitude[0] - x, longitude[-1] + x, latitude[0] - y, latitude[-1] + y
 
 
-def _average(values: Array, weight: Array, step: int) -> Array:
+def _average(values: Plane, weight: Plane, step: int) -> Plane:
     """Return the weighted mean over blocks of step × step pixels; a ragged last block is dropped."""
     if step == 1:
         return values
     ny, nx = values.shape[0] // step, values.shape[1] // step
     blocks = (ny, step, nx, step)
 
-    def total(array: Array) -> Array:
-        summed: Array = array[: ny * step, : nx * step].reshape(blocks).sum(axis=(1, 3))
+    def total(array: Plane) -> Plane:
+        summed: Plane = array[: ny * step, : nx * step].reshape(blocks).sum(axis=(1, 3))
         return summed
 
     norm = total(weight)

@@ -76,24 +76,25 @@ class HealpixSky(SphericalSky):
         whole = np.zeros(self.pixels.geometry.shape, np.float32)
         whole[self.pixels.numbers] = plane
         places, weights = self._nearest
-        coarse: Single = np.einsum("fg,fg->g", whole[places], weights).reshape(self.grid.shape)
+        coarse = np.zeros(self.grid.shape, np.float32)
+        for place, weight in zip(places, weights, strict=True):
+            coarse += whole[place] * weight
         return coarse
 
     @cached_property
-    def _nearest(self) -> tuple[NDArray[np.intp], Single]:
-        """The four pixels nearest to each of the grid's, and their weights, (4, ny nx)."""
+    def _nearest(self) -> tuple[NDArray[np.integer], Single]:
+        """The four pixels nearest to each of the grid's, and their weights, (4, ny, nx)."""
         import healpy
 
-        places, weights = healpy.get_interp_weights(
-            self.pixels.geometry.nside,
-            *(
-                axis.ravel()
-                for axis in np.meshgrid(self.rectangle.right_ascension_deg, self.rectangle.declination_deg)
-            ),
-            nest=self.pixels.geometry.order == "NESTED",
-            lonlat=True,
-        )
-        return places, weights.astype(np.float32)
+        geometry, grid = self.pixels.geometry, self.rectangle
+        places = np.empty((4, *grid.shape), np.int32 if geometry.shape[0] < 2**31 else np.int64)
+        weights = np.empty(places.shape, np.float32)
+        nested = geometry.order == "NESTED"
+        for row, declination in enumerate(grid.declination_deg):
+            places[:, row], weights[:, row] = healpy.get_interp_weights(
+                geometry.nside, grid.right_ascension_deg, declination, nest=nested, lonlat=True
+            )
+        return places, weights
 
     def _draw(self, alm: Modes) -> Single:
         from pixell import curvedsky, enmap
