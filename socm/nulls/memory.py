@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from socm.diagnostics import DiagnosticError
-from socm.formats.judgement_needs import GB, MapSize, needs_of
+from socm.formats.judgement_needs import GB, HealpixSize, MapSize, needs_of
 from socm.formats.null_spec import NullSpecification
+from socm.nulls.pixels.healpix import HealpixGeometry
 from socm.nulls.pixels.maps import Geometry
 from socm.nulls.pixels.sources import SplitMap
 
@@ -18,13 +19,15 @@ _SLURM_MB = 1024**2
 
 
 def check_memory(test: NullSpecification, one: SplitMap) -> None:
-    """Raise DiagnosticError (too-little-memory) if a test doesn't fit; `one` is any of its maps.
-
-    What HEALPix maps need wasn't measured, and nothing is held against them.
-    """
-    if not isinstance(one.geometry, Geometry):
-        return
-    needs = needs_of(test, MapSize(*one.geometry.shape, one.geometry.pixel_deg), one.components)
+    """Raise DiagnosticError (too-little-memory) if a test doesn't fit; `one` is any of its maps."""
+    size: MapSize | HealpixSize
+    if isinstance(one.geometry, HealpixGeometry):
+        size = HealpixSize(one.geometry.nside, one.held)
+    elif isinstance(one.geometry, Geometry):
+        size = MapSize(*one.geometry.shape, one.geometry.pixel_deg)
+    else:
+        raise TypeError(f"no size of {one.geometry.projection}")
+    needs = needs_of(test, size, one.components)
     available = available_bytes(os.environ)
     if available is not None and needs.memory_bytes > available:
         raise DiagnosticError.of(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from socm.core.models import Resources
 from socm.formats.fits_header import read_header
-from socm.formats.judgement_needs import MapSize, needs_of
+from socm.formats.judgement_needs import HealpixSize, MapSize, needs_of
 from socm.formats.null_spec import NullSpecification
 
 JUDGEMENT_RESOURCES = Resources(ranks=1, threads=1, memory=4000, runtime="30m")
@@ -25,7 +25,11 @@ _LEAST_PIXEL_DEG, _MOST_DEG = 1e-6, 720.0
 
 
 def resources_of(
-    test: NullSpecification, size: MapSize | None, components: int, cores: int | None, asked: Resources
+    test: NullSpecification,
+    size: MapSize | HealpixSize | None,
+    components: int,
+    cores: int | None,
+    asked: Resources,
 ) -> Resources:
     """Return what judging a test asks for: keys that `asked` was given, and for the others what maps need.
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from socm.core.jobs import JobSpec, RuleSpec
 from socm.core.query_lines import QueryLines
-from socm.formats.judgement_needs import MapSize
+from socm.formats.judgement_needs import HealpixSize, MapSize
 from socm.observations.asked import Asked
 from socm.observations.table import ObservationTable
 from socm.splits.balance import DETECTORS_PER_WAFER, detectors_per_wafer
@@ -24,7 +24,7 @@ MOST_DETECTORS = max(DETECTORS_PER_WAFER.values())
 
 
 def with_map_sizes(
-    rules: Sequence[RuleSpec], workflow: Mapmaker, table: ObservationTable, size: MapSize | None
+    rules: Sequence[RuleSpec], workflow: Mapmaker, table: ObservationTable, size: MapSize | HealpixSize | None
 ) -> tuple[RuleSpec, ...]:
     """Return rules of maps, and of null tests of maps, whose jobs say how large they are.
 

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import re
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from test_nulls_job import run_job
 
-from socm.nulls.memory import available_bytes
+from socm.diagnostics import DiagnosticError
+from socm.formats.judgement_needs import HealpixSize, needs_of
+from socm.formats.null_spec import NullSpecification, Split, SplitGroup
+from socm.nulls.memory import available_bytes, check_memory
+from socm.nulls.pixels.healpix import HealpixGeometry
+from socm.nulls.pixels.maps import Geometry, read_header, stream_map
+from socm.nulls.pixels.sources import open_files
 from socm.nulls.progress import Progress, memory_used_bytes
 
 pytest.importorskip("pixell")
@@ -33,6 +41,62 @@ def test_a_job_that_does_not_fit_says_so_with_the_arithmetic_and_reads_no_map(
     assert not Path("out").exists()
     monkeypatch.setenv("SOCM_MEMORY_MB", "4000")
     assert run_job(test, "out").returncode == 0
+
+
+@pytest.mark.parametrize("nside", [32, 64])
+def test_healpix_maps_are_held_against_the_memory_as_others_are(
+    nside: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    geometry = HealpixGeometry(nside, "NESTED")
+    seen = np.zeros(geometry.shape, bool)
+    seen[::4] = True
+    monkeypatch.chdir(tmp_path)
+    for name, unit in (("m.fits", "uK"), ("i.fits", "uK^-2")):
+        with stream_map(Path(name), 3, geometry, unit, seen) as write:
+            for _ in range(3):
+                write(np.ones(geometry.shape, np.float32))
+    split = {"map": Path("m.fits"), "ivar": Path("i.fits")}
+    groups = tuple(
+        SplitGroup(name=name, splits=(Split(name=name, **split), Split(name=f"{name}2", **split)))
+        for name in "ab"
+    )
+    test = NullSpecification(test="a", seed=0, min_coverage=0, groups=groups)
+    [one, *_] = open_files(test.splits)
+    pixels = 12 * nside**2
+    needs = needs_of(test, HealpixSize(nside, pixels // 4), 3)
+    monkeypatch.setenv("SOCM_MEMORY_MB", str(int(needs.memory_bytes / 1e6)))
+    with pytest.raises(DiagnosticError) as problem:
+        check_memory(test, one)
+    assert problem.value.diagnostics[0].code == "too-little-memory"
+    assert f"× {pixels / 4:.2g} pixels seen" in problem.value.diagnostics[0].message
+    monkeypatch.setenv("SOCM_MEMORY_MB", str(int(needs.memory_bytes / 1e6) + 1))
+    check_memory(test, one)
+
+
+@pytest.mark.parametrize("healpix", [False, True])
+def test_a_map_that_is_written_is_never_held(healpix: bool, tmp_path: Path) -> None:
+    geometry = HealpixGeometry(128, "NESTED") if healpix else car_geometry()
+    seen = np.ones(geometry.shape, bool)
+    plane = np.ones(geometry.shape, np.float32)
+    held = []
+    with stream_map(tmp_path / "map.fits", 3, geometry, "uK", seen) as write:
+        for _ in range(3):
+            tracemalloc.start()
+            write(plane)
+            held.append(tracemalloc.get_traced_memory()[0])
+            tracemalloc.stop()
+        assert not (tmp_path / "map.fits").exists()
+    assert max(held) < plane.nbytes / 20
+    header = read_header(tmp_path / "map.fits")
+    assert all((header.read(number) == 1).all() for number in range(3))
+    assert header.held == (len(plane) if healpix else None)
+
+
+def car_geometry() -> Geometry:
+    from pixell import enmap
+
+    shape, wcs = enmap.geometry([[-0.1, 0.2], [0.1, -0.2]], res=0.0005, proj="car")
+    return Geometry((int(shape[0]), int(shape[1])), wcs)
 
 
 def test_the_least_limit_counts(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from workflows_workspace import Workspace
 
 from socm.core.models import Resources
 from socm.formats.analysis_options import AnalysisOptions
-from socm.formats.judgement_needs import FLAT_DEG, GB, MapSize, needs_of
+from socm.formats.judgement_needs import FLAT_DEG, GB, HealpixSize, MapSize, needs_of
 from socm.formats.null_spec import NullSpecification, Split, SplitGroup
 from socm.workflows.judgement import JUDGEMENT_RESOURCES, holds_no_image, read_map_size, resources_of
 
@@ -261,12 +261,12 @@ sizes = st.builds(
     st.integers(1, 20_000),
     st.integers(1, 50_000),
     st.floats(1 / 240, 1),
-)
+) | st.builds(HealpixSize, st.sampled_from([1, 64, 512, 2048, 8192]))
 
 
 @given(sizes, st.integers(1, 7), st.sampled_from([1, 2, 4, 8]), st.sampled_from([1, 3]), st.integers(1, 64))
 def test_more_of_anything_never_asks_for_less(
-    size: MapSize, groups: int, splits: int, components: int, cores: int
+    size: MapSize | HealpixSize, groups: int, splits: int, components: int, cores: int
 ) -> None:
     few = resources_of(specification(groups, splits), size, components, cores, Resources())
     more = resources_of(specification(groups, 2 * splits), size, components, cores, Resources())
@@ -279,6 +279,45 @@ def test_more_of_anything_never_asks_for_less(
     needs = needs_of(specification(groups, splits), size, components)
     assert few.memory >= 1.4 * needs.memory_bytes / 1e6
     assert few.runtime * 60 * few.threads >= 3 * needs.cpu_s()
+
+
+@given(st.sampled_from([64, 512, 2048]), st.data(), st.integers(1, 7), st.sampled_from([2, 4]))
+def test_more_pixels_of_a_healpix_map_never_need_less(
+    nside: int, data: st.DataObject, groups: int, splits: int
+) -> None:
+    test = specification(groups, splits, multipole_max=100)
+    few, many = sorted(data.draw(st.lists(st.integers(0, 12 * nside**2), min_size=2, max_size=2)))
+    sizes = [HealpixSize(nside, few), HealpixSize(nside, many), HealpixSize(nside), HealpixSize(2 * nside)]
+    needs = [needs_of(test, size, 3) for size in sizes]
+    memory = [one.memory_bytes for one in needs]
+    assert memory == sorted(memory)
+    assert needs[2].cpu_s() <= needs[3].cpu_s()
+
+
+@pytest.mark.parametrize(
+    ("nside", "seen", "groups", "splits", "gigabytes", "cpu_s"),
+    [
+        (256, 0.083, 2, 2, 0.391, 4.3),
+        (256, 0.083, 7, 2, 0.618, 21.8),
+        (256, 0.916, 2, 2, 0.470, 8.2),
+        (256, 0.916, 7, 2, 0.869, 42.2),
+        (512, 0.084, 2, 2, 0.500, 7.8),
+        (512, 0.084, 7, 2, 0.739, 43.5),
+        (512, 0.084, 1, 4, 0.603, 15.2),
+        (512, 0.916, 2, 2, 0.938, 22.6),
+        (512, 0.916, 1, 4, 1.306, 38.4),
+        (1024, 0.084, 2, 2, 1.120, 23.8),
+    ],
+)
+def test_the_rule_says_what_healpix_maps_took_and_not_much_more(
+    nside: int, seen: float, groups: int, splits: int, gigabytes: float, cpu_s: float
+) -> None:
+    """Measured as `benchmarks/bench_nulls.py` does, with half differences written."""
+    needs = needs_of(specification(groups, splits), HealpixSize(nside, int(seen * 12 * nside**2)), 3)
+    assert gigabytes <= needs.memory_bytes / GB <= 1.85 * gigabytes
+    assert cpu_s <= needs.cpu_s() <= 4.5 * cpu_s
+    whole = needs_of(specification(groups, splits), HealpixSize(nside), 3)
+    assert whole.memory_bytes >= needs.memory_bytes
 
 
 def test_a_healpix_map_is_no_area(tmp_path: Path) -> None:

@@ -234,17 +234,19 @@ def describe_table(path: Path, table: Any) -> Header:
         raise unreadable(path, f"its NSIDE is {nside!r}, not a power of two")
     geometry = HealpixGeometry(nside, "RING" if order == "RING" else "NESTED")
     columns = len(table.columns)
-    explicit = _is_explicit(header)
+    explicit, held = _is_explicit(header), None
     if explicit:
         columns -= 1
-        _check_numbers(path, np.asarray(table.data.field(0)).ravel(), geometry)
+        numbers = np.asarray(table.data.field(0)).ravel()
+        _check_numbers(path, numbers, geometry)
+        held = len(numbers)
     if columns < 1:
         raise unreadable(path, "it holds no map")
     units = {str(header.get(f"TUNIT{number}", "")).strip() for number in _columns(columns, explicit)}
     if len(units) > 1:
         raise unreadable(path, f"its columns are in different units: {', '.join(sorted(units))}")
     convention = str(header.get("POLCCONV", "")).strip()
-    return Header(path, (columns,), geometry, units.pop() or None, convention or None)
+    return Header(path, (columns,), geometry, units.pop() or None, convention or None, held)
 
 
 def _columns(count: int, explicit: bool) -> range:

@@ -179,7 +179,8 @@ class Header:
     """What a FITS map says of itself.
 
     planes: the axes before the pixels', such as () for one plane, (3,), (3, 3), or the columns of a HEALPix
-    map; unit: None if the header names none; convention: POLCCONV, the sign of U.
+    map; unit: None if the header names none; convention: POLCCONV, the sign of U; held: pixels that
+    a partial HEALPix map lists.
     """
 
     path: Path
@@ -187,6 +188,7 @@ class Header:
     geometry: Pixelization
     unit: str | None
     convention: str | None = None
+    held: int | None = None
 
     @property
     def name(self) -> str:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from socm.diagnostics import Collector, Diagnostic, DiagnosticError
 from socm.formats.null_spec import Split
-from socm.nulls.pixels.maps import COMPONENTS, Pixelization, as_plane, by, read_header
+from socm.nulls.pixels.maps import COMPONENTS, Header, Pixelization, as_plane, by, read_header
 from socm.nulls.pixels.units import SCALES, Unit, parse_unit
 from socm.nulls.pixels.weight_matrix import marginal_weight
 from socm.nulls.pixels.weights import Plane
@@ -88,6 +88,11 @@ class SplitMap:
     def geometry(self) -> Pixelization:
         """The pixels of its planes."""
         return self.map.geometry
+
+    @property
+    def held(self) -> int | None:
+        """Pixels that the map's file lists; None where it holds all."""
+        return self.map.held if isinstance(self.map, Header) else None
 
     @property
     def components(self) -> int:

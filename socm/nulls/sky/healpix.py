@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from socm.diagnostics import Diagnostic, DiagnosticError
 from socm.formats.analysis_options import AnalysisOptions
+from socm.formats.judgement_needs import HealpixSize
 from socm.nulls.pixels.healpix import HealpixPixels, cylindrical_grid
 from socm.nulls.pixels.maps import Geometry
 from socm.nulls.pixels.weights import Array, Plane
@@ -16,9 +17,6 @@ from socm.nulls.sky.bins import choose_edges
 from socm.nulls.sky.flat import Modes
 from socm.nulls.sky.resampling import SPARE, CoarseGrid, Single
 from socm.nulls.sky.sphere import SPINS, SphericalSky
-
-NYQUIST = 3.0
-"""Multipoles that pixels hold, over nside: π over a pixel's side is 3.07 nside."""
 
 GRID_MARGIN = 4
 """Pixels of the coarse grid beyond the support."""
@@ -116,5 +114,5 @@ def make_healpix(
                 key=("kx_min",),
             )
         )
-    nyquist = NYQUIST * pixels.geometry.nside
+    nyquist = HealpixSize(pixels.geometry.nside).nyquist
     return HealpixSky(pixels, choose_edges(options, min(sides_deg), nyquist), threads)

@@ -18,7 +18,7 @@ from socm.core.steps import MAP, Shell
 from socm.core.user_code import is_ours, lacks
 from socm.diagnostics import Diagnostic
 from socm.formats import layout
-from socm.formats.judgement_needs import MapSize
+from socm.formats.judgement_needs import HealpixSize, MapSize
 from socm.workflows.judgement import holds_no_image, read_map_size
 from socm.workflows.observing import Observing, Selection, Terms
 from socm.workflows.program import checked_paths, command_of, temporary_of
@@ -121,7 +121,7 @@ class Mapmaker(Observing):
                 hint="HEALPix maps and tables can't be an area; write one with pixell.enmap.write_map",
             )
 
-    def map_size(self, terms: Terms) -> MapSize | None:
+    def map_size(self, terms: Terms) -> MapSize | HealpixSize | None:
         """Return the size of the maps; None where it isn't known yet."""
         # An area that a job makes may not be there yet, or be an older one.
         return None if terms.makes(self.area) else read_map_size(terms.base / self.area)

@@ -27,7 +27,7 @@ from socm.core.steps import (
 )
 from socm.diagnostics import Diagnostic, DiagnosticError
 from socm.formats.atomic_maps import FULL, HALVES
-from socm.formats.judgement_needs import MapSize
+from socm.formats.judgement_needs import HealpixSize, MapSize
 from socm.formats.layout import own_atomic_config
 from socm.observations.asked import Asked, id_end
 from socm.workflows.listed_options import listed_options
@@ -144,12 +144,9 @@ class FilterBinMaps(Mapmaker):
             message = f"nside is a power of two, which {self.nside} isn't"
             yield Diagnostic("bad-pixels", message, key=("nside",), hint="most maps of SATs have nside = 512")
 
-    def map_size(self, terms: Terms) -> MapSize | None:
+    def map_size(self, terms: Terms) -> MapSize | HealpixSize | None:
         """Return the size of the maps; None where it isn't known yet."""
-        if self.nside is None:
-            return super().map_size(terms)
-        side_deg = math.degrees(math.sqrt(math.pi / 3) / self.nside)
-        return MapSize(3 * self.nside, 4 * self.nside, (side_deg, side_deg))
+        return super().map_size(terms) if self.nside is None else HealpixSize(self.nside)
 
     def map_products(self, folder: str) -> MapProducts:
         """Return the mean of the maps of a request, its weight, and the hits."""
