@@ -16,7 +16,7 @@ from socm.nulls.ahead import ahead
 from socm.nulls.judging.amplitude import Freedom, found_amplitude, make_templates
 from socm.nulls.judging.differences import Comparison
 from socm.nulls.judging.flags import flag
-from socm.nulls.judging.levels import family_powers, match_levels
+from socm.nulls.judging.levels import family_powers, match_levels, smooth_coherence
 from socm.nulls.judging.spectra import FIELDS, BandPowers, Forms, make_forms, measure
 from socm.nulls.judging.statistics import (
     Deviations,
@@ -169,7 +169,7 @@ def analyse(
             source = "local spectra"
             progress(f"Measuring local noise: {len(fields)} fields")
             coarse = weighted.coarse
-            powers = family_powers(measured, members)
+            powers = smooth_coherence(family_powers(measured, members), sky.multipoles, sky.counts)
             local = measure_local_noise(coarse, members, powers, sky, whitening)
             mixing = mix_bins(coarse, sky, local.directions)
             progress(f"Simulating noise: {options.simulations} draws")

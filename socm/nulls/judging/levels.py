@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from socm.nulls.judging.differences import Comparison
+from socm.nulls.noise.contrasts import smooth
 from socm.nulls.pixels.weights import Array
 
 LIMITS = (0.1, 10.0)
@@ -26,6 +27,20 @@ def family_powers(measured: Array, families: Sequence[Sequence[int]]) -> Array:
         size = len(members)
         found.append(own / size - (shared + np.swapaxes(shared, 1, 2)) / 2 / (size * (size - 1)))
     return np.stack(found)
+
+
+def smooth_coherence(powers: Array, multipoles: Array, counts: Array) -> Array:
+    """Return powers (families, bins, C, C) with what components share smoothed over multipoles.
+
+    What a single bin shows shared is mostly chance: simulations would have that and their own.
+    """
+    root = np.sqrt(np.maximum(np.einsum("fbxx->fbx", powers), 1e-300))
+    scale = np.einsum("fbx,fby->fbxy", root, root)
+    smoothed = np.stack([smooth(one, multipoles, counts, slope=False) for one in powers / scale])
+    result: Array = scale * smoothed
+    for component in range(powers.shape[-1]):
+        result[..., component, component] = powers[..., component, component]
+    return result
 
 
 def match_levels(
