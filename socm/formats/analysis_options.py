@@ -57,8 +57,12 @@ class AnalysisOptions(Part):
         ("TT", "EE", "BB", "TE", "EB", "TB"), min_length=1, description="Spectra that are judged."
     )
     simulations: int = Field(300, ge=1, description="Noise simulations of each test.")
-    kx_min: float = Field(0.0, ge=0, description="Modes with |kx| below this multipole are left out.")
-    ky_min: float = Field(0.0, ge=0, description="Modes with |ky| below this multipole are left out.")
+    kx_min: float = Field(
+        0.0,
+        ge=0,
+        description="Modes with |kx| below this multipole are left out; a filter does it on the sphere.",
+    )
+    ky_min: float = Field(0.0, ge=0, description="The same of |ky|: stripes along right ascension.")
     family_level: float = Field(
         0.05, gt=0, lt=1, description="Share of clean campaigns that the verdict fails."
     )

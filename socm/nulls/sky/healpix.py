@@ -7,13 +7,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from socm.diagnostics import Diagnostic, DiagnosticError
 from socm.formats.analysis_options import AnalysisOptions
 from socm.formats.judgement_needs import HealpixSize
 from socm.nulls.pixels.healpix import HealpixPixels, cylindrical_grid
 from socm.nulls.pixels.maps import Geometry
 from socm.nulls.pixels.weights import Array, Plane
 from socm.nulls.sky.bins import choose_edges
+from socm.nulls.sky.cuts import cut_modes
 from socm.nulls.sky.flat import Modes
 from socm.nulls.sky.resampling import SPARE, CoarseGrid, Single
 from socm.nulls.sky.sphere import SPINS, SphericalSky
@@ -28,8 +28,10 @@ ITERATIONS = 1
 class HealpixSky(SphericalSky):
     """Spherical harmonics of HEALPix maps in bins of multipoles; planes hold the support's pixels alone."""
 
-    def __init__(self, pixels: HealpixPixels, edges: Array, threads: int = 1) -> None:
-        super().__init__((1, len(pixels.numbers)), None, edges, threads)
+    def __init__(
+        self, pixels: HealpixPixels, edges: Array, threads: int = 1, least: tuple[float, float] = (0.0, 0.0)
+    ) -> None:
+        super().__init__((1, len(pixels.numbers)), None, edges, threads, least)
         self.pixels = pixels
 
     @cached_property
@@ -67,7 +69,11 @@ class HealpixSky(SphericalSky):
     def take(self, weighted: Single) -> tuple[Modes, Single]:
         """Return the modes in bins of weighted planes (components, n), and the planes on `grid`."""
         alm = self.harmonics(weighted)
-        return self._choose(alm), self._draw(alm)
+        coarse = self._draw(alm)
+        if any(self.least):
+            coarse = cut_modes(coarse, self.grid.steps, self.grid.cosine, self.least, self.threads)
+            alm = self._transform(coarse, self.rectangle.wcs)
+        return self._choose(alm), coarse
 
     def coarsen(self, plane: Plane) -> Single:
         """Return a plane (n,) that varies slowly on `grid`, interpolated between its pixels."""
@@ -105,14 +111,7 @@ class HealpixSky(SphericalSky):
 def make_healpix(
     pixels: HealpixPixels, sides_deg: tuple[float, float], options: AnalysisOptions, threads: int = 1
 ) -> HealpixSky:
-    """Return the treatment of HEALPix maps; raises DiagnosticError for cuts, and for bins that do not fit."""
-    if options.kx_min or options.ky_min:
-        raise DiagnosticError(
-            Diagnostic(
-                "cut-needs-flat-sky",
-                "kx_min and ky_min cut modes of a flat sky; these are HEALPix maps",
-                key=("kx_min",),
-            )
-        )
+    """Return the treatment of HEALPix maps; raises DiagnosticError for bins that do not fit."""
     nyquist = HealpixSize(pixels.geometry.nside).nyquist
-    return HealpixSky(pixels, choose_edges(options, min(sides_deg), nyquist), threads)
+    edges = choose_edges(options, min(sides_deg), nyquist)
+    return HealpixSky(pixels, edges, threads, (options.ky_min, options.kx_min))

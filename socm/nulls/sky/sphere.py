@@ -12,6 +12,7 @@ from socm.diagnostics import Diagnostic, DiagnosticError
 from socm.formats.analysis_options import AnalysisOptions
 from socm.nulls.pixels.weights import Array, Plane
 from socm.nulls.sky.bins import choose_edges
+from socm.nulls.sky.cuts import cut_modes, share_left
 from socm.nulls.sky.flat import Modes
 from socm.nulls.sky.protocols import MapsOnSky
 from socm.nulls.sky.resampling import CoarseGrid, Single, average, coarsen_grid, resample
@@ -23,8 +24,9 @@ SPINS = {1: [0], 2: [2], 3: [0, 2]}
 class SphericalSky:
     """Spherical harmonics of a cylindrical (CAR) map in bins of multipoles.
 
-    wcs: the map's WCS, whose rows are parallels and whose columns are equally spaced. Power is the mean over
-    all directions.
+    wcs: the map's WCS, whose rows are parallels and whose columns are equally spaced; least: modes with |ky|
+    or |kx| on the sky below these multipoles are filtered out (`cut_modes`). Power is the mean over all
+    directions, those filtered out making up for by the others.
     """
 
     name = "sphere"
@@ -32,8 +34,15 @@ class SphericalSky:
     cuts = (0.0, 0.0)
     is_periodic = False
 
-    def __init__(self, shape: tuple[int, int], wcs: Any, edges: Array, threads: int = 1) -> None:
-        self.shape, self.wcs, self.edges, self.threads = shape, wcs, edges, threads
+    def __init__(
+        self,
+        shape: tuple[int, int],
+        wcs: Any,
+        edges: Array,
+        threads: int = 1,
+        least: tuple[float, float] = (0.0, 0.0),
+    ) -> None:
+        self.shape, self.wcs, self.edges, self.threads, self.least = shape, wcs, edges, threads, least
         self.highest = int(np.ceil(edges[-1])) - 1
 
     @cached_property
@@ -55,14 +64,17 @@ class SphericalSky:
     @cached_property
     def counts(self) -> Array:
         """Real degrees of freedom of each bin (bins,): the sum of 2 l + 1."""
-        return np.diff(np.concatenate([[0.0], np.cumsum(self._chosen[2])])[self.starts])
+        return self._sum(self._chosen[2])
 
     @cached_property
     def multipoles(self) -> Array:
         """Mean multipole of each bin (bins,)."""
-        total = np.concatenate([[0.0], np.cumsum(self._chosen[2] * self._chosen[3])])[self.starts]
-        mean: Array = np.diff(total) / np.maximum(self.counts, 1)
+        mean: Array = self._sum(self._chosen[2] * self._chosen[3]) / np.maximum(self.counts, 1)
         return mean
+
+    def _sum(self, values: Array) -> Array:
+        """Return the sums of values (harmonics,) over each bin, (bins,)."""
+        return np.diff(np.concatenate([[0.0], np.cumsum(values)])[self.starts])
 
     @cached_property
     def pixel_area(self) -> Array:
@@ -74,13 +86,13 @@ class SphericalSky:
 
     def harmonics(self, weighted: Plane) -> Modes:
         """Return spherical harmonics, in alm order: T of a weighted T; E, B of Q, U; T, E, B of T, Q, U."""
+        return self._transform(weighted, self.wcs)
+
+    def _transform(self, planes: Plane, wcs: Any) -> Modes:
         from pixell import curvedsky, enmap
 
         alm: Modes = curvedsky.map2alm(
-            enmap.ndmap(weighted, self.wcs),
-            lmax=self.highest,
-            spin=SPINS[len(weighted)],
-            nthread=self.threads,
+            enmap.ndmap(planes, wcs), lmax=self.highest, spin=SPINS[len(planes)], nthread=self.threads
         )
         return alm
 
@@ -97,14 +109,28 @@ class SphericalSky:
     @cached_property
     def grid(self) -> CoarseGrid:
         """The coarse grid of `take` and `coarsen`."""
+        return coarsen_grid(self.shape, self._steps, self._cosine, float(self.edges[-1]))
+
+    @property
+    def _steps(self) -> tuple[float, float]:
+        """Size of a pixel (y, x) in radians of right ascension and declination."""
+        y, x = (float(np.radians(self.wcs.wcs.cdelt[axis])) for axis in (1, 0))
+        return y, x
+
+    @cached_property
+    def _cosine(self) -> Array:
+        """Cosine of the declination of each row (ny,)."""
         from pixell import enmap
 
-        y, x = (float(np.radians(self.wcs.wcs.cdelt[axis])) for axis in (1, 0))
-        cosine = np.cos(np.asarray(enmap.posaxes(self.shape, self.wcs)[0], dtype=float))
-        return coarsen_grid(self.shape, (y, x), cosine, float(self.edges[-1]))
+        cosine: Array = np.cos(np.asarray(enmap.posaxes(self.shape, self.wcs)[0], dtype=float))
+        return cosine
 
     def take(self, weighted: Single) -> tuple[Modes, Single]:
         """Return the modes in bins of weighted planes (components, pixels), and the planes on `grid`."""
+        if any(self.least):
+            weighted = np.stack(
+                [cut_modes(one, self._steps, self._cosine, self.least, self.threads) for one in weighted]
+            )
         coarse = np.stack([resample(plane, self.grid.shape, self.threads) for plane in weighted])
         return self.modes(weighted), coarse
 
@@ -119,7 +145,10 @@ class SphericalSky:
 
     def normalization(self, one: Plane, other: Plane) -> Array:
         """Return what turns sums of products under two weights into spectra, (bins,)."""
-        factor: Array = 4 * np.pi / self.integrate(one * other) / np.maximum(self.counts, 1)
+        _, _, twice, number = self._chosen
+        share = share_left(np.arange(self.highest + 1.0), self.least)
+        left = self._sum(twice * share[number.astype(np.intp)])
+        factor: Array = 4 * np.pi / self.integrate(one * other) / np.maximum(left, 1)
         return factor
 
 
@@ -135,14 +164,7 @@ def make_spherical(maps: MapsOnSky, options: AnalysisOptions, threads: int = 1) 
                 hint="Larger maps must be cylindrical (CAR), for spherical harmonics.",
             )
         )
-    if options.kx_min or options.ky_min:
-        raise DiagnosticError(
-            Diagnostic(
-                "cut-needs-flat-sky",
-                "kx_min and ky_min cut modes of a flat sky; these maps are too large to be flat",
-                key=("kx_min",),
-            )
-        )
     nyquist = float(np.pi / max(abs(np.radians(step)) for step in maps.wcs.wcs.cdelt))
     shape = (maps.shape[0], maps.shape[1])
-    return SphericalSky(shape, maps.wcs, choose_edges(options, min(maps.sides_deg), nyquist), threads)
+    edges = choose_edges(options, min(maps.sides_deg), nyquist)
+    return SphericalSky(shape, maps.wcs, edges, threads, (options.ky_min, options.kx_min))
