@@ -197,7 +197,7 @@ def check_modes(modes: Array, edges: Array) -> None:
                 "too-few-modes",
                 f"Noise leaves bins fewer than {FEWEST_MODES} effective modes: l = {bins}",
                 key=("multipole_min",),
-                hint="Start at a higher multipole_min, make bin_width larger, or cut stripes (ky_min, kx_min).",
+                hint="Raise multipole_min, make bin_width larger, or leave out stripes (ky_min, kx_min).",
             )
         )
 
