@@ -16,7 +16,8 @@ from socm.nulls.sky.bins import choose_edges
 from socm.nulls.sky.cuts import cut_modes
 from socm.nulls.sky.flat import Modes
 from socm.nulls.sky.resampling import SPARE, CoarseGrid, Single
-from socm.nulls.sky.sphere import SPINS, SphericalSky
+from socm.nulls.sky.rings import SPINS, transform_rows
+from socm.nulls.sky.sphere import SphericalSky
 
 GRID_MARGIN = 4
 """Pixels of the coarse grid beyond the support."""
@@ -72,7 +73,7 @@ class HealpixSky(SphericalSky):
         coarse = self._draw(alm)
         if any(self.least):
             coarse = cut_modes(coarse, self.grid.steps, self.grid.cosine, self.least, self.threads)
-            alm = self._transform(coarse, self.rectangle.wcs)
+            alm = transform_rows(coarse, self.rectangle.wcs, self.highest, self.threads)
         return self._choose(alm), coarse
 
     def coarsen(self, plane: Plane) -> Single:

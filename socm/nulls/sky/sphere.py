@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,16 +11,14 @@ from numpy.typing import NDArray
 
 from socm.diagnostics import Diagnostic, DiagnosticError
 from socm.formats.analysis_options import AnalysisOptions
+from socm.nulls.ahead import in_threads
 from socm.nulls.pixels.weights import Array, Plane
 from socm.nulls.sky.bins import choose_edges
 from socm.nulls.sky.cuts import cut_modes, share_left
 from socm.nulls.sky.flat import Modes
 from socm.nulls.sky.protocols import MapsOnSky
+from socm.nulls.sky.rings import transform_rows
 from socm.nulls.sky.resampling import CoarseGrid, Single, average, coarsen_grid, resample
-
-SPINS = {1: [0], 2: [2], 3: [0, 2]}
-"""Spins of the planes of a map: of T, of Q and U, of all three."""
-
 
 class SphericalSky:
     """Spherical harmonics of a cylindrical (CAR) map in bins of multipoles.
@@ -46,15 +45,25 @@ class SphericalSky:
         self.highest = int(np.ceil(edges[-1])) - 1
 
     @cached_property
-    def _chosen(self) -> tuple[NDArray[np.intp], NDArray[np.intp], Array, Array]:
-        """Indices of the harmonics in bins, ordered by bin; where bins start; multiplicity; multipole."""
-        number = np.concatenate([np.arange(order, self.highest + 1) for order in range(self.highest + 1)])
-        order = np.repeat(np.arange(self.highest + 1), np.arange(self.highest + 1, 0, -1))
-        bins = np.digitize(number, self.edges) - 1
-        index = np.flatnonzero((bins >= 0) & (bins < len(self.edges) - 1))
-        index = index[np.argsort(bins[index], kind="stable")]
-        starts = np.searchsorted(bins[index], np.arange(len(self.edges)))
-        return index, starts, np.where(order[index] > 0, 2.0, 1.0), number[index].astype(float)
+    def _chosen(self) -> tuple[NDArray[np.intp], NDArray[np.intp], Single]:
+        """Harmonics in bins, by bin and then in alm order; where bins start; roots of the multiplicity."""
+        parts, roots = [], []
+        for low, high in self._ends:
+            order = np.arange(high)
+            first = np.maximum(order, low)
+            length = high - first
+            # Harmonics of one order follow each other: (l, m) is number m (2 L + 1 - m) / 2 + l.
+            start = order * (2 * self.highest + 1 - order) // 2 + first
+            before = np.cumsum(length) - length
+            parts.append(np.repeat(start - before, length) + np.arange(length.sum()))
+            roots.append(np.repeat(np.where(order > 0, np.sqrt(2), 1).astype(np.float32), length))
+        starts = np.cumsum([0, *map(len, parts)])
+        return np.concatenate(parts), starts, np.concatenate(roots)
+
+    @property
+    def _ends(self) -> list[tuple[int, int]]:
+        """The lowest multipole in each bin, and the first beyond it."""
+        return list(pairwise(map(int, np.ceil(self.edges))))
 
     @property
     def starts(self) -> NDArray[np.intp]:
@@ -64,17 +73,18 @@ class SphericalSky:
     @cached_property
     def counts(self) -> Array:
         """Real degrees of freedom of each bin (bins,): the sum of 2 l + 1."""
-        return self._sum(self._chosen[2])
+        return self._sum(np.ones(self.highest + 1))
 
     @cached_property
     def multipoles(self) -> Array:
         """Mean multipole of each bin (bins,)."""
-        mean: Array = self._sum(self._chosen[2] * self._chosen[3]) / np.maximum(self.counts, 1)
+        mean: Array = self._sum(np.arange(self.highest + 1.0)) / np.maximum(self.counts, 1)
         return mean
 
     def _sum(self, values: Array) -> Array:
-        """Return the sums of values (harmonics,) over each bin, (bins,)."""
-        return np.diff(np.concatenate([[0.0], np.cumsum(values)])[self.starts])
+        """Return the sums over the harmonics of each bin, (bins,), of what all of a multipole have (l,)."""
+        of_all = values * (2 * np.arange(self.highest + 1.0) + 1)
+        return np.array([of_all[low:high].sum() for low, high in self._ends])
 
     @cached_property
     def pixel_area(self) -> Array:
@@ -86,24 +96,21 @@ class SphericalSky:
 
     def harmonics(self, weighted: Plane) -> Modes:
         """Return spherical harmonics, in alm order: T of a weighted T; E, B of Q, U; T, E, B of T, Q, U."""
-        return self._transform(weighted, self.wcs)
-
-    def _transform(self, planes: Plane, wcs: Any) -> Modes:
-        from pixell import curvedsky, enmap
-
-        alm: Modes = curvedsky.map2alm(
-            enmap.ndmap(planes, wcs), lmax=self.highest, spin=SPINS[len(planes)], nthread=self.threads
-        )
-        return alm
+        return transform_rows(weighted, self.wcs, self.highest, self.threads)
 
     def modes(self, weighted: Plane) -> Modes:
         """Return modes in bins (components, modes) of weighted planes; see `harmonics`."""
         return self._choose(self.harmonics(weighted))
 
     def _choose(self, alm: Modes) -> Modes:
-        index, _, twice, _ = self._chosen
-        chosen: Modes = np.take(alm, index, axis=-1)
-        chosen *= np.sqrt(twice).astype(alm.real.dtype)
+        index, _, root = self._chosen
+        chosen: Modes = np.empty((len(alm), len(index)), alm.dtype)
+
+        def take(row: int) -> None:
+            np.take(alm[row], index, out=chosen[row], mode="clip")
+            chosen[row] *= root
+
+        in_threads(take, range(len(alm)), self.threads)
         return chosen
 
     @cached_property
@@ -145,9 +152,7 @@ class SphericalSky:
 
     def normalization(self, one: Plane, other: Plane) -> Array:
         """Return what turns sums of products under two weights into spectra, (bins,)."""
-        _, _, twice, number = self._chosen
-        share = share_left(np.arange(self.highest + 1.0), self.least)
-        left = self._sum(twice * share[number.astype(np.intp)])
+        left = self._sum(share_left(np.arange(self.highest + 1.0), self.least))
         factor: Array = 4 * np.pi / self.integrate(one * other) / np.maximum(left, 1)
         return factor
 
