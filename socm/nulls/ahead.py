@@ -1,12 +1,14 @@
-"""Work done in a thread while its caller is busy with what came before."""
+"""Work done in threads: while its caller is busy with what came before, or several pieces at once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 def ahead(items: Iterable[T], threads: int) -> Iterator[T]:
@@ -24,3 +26,24 @@ def ahead(items: Iterable[T], threads: int) -> Iterator[T]:
             coming = worker.submit(next, making, end)
             yield item  # type: ignore[misc]
             del item
+
+
+def in_threads(make: Callable[[T], R], items: Iterable[T], threads: int) -> list[R]:
+    """Return what is made of each item, in their order; so many are made at once."""
+    if threads < 2:
+        return list(map(make, items))
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(make, items))
+
+
+@contextmanager
+def beside(work: Callable[[], None], threads: int) -> Iterator[None]:
+    """Do work before a block, or with two threads or more while it runs; raise what the work raises."""
+    if threads < 2:
+        work()
+        yield
+        return
+    with ThreadPoolExecutor(1) as worker:
+        doing = worker.submit(work)
+        yield
+        doing.result()

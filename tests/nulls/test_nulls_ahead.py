@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from socm.nulls.ahead import ahead
+from socm.nulls.ahead import ahead, beside, in_threads
 
 
 @given(items=st.lists(st.none() | st.integers()), threads=st.integers(1, 4))
@@ -38,3 +38,24 @@ def test_at_most_one_is_made_before_it_is_asked_for() -> None:
 
     for number in ahead(making(), 2):
         assert len(made) <= number + 2
+
+
+@given(items=st.lists(st.integers()), threads=st.integers(1, 4))
+def test_what_is_made_in_threads_is_in_the_order_of_the_items(items: list[int], threads: int) -> None:
+    assert in_threads(lambda item: 2 * item, items, threads) == [2 * item for item in items]
+
+
+@given(threads=st.integers(1, 4))
+def test_what_threads_raise_is_raised(threads: int) -> None:
+    def fail(_: int) -> None:
+        raise ValueError("no more")
+
+    with pytest.raises(ValueError, match="no more"):
+        in_threads(fail, range(3), threads)
+    done = []
+    with pytest.raises(ValueError, match="no more"), beside(lambda: fail(0), threads):
+        done.append(True)
+    assert len(done) == (threads > 1)
+    with beside(lambda: done.append(False), threads):
+        pass
+    assert done[-1] is False

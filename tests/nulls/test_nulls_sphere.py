@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
 pytest.importorskip("pixell")
@@ -18,6 +20,7 @@ from socm.diagnostics import DiagnosticError
 from socm.formats.analysis_options import AnalysisOptions
 from socm.nulls.arrays import ArrayMaps, judge_arrays, weigh_arrays
 from socm.nulls.job import run_test
+from socm.nulls.pixels.maps import Geometry as Pixels
 from socm.nulls.sky.flat import cross_products
 from socm.nulls.sky.skies import choose_sky
 from socm.nulls.sky.sphere import SphericalSky
@@ -142,3 +145,73 @@ def test_what_a_large_map_cannot_have_is_told(whole_sky: Geometry) -> None:
     with pytest.raises(DiagnosticError) as caught:
         choose_sky(weigh(maps, ivar, (whole_sky[0], tangent)), AnalysisOptions())
     assert [one.code for one in caught.value.diagnostics] == ["map-too-large"]
+
+
+@given(
+    corner=st.tuples(st.integers(-80, 20), st.integers(-170, 170)),
+    sides=st.tuples(st.integers(8, 60), st.integers(8, 359)),
+    signs=st.tuples(st.sampled_from([-1, 1]), st.sampled_from([-1, 1])),
+    step=st.sampled_from([1.0, 2.0, 0.75]),
+    edges=st.lists(st.floats(2, 60), min_size=2, max_size=5, unique=True).map(sorted),
+    threads=st.integers(1, 3),
+)
+@settings(max_examples=25, deadline=None)
+def test_harmonics_of_any_piece_of_sky_are_those_of_pixell_in_the_order_of_the_bins(
+    corner: tuple[int, int],
+    sides: tuple[int, int],
+    signs: tuple[int, int],
+    step: float,
+    edges: list[float],
+    threads: int,
+) -> None:
+    from pixell import curvedsky, enmap
+
+    rows, columns = ([low, low + side][::sign] for low, side, sign in zip(corner, sides, signs, strict=True))
+    box = np.radians(np.stack([rows, columns], axis=-1))
+    shape, wcs = enmap.geometry(box, res=np.radians(step), proj="car")
+    assume(min(shape) > 1)
+    sky = SphericalSky(tuple(map(int, shape)), wcs, np.array(edges), threads)
+    planes = np.random.default_rng(1).standard_normal((3, *shape)).astype(np.float32)
+    expected = curvedsky.map2alm(enmap.ndmap(planes, wcs), lmax=sky.highest, spin=[0, 2], nthread=1)
+    least = 1e-6 * float(np.abs(expected).max())
+    np.testing.assert_allclose(sky.harmonics(planes), expected, rtol=0, atol=least)
+    number = np.concatenate([np.arange(order, sky.highest + 1) for order in range(sky.highest + 1)])
+    order = np.repeat(np.arange(sky.highest + 1), np.arange(sky.highest + 1, 0, -1))
+    bins = np.digitize(number, edges) - 1
+    index = np.flatnonzero((bins >= 0) & (bins < len(edges) - 1))
+    index = index[np.argsort(bins[index], kind="stable")]
+    chosen = expected[:, index] * np.sqrt(np.where(order[index] > 0, 2, 1))
+    np.testing.assert_allclose(sky.modes(planes), chosen, rtol=0, atol=2 * least)
+    assert (sky.starts == np.searchsorted(bins[index], np.arange(len(edges)))).all()
+    for position, (low, high) in enumerate(pairwise(sky.starts)):
+        held, freedom = number[index[low:high]], np.where(order[index[low:high]] > 0, 2, 1)
+        assert sky.counts[position] == freedom.sum()
+        if len(held):
+            assert sky.multipoles[position] == pytest.approx(np.average(held, weights=freedom))
+
+
+@given(
+    seed=st.integers(0, 99),
+    rows=st.integers(2, 900),
+    width_deg=st.floats(0.3, 40),
+    step=st.sampled_from([0.05, 0.1, 1.0]),
+    threads=st.integers(1, 3),
+)
+@settings(max_examples=25, deadline=None)
+def test_an_edge_is_made_in_blocks_as_in_one_piece(
+    seed: int, rows: int, width_deg: float, step: float, threads: int
+) -> None:
+    from pixell import enmap
+    from scipy import ndimage
+
+    rows = min(rows, int(100 / step))
+    shape, wcs = enmap.geometry(
+        np.radians([[-step * rows / 2, 3], [step * rows / 2, -3]]), res=np.radians(step)
+    )
+    geometry = Pixels((int(shape[0]), int(shape[1])), wcs)
+    filled = np.random.default_rng(seed).random(shape) > 0.3 / (rows * (seed % 10 + 1))
+    assume(filled.any())
+    cosine = np.cos(np.radians(geometry.declination_deg[filled.any(axis=1)])).mean()
+    distance = ndimage.distance_transform_edt(np.pad(filled, 1), sampling=(step, step * cosine))[1:-1, 1:-1]
+    expected = np.sin(np.pi / 2 * np.minimum(distance / width_deg, 1)) ** 2
+    np.testing.assert_allclose(geometry.apodization(filled, width_deg, threads), expected, rtol=0, atol=1e-6)

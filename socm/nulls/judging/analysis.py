@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from socm.diagnostics import Diagnostic, DiagnosticError
 from socm.formats.analysis_options import AnalysisOptions
-from socm.nulls.ahead import ahead
+from socm.nulls.ahead import ahead, in_threads
 from socm.nulls.judging.amplitude import Freedom, found_amplitude, make_templates
 from socm.nulls.judging.differences import Comparison
 from socm.nulls.judging.flags import flag
@@ -240,26 +240,23 @@ def weigh_fields(
     """Return the fields of a test; each plane of each map is read once, and few are held at a time."""
     size, count = len(maps.letters), len(fields)
     # Q and U make E and B together.
-    parts = {1: ((0,),), 2: ((0, 1),), 3: ((0,), (1, 2))}[size]
+    parts = {1: ([0],), 2: ([0, 1],), 3: ([0], [1, 2])}[size]
     modes = np.empty((count, size, int(sky.starts[-1])), np.complex64)
     coarse = np.empty((count, size, *sky.grid.shape), np.float32)
     depths = np.empty_like(coarse)
     norm = np.empty((len(sky.counts), size, size))
     overlaps = np.empty((size, 3))
-    for part in parts:
-        weights = [maps.weight(component) for component in part]
+    for part, number, planes, rest in ahead(_weigh(maps, fields, parts, sky), threads):
         letters = "".join(maps.letters[component] for component in part)
-        for number, (planes, noises) in enumerate(ahead(_weigh(maps, fields, part, weights), threads)):
-            progress(f"Reading and transforming maps: {letters} of field {number + 1} of {count}")
-            modes[number, list(part)], coarse[number, list(part)] = sky.take(planes)
-            for place, component in enumerate(part):
-                depths[number, component] = sky.coarsen(noises[place])
-                if number == 0:
-                    overlaps[component] = _overlaps(weights[place], noises[place], sky)
-    for one in range(size):
-        for other in range(one, size):
-            norm[:, one, other] = sky.normalization(maps.weight(one), maps.weight(other))
-            norm[:, other, one] = norm[:, one, other]
+        progress(f"Reading and transforming maps: {letters} of field {number + 1} of {count}")
+        modes[number, part], coarse[number, part] = sky.take(planes)
+        depths[number, part] = rest.depths
+        if number == 0:
+            overlaps[part] = rest.overlaps
+    pairs = [(one, other) for one in range(size) for other in range(one, size)]
+    found = in_threads(lambda pair: sky.normalization(*map(maps.weight, pair)), pairs, threads)
+    for (one, other), factor in zip(pairs, found, strict=True):
+        norm[:, one, other] = norm[:, other, one] = factor
     flat = modes.reshape(count * size, -1)
     sums = cross_products(flat, flat, sky.starts).reshape(-1, count, size, count, size)
     noise_part, own_part, mixed_part = overlaps.mean(axis=0)
@@ -272,19 +269,37 @@ def weigh_fields(
     )
 
 
+@dataclass(frozen=True)
+class _Noise:
+    """What is kept of a field's variance under the weight squared.
+
+    depths: on the coarse grid (part, ny', nx'); overlaps: the integrals of `FieldProducts`, (part, 3).
+    """
+
+    depths: Array
+    overlaps: Array
+
+
 def _weigh(
-    maps: NullMaps, fields: Array, part: Sequence[int], weights: Sequence[Plane]
-) -> Iterator[tuple[Single, Single]]:
-    """Yield each field under its weight, and its variance under the weight squared, (part, ny, nx) each."""
-    for field in fields:
-        planes = np.empty((len(part), *maps.shape), np.float32)
-        noises = np.empty_like(planes)
-        for place, (component, weight) in enumerate(zip(part, weights, strict=True)):
-            np.multiply(maps.combination(field, component), weight, out=planes[place], casting="same_kind")
-            noise = maps.variance(field, component)
-            noise *= weight
-            np.multiply(noise, weight, out=noises[place], casting="same_kind")
-        yield planes, noises
+    maps: NullMaps, fields: Array, parts: Sequence[list[int]], sky: Sky
+) -> Iterator[tuple[list[int], int, Single, _Noise]]:
+    """Yield parts and fields by number: each under its weight (part, ny, nx), and its noise."""
+    for part in parts:
+        for number, field in enumerate(fields):
+            planes = np.empty((len(part), *maps.shape), np.float32)
+            noise = _Noise(np.empty((len(part), *sky.grid.shape), np.float32), np.empty((len(part), 3)))
+            for place, component in enumerate(part):
+                weight, plane = maps.weight(component), maps.combination(field, component)
+                np.multiply(plane, weight, out=planes[place], casting="same_kind")
+                variance = maps.variance(field, component)
+                variance *= weight
+                variance = np.multiply(
+                    variance, weight, out=plane.astype(np.float32, copy=False), casting="same_kind"
+                )
+                noise.depths[place] = sky.coarsen(variance)
+                if number == 0:
+                    noise.overlaps[place] = _overlaps(weight, variance, sky)
+            yield part, number, planes, noise
 
 
 def _overlaps(weight: Plane, noise: Plane, sky: Sky) -> list[float]:

@@ -119,7 +119,7 @@ class HealpixGeometry:
         cosine = float(np.cos(np.radians(declination)).mean())
         return float(np.ptp(declination)) + side, min(width * cosine + side, 360.0 * cosine)
 
-    def apodization(self, support: Mask, width_deg: float) -> Plane:
+    def apodization(self, support: Mask, width_deg: float, threads: int = 1) -> Plane:
         """Return a cosine edge (npix,), 0 outside the support and 1 further in than the width.
 
         Holes smaller than the width squared get no edge of their own, as in cylindrical maps.
@@ -132,7 +132,7 @@ class HealpixGeometry:
         edge = np.zeros(self.shape, np.float32)
         edge[inside] = 1.0
         if len(outside):
-            distance = _distances_deg(self.vectors(inside), self.vectors(outside), width_deg)
+            distance = _distances_deg(self.vectors(inside), self.vectors(outside), width_deg, threads)
             edge[inside] = cosine_edge(distance / width_deg)
         return edge * support
 
@@ -208,12 +208,12 @@ def narrowest_arc_deg(right_ascension: Array) -> tuple[float, float]:
     return float(ordered[(widest + 1) % len(ordered)]), float(360.0 - gaps[widest])
 
 
-def _distances_deg(points: Array, others: Array, farthest_deg: float) -> Array:
+def _distances_deg(points: Array, others: Array, farthest_deg: float, threads: int) -> Array:
     """Return the angle from each unit vector (n, 3) to the nearest of others; infinite beyond a distance."""
     from scipy.spatial import cKDTree
 
     chord = 2 * np.sin(np.radians(min(farthest_deg, 180.0)) / 2)
-    found, _ = cKDTree(others).query(points, distance_upper_bound=chord * (1 + 1e-9))
+    found, _ = cKDTree(others).query(points, distance_upper_bound=chord * (1 + 1e-9), workers=threads)
     angles: Array = np.degrees(2 * np.arcsin(np.clip(found / 2, 0, 1)))
     return np.where(np.isfinite(found), angles, np.inf)
 

@@ -78,7 +78,7 @@ class Pixelization(Protocol):
     def sides_deg(self, support: Mask) -> tuple[float, float]:
         """Return height and width on the sky of what holds the support, a plane."""
 
-    def apodization(self, support: Mask, width_deg: float) -> Plane:
+    def apodization(self, support: Mask, width_deg: float, threads: int = 1) -> Plane:
         """Return a plane that rises as a cosine from 0 at the support's edge to 1 at the width."""
 
     def small_holes(self, support: Mask) -> Mask:
@@ -149,9 +149,9 @@ class Geometry:
         """Return height and width on the sky of the rectangle that holds the support (ny, nx)."""
         return support_sides_deg(self, support)
 
-    def apodization(self, filled: Mask, width_deg: float) -> Plane:
+    def apodization(self, filled: Mask, width_deg: float, threads: int = 1) -> Plane:
         """Return a cosine edge (ny, nx); see `socm.nulls.pixels.weights.apodization`."""
-        return apodization(self, filled, width_deg)
+        return apodization(self, filled, width_deg, threads)
 
     def small_holes(self, support: Mask) -> Mask:
         """Return the pixels (ny, nx) of holes in the support that are filled from their surroundings."""

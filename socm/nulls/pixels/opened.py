@@ -13,7 +13,7 @@ import numpy as np
 from socm.diagnostics import Collector, Diagnostic, DiagnosticError
 from socm.formats.analysis_options import AnalysisOptions
 from socm.formats.null_spec import NullSpecification
-from socm.nulls.ahead import ahead
+from socm.nulls.ahead import ahead, beside, in_threads
 from socm.nulls.pixels.healpix import HealpixGeometry, HealpixPixels
 from socm.nulls.pixels.holes import HoleFilling
 from socm.nulls.pixels.maps import COMPONENTS, Geometry, Pixelization, Window
@@ -180,8 +180,7 @@ def open_maps(
     can't be used.
     """
     geometry, components = maps[0].geometry, maps[0].components
-    supports, variances = _read_weights(maps, threads)
-    support = np.logical_and.reduce(supports)
+    support, variances = _read_weights(maps, threads)
     if mask is not None:
         support &= mask > 0
     width = options.apodization_deg
@@ -194,36 +193,50 @@ def open_maps(
             notes=tuple(one.weight.name for one in maps),
             hint="No pixel has weight in all of them, or the mask leaves none.",
         )
-    holes = geometry.small_holes(support)
-    edge = geometry.apodization(support | holes, width)
-    if mask is not None:
-        edge = edge * np.where(holes, 1.0, mask)
-    window = geometry.window(support)
-    filling = HoleFilling(support[window], holes[window]) if holes.any() else None
-    polarized = variances[0] if components == 1 else variances[-2] + variances[-1]
-    weights = []
-    for total in (polarized if components == 2 else variances[0], polarized):
-        seen = total * support
-        if filling is not None:
-            part = seen[window]
-            filling.fill(part)
-            seen[window] = part
-        weights.append(common_weight(edge, seen))
-    opened = OpenTest(
+
+    def weigh() -> tuple[Plane, tuple[Plane, Plane], HoleFilling | None]:
+        holes = geometry.small_holes(support)
+        edge = geometry.apodization(support | holes, width, threads)
+        if mask is not None:
+            edge = edge * np.where(holes, 1.0, mask)
+        window = geometry.window(support)
+        filling = HoleFilling(support[window], holes[window]) if holes.any() else None
+        return edge, _common_weights(variances, support, edge, window, filling), filling
+
+    def check() -> None:
+        _check_maps(maps, support, threads - 1)
+
+    with beside(check, threads):
+        edge, weights, filling = weigh()
+    return OpenTest(
         name,
         tuple(splits),
         tuple(maps),
         geometry,
         unit,
         components,
-        (weights[0], weights[1]),
+        weights,
         support,
         edge,
         width,
         filling,
     )
-    _check_maps(opened, threads)
-    return opened
+
+
+def _common_weights(
+    variances: Sequence[Plane], support: Mask, edge: Plane, window: Window, filling: HoleFilling | None
+) -> tuple[Plane, Plane]:
+    """Return the weights of T and of polarisation from the sums of all variances of each component."""
+    polarized = variances[0] if len(variances) == 1 else variances[-2] + variances[-1]
+    weights = []
+    for total in (polarized if len(variances) == 2 else variances[0], polarized):
+        seen = total * support
+        if filling is not None:
+            part = seen[window]
+            filling.fill(part)
+            seen[window] = part
+        weights.append(common_weight(edge, seen))
+    return weights[0], weights[1]
 
 
 def default_apodization_deg(geometry: Pixelization, support: Mask) -> float:
@@ -234,21 +247,28 @@ def default_apodization_deg(geometry: Pixelization, support: Mask) -> float:
     return float(min(1.0, 0.08 * min(geometry.sides_deg(support))))
 
 
-def _read_weights(maps: Sequence[SplitMap], threads: int) -> tuple[list[Mask], list[Plane]]:
-    """Return for each component where all maps have weight, and the sum of their variances."""
+def _read_weights(maps: Sequence[SplitMap], threads: int) -> tuple[Mask, list[Plane]]:
+    """Return where all maps have weight in all components, and the sum of their variances in each."""
     problems = Collector()
 
-    def checked(component: int) -> Iterator[Plane]:
-        for number, one in enumerate(maps):
-            weight = one.inverse_variance(component)
-            letter = COMPONENTS[one.components][component]
-            found = _wrong_weights(f"{one.weight.name}, plane {letter * 2}", weight)
-            problems.extend(problem.under((number, WEIGHT)) for problem in found)
-            yield weight
+    def read(component: int) -> tuple[Mask, Plane, list[Diagnostic]]:
+        found: list[Diagnostic] = []
 
-    made = [common_support(ahead(checked(component), threads)) for component in range(maps[0].components)]
+        def checked() -> Iterator[Plane]:
+            for number, one in enumerate(maps):
+                weight = one.inverse_variance(component)
+                letter = COMPONENTS[one.components][component]
+                wrong = _wrong_weights(f"{one.weight.name}, plane {letter * 2}", weight)
+                found.extend(problem.under((number, WEIGHT)) for problem in wrong)
+                yield weight
+
+        return *common_support(ahead(checked(), threads)), found
+
+    made = in_threads(read, range(maps[0].components), threads)
+    for _, _, found in made:
+        problems.extend(found)
     problems.raise_if_errors()
-    return [support for support, _ in made], [variance for _, variance in made]
+    return np.logical_and.reduce([support for support, _, _ in made]), [variance for _, variance, _ in made]
 
 
 def _wrong_weights(plane: str, weight: Plane) -> Iterator[Diagnostic]:
@@ -266,18 +286,18 @@ def _wrong_weights(plane: str, weight: Plane) -> Iterator[Diagnostic]:
             )
 
 
-def _check_maps(opened: OpenTest, threads: int) -> None:
+def _check_maps(maps: Sequence[SplitMap], support: Mask, threads: int) -> None:
     """Raise for each plane that holds no data where it is used, and for weights that are variances."""
     problems = Collector()
-    outside = ~opened.support
-    used = np.flatnonzero(opened.support)
+    outside = ~support
+    used = np.flatnonzero(support)
     some = np.unravel_index(used[:: -(-len(used) // SCATTER_PIXELS)], outside.shape)
     first = tuple(axis[0] for axis in some)
-    for component, letter in enumerate(opened.letters):
-        scatter = _Scatter(opened)
-        planes = (one.read(component) for one in opened.maps)
+    for component, letter in enumerate(COMPONENTS[maps[0].components]):
+        scatter = _Scatter(maps)
+        planes = (one.read(component) for one in maps)
         for number, values in enumerate(ahead(planes, threads)):
-            one = opened.maps[number]
+            one = maps[number]
             plane = f"{one.map.name}, plane {letter}"
             if not (np.isfinite(values) | outside).all():
                 problems.error(
@@ -302,8 +322,8 @@ def _check_maps(opened: OpenTest, threads: int) -> None:
 class _Scatter:
     """Holds the scatter of each map's difference from the one before against what their weights promise."""
 
-    def __init__(self, opened: OpenTest) -> None:
-        self._unit, self._maps = opened.unit, opened.maps
+    def __init__(self, maps: Sequence[SplitMap]) -> None:
+        self._unit, self._maps = maps[0].unit, maps
         self._before: tuple[int, Plane, Plane] | None = None
         self._wrong: dict[int, Diagnostic] = {}
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from socm.nulls.ahead import in_threads
+
 if TYPE_CHECKING:
     from socm.nulls.pixels.maps import Geometry
 
@@ -57,7 +59,7 @@ def support_sides_deg(geometry: Geometry, support: Mask) -> tuple[float, float]:
     return float((rows[-1] - rows[0] + 1) * y), float((columns[-1] - columns[0] + 1) * x * cosine)
 
 
-def apodization(geometry: Geometry, filled: Mask, width_deg: float) -> Plane:
+def apodization(geometry: Geometry, filled: Mask, width_deg: float, threads: int = 1) -> Plane:
     """Return a cosine edge (ny, nx), 0 outside `filled` and 1 further in than the width.
 
     Distances are to the edge of the support and of its large holes; its small holes are filled already (see
@@ -70,8 +72,21 @@ def apodization(geometry: Geometry, filled: Mask, width_deg: float) -> Plane:
         return filled.astype(np.float32)
     y, x = geometry.pixel_deg
     x *= float(np.cos(np.radians(geometry.declination_deg[filled.any(axis=1)])).mean())
-    distance = ndimage.distance_transform_edt(np.pad(filled, 1), sampling=(y, x))[1:-1, 1:-1]
-    return cosine_edge(distance / width_deg)
+    padded = np.pad(filled, 1)
+    # Rows further off than the width change nothing, so blocks of rows are made each for itself.
+    reach = int(np.ceil(width_deg / y)) + 1
+    edge = np.empty(filled.shape, np.float32)
+
+    def make(rows: NDArray[np.intp]) -> None:
+        first, last = int(rows[0]), int(rows[-1])
+        start = max(0, first + 1 - reach)
+        distance = ndimage.distance_transform_edt(padded[start : last + 2 + reach], sampling=(y, x))
+        inner = distance[first + 1 - start : last + 2 - start, 1:-1]
+        edge[first : last + 1] = cosine_edge(inner / width_deg)
+
+    blocks = np.array_split(np.arange(len(filled)), max(1, len(filled) // max(256, 6 * reach)))
+    in_threads(make, blocks, threads)
+    return edge
 
 
 def cosine_edge(distance: Plane) -> Plane:
