@@ -53,7 +53,7 @@ def transform_rows(planes: Plane, wcs: Any, highest: int, threads: int) -> Modes
 
 
 def _row_weights(shape: tuple[int, ...], wcs: Any) -> Plane:
-    """Return weights of quadrature of the rows (ny, 1): solid angles where the rows are no known quadrature."""
+    """Return quadrature weights of the rows (ny, 1); solid angles where none are known."""
     from pixell import curvedsky, enmap
 
     known = curvedsky.analyse_geometry(shape, wcs).ducc_geo

@@ -17,8 +17,9 @@ from socm.nulls.sky.bins import choose_edges
 from socm.nulls.sky.cuts import cut_modes, share_left
 from socm.nulls.sky.flat import Modes
 from socm.nulls.sky.protocols import MapsOnSky
-from socm.nulls.sky.rings import transform_rows
 from socm.nulls.sky.resampling import CoarseGrid, Single, average, coarsen_grid, resample
+from socm.nulls.sky.rings import transform_rows
+
 
 class SphericalSky:
     """Spherical harmonics of a cylindrical (CAR) map in bins of multipoles.
