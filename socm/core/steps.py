@@ -36,6 +36,10 @@ CONFIGURE_ATOMIC = Step("configure_atomic")
 """Gives a job of atomic maps a preprocessing archive of its own."""
 ACCOUNT_ATOMIC = Step("account_atomic")
 """Writes down which atomic maps a job made, and why others are missing."""
+CONFIGURE_ARCHIVE = Step("configure_archive")
+"""Gives a job that preprocesses an archive of its own, which begins with what the user's archive holds."""
+ACCOUNT_ARCHIVE = Step("account_archive")
+"""Writes down which observations a job preprocessed, and why others failed."""
 SUM_ATOMIC = Step("sum_atomic")
 """Adds atomic maps up to the job's map."""
 FINISH = Step("finish")

@@ -71,6 +71,16 @@ def own_preprocess_config(maps: str, layer: int) -> str:
     return posixpath.join(maps, "preprocess", f"{('init', 'proc')[layer]}.yaml")
 
 
+def own_archive_config(archive: str) -> str:
+    """Return where a job that preprocesses has the configuration of its archive; the index lies beside it."""
+    return posixpath.join(archive, "preprocess.yaml")
+
+
+def own_archive_index(archive: str) -> str:
+    """Return where the index of such an archive is."""
+    return posixpath.join(archive, "preprocess.sqlite")
+
+
 def splits_folder(workflow: str, variant: str) -> str:
     """Return the folder of what a null test's splits are."""
     return posixpath.join(WORKFLOW, "splits", workflow, variant)

@@ -6,45 +6,53 @@ from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from socm.core.jobs import JobSpec, RuleSpec
+from socm.core.jobs import JobSpec, RuleSpec, paths_in
 from socm.core.models import Resources
 from socm.core.query_lines import QueryLines
 from socm.diagnostics import Collector, KeyPath
 
+_BY_OBSERVATION = "archives"
+"""The input that follows from a job's observations, as the query file does."""
 _BY_MAP = ("pixels", "pixels_solved")
 """Amounts of a job's size that don't grow with its observations."""
 
 
 def share_jobs(specs: Sequence[tuple[RuleSpec, KeyPath]]) -> list[tuple[RuleSpec, KeyPath]]:
-    """Return the rules, a job that several workflows share only in the first of them.
+    """Return the rules, those that several workflows share as one that has the jobs of all.
 
-    Shared jobs are one where all but their observations is the same. Where more differs both stay, and that
-    two jobs make one output is reported as ever. What they ask of the cluster is what any of the workflows
-    says; raises DiagnosticError where two say differently.
+    A job stays in its rule whichever of the workflows want it: in another one it would run again. Shared jobs
+    are one where all but their observations is the same. Where more differs both stay, and that two jobs
+    make one output is reported as ever. What they ask of the cluster is what any of the workflows says;
+    raises DiagnosticError where two say differently.
     """
     resources = _shared_resources(specs)
-    found: dict[Hashable, JobSpec] = {}
-    for spec, _ in specs:
-        if spec.is_shared:
-            for job in spec.jobs:
-                key = _identity(spec, job)
-                found[key] = _together(found[key], job) if key in found else job
+    together: dict[Hashable, dict[str, JobSpec]] = {}
     shared: list[tuple[RuleSpec, KeyPath]] = []
+    places: dict[Hashable, int] = {}
     for spec, place in specs:
         if not spec.is_shared:
             shared.append((spec, place))
             continue
-        # What isn't there any more stands in a rule before this one.
-        jobs = [
-            found.pop(key) for key in dict.fromkeys(_identity(spec, job) for job in spec.jobs) if key in found
-        ]
-        if jobs:
-            # What one of the workflows doesn't wait for can't be waited for.
-            others = [one.after for one, _ in specs if one.is_shared and one.name == spec.name]
-            kept = tuple(name for name in spec.after if all(name in after for after in others))
-            shared.append(
-                (replace(spec, jobs=tuple(jobs), after=kept, resources=resources[spec.name]), place)
-            )
+        kind, others = _kind(spec), []
+        if kind not in places:
+            places[kind] = len(shared)
+            shared.append((spec, place))
+        jobs = together.setdefault(kind, {})
+        for job in spec.jobs:
+            known = jobs.setdefault(job.name, job)
+            if _identity(known) == _identity(job):
+                jobs[job.name] = known if known is job else _together(known, job)
+            else:
+                others.append(job)
+        if others:
+            shared.append((replace(spec, jobs=tuple(others)), place))
+    for kind, number in places.items():
+        spec, place = shared[number]
+        # What one of the workflows doesn't wait for can't be waited for.
+        waits = [one.after for one, _ in specs if one.is_shared and one.name == spec.name]
+        kept = tuple(name for name in spec.after if all(name in after for after in waits))
+        all_jobs = tuple(together[kind][name] for name in sorted(together[kind]))
+        shared[number] = replace(spec, jobs=all_jobs, after=kept, resources=resources[spec.name]), place
     return shared
 
 
@@ -72,17 +80,13 @@ def _shared_resources(specs: Sequence[tuple[RuleSpec, KeyPath]]) -> dict[str, Re
     }
 
 
-def _identity(spec: RuleSpec, job: JobSpec) -> Hashable:
-    return (
-        spec.name,
-        job.name,
-        job.command,
-        tuple(job.inputs.items()),
-        tuple(job.outputs.items()),
-        spec.environment.model_dump_json(),
-        spec.steps,
-        *(spec.files.get(path) for path in job.input_paths),
-    )
+def _kind(spec: RuleSpec) -> Hashable:
+    return (spec.name, spec.environment.model_dump_json(), spec.steps, tuple(sorted(spec.files.items())))
+
+
+def _identity(job: JobSpec) -> Hashable:
+    inputs = tuple(one for one in job.inputs.items() if one[0] != _BY_OBSERVATION)
+    return (job.name, job.command, inputs, tuple(job.outputs.items()))
 
 
 def _together(job: JobSpec, other: JobSpec) -> JobSpec:
@@ -93,6 +97,7 @@ def _together(job: JobSpec, other: JobSpec) -> JobSpec:
     return replace(
         job,
         observations=lines,
+        inputs={**job.inputs, **_both_archives(job, other)},
         asked_for={
             **job.asked_for,
             **other.asked_for,
@@ -103,3 +108,8 @@ def _together(job: JobSpec, other: JobSpec) -> JobSpec:
             for name, amount in larger.size.items()
         },
     )
+
+
+def _both_archives(job: JobSpec, other: JobSpec) -> dict[str, tuple[str, ...]]:
+    found = {path for one in (job, other) for path in paths_in(one.inputs.get(_BY_OBSERVATION, ()))}
+    return {_BY_OBSERVATION: tuple(sorted(found))} if found else {}

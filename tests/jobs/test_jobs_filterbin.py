@@ -21,7 +21,8 @@ from socm.formats.document import read_document, write_document
 from socm.formats.file_record import digest_of
 from socm.jobs.coverage.make_ml_map import read_ml_log
 from socm.jobs.filterbin.account import EMPTY, LEFT_OUT, SHARED, account_of
-from socm.jobs.filterbin.preprocessing import copy_index, write_own_configs
+from socm.jobs.filterbin.archive import NOTHING, archive_account
+from socm.jobs.filterbin.preprocessing import copy_index, write_archive_config, write_own_configs
 from socm.jobs.filterbin.sums import AreaPixels, HealpixPixels, find_maps, sum_maps
 
 LOG = """\
@@ -171,22 +172,22 @@ def test_halves_are_both_accounted_for_or_the_observation_is_missing(tmp_path: P
 # A job's own archive.
 
 
-def make_index(path: Path, entries: Mapping[str, str]) -> None:
+def make_index(path: Path, entries: Mapping[str, str], key: str = "dets:wafer_slot") -> None:
     """Write an index as sotodlib does: which dataset of which file is whose."""
     pytest.importorskip("sotodlib", reason="the mapmaking extra is not installed")
     from sotodlib.core.metadata import ManifestDb, ManifestScheme
 
-    scheme = (
-        ManifestScheme()
-        .add_exact_match("obs:obs_id")
-        .add_exact_match("dets:wafer_slot")
-        .add_data_field("dataset")
-    )
-    database = ManifestDb(str(path), scheme=scheme)
+    scheme = ManifestScheme().add_exact_match("obs:obs_id").add_exact_match(key).add_data_field("dataset")
+    ManifestDb(str(path), scheme=scheme).conn.close()
+    add_entries(path, entries, key)
+
+
+def add_entries(path: Path, entries: Mapping[str, str], key: str = "dets:wafer_slot") -> None:
+    from sotodlib.core.metadata import ManifestDb
+
+    database = ManifestDb(str(path))
     for obs_id, file in entries.items():
-        database.add_entry(
-            {"obs:obs_id": obs_id, "dets:wafer_slot": "ws0", "dataset": f"{obs_id}_ws0"}, filename=file
-        )
+        database.add_entry({"obs:obs_id": obs_id, key: "ws0", "dataset": f"{obs_id}_ws0"}, filename=file)
     database.conn.close()
 
 
@@ -236,8 +237,74 @@ def test_the_own_archive_lists_what_the_users_archive_holds_and_leaves_that_alon
     assert first["archive"]["policy"]["type"] == "simple"
     assert (archive / "index.sqlite").read_bytes() == before
     assert sorted(path.name for path in archive.iterdir()) == ["index.sqlite"]
-    with pytest.raises(ValueError, match="holds maps of another run"):
+    with pytest.raises(ValueError, match="holds what another run made"):
         write_own_configs(row, ["b"], "ws0", "f090")
+
+
+def test_a_job_of_maps_reads_the_archives_of_jobs_before_it_and_not_the_users(tmp_path: Path) -> None:
+    """Those begin with what the user's archive holds, which stays where it is."""
+    user = tmp_path / "user"
+    user.mkdir()
+    make_index(user / "index.sqlite", {"a": "archive_000.h5", "b": "archive_001.h5", "x": "archive_001.h5"})
+    config = tmp_path / "preprocess.yaml"
+    archive = {"index": str(user / "index.sqlite"), "policy": {"type": "simple", "filename": "archive.h5"}}
+    content = {"context_file": "c", "subobs": {"use": ["wafer_slot"]}, "process_pipe": [], "archive": archive}
+    config.write_text(yaml.safe_dump(content))
+    (tmp_path / "shared.yaml").write_text("{}")
+    accounts = []
+    for number, names in enumerate(("ac", "bd")):
+        folder = tmp_path / f"chunk{number}/archive"
+        row = {"inputs": {"preprocess_config": str(config)}, "outputs": {"archive": str(folder)}}
+        write_archive_config(row, list(names))
+        own = yaml.safe_load((folder / "preprocess.yaml").read_text())["archive"]
+        assert own["policy"] == {"type": "simple", "filename": str(folder / "preprocess.h5")}
+        assert own["index"] == str(folder / "preprocess.sqlite")
+        assert set(entries_of(Path(own["index"]))) == {names[0]}
+        # What preprocess-tod adds.
+        add_entries(Path(own["index"]), {names[1]: "preprocess_000.h5"})
+        accounts.append(str(tmp_path / f"chunk{number}/archive.json"))
+        with pytest.raises(ValueError, match="holds what another run made"):
+            write_archive_config(row, list(names))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.sqlite")}
+    inputs = {"query": "q", "config": str(tmp_path / "shared.yaml"), "preprocess_config": str(config)}
+    row = {"inputs": {**inputs, "archives": accounts}, "outputs": {"maps": str(tmp_path / "maps")}}
+    write_own_configs(row, ["a", "b", "c", "d", "lost"], "ws0", "f090")
+    assert entries_of(tmp_path / "maps/preprocess/init.sqlite") == {
+        "a": str(user / "archive_000.h5"),
+        "b": str(user / "archive_001.h5"),
+        "c": str(tmp_path / "chunk0/archive/preprocess_000.h5"),
+        "d": str(tmp_path / "chunk1/archive/preprocess_000.h5"),
+    }
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_archives_by_other_keys_are_not_joined(tmp_path: Path) -> None:
+    make_index(tmp_path / "one.sqlite", {"a": "a.h5"})
+    make_index(tmp_path / "two.sqlite", {"b": "b.h5"}, key="dets:detset")
+    copy_index(tmp_path / "one.sqlite", tmp_path / "own.sqlite", ["a", "b"])
+    with pytest.raises(ValueError, match=r"two\.sqlite .* other keys than those of the archives before it"):
+        copy_index(tmp_path / "two.sqlite", tmp_path / "own.sqlite", ["a", "b"])
+    assert set(entries_of(tmp_path / "own.sqlite")) == {"a"}
+
+
+def test_an_archive_is_accounted_for_by_its_index(tmp_path: Path) -> None:
+    """preprocess-tod ends with 0 whatever happened, and names groups that failed in its log alone."""
+    row = {"outputs": {"archive": str(tmp_path)}}
+    ids = [f"obs_{number}_lati1_110" for number in range(1, 5)]
+    with pytest.raises(ValueError, match=f"no observation could be preprocessed:\n  {ids[0]}:ws0:f090: Pipe"):
+        archive_account(row, ids[:2], LOG.splitlines())
+    make_index(tmp_path / "preprocess.sqlite", {ids[1]: "a.h5", ids[2]: "a.h5", "of-the-users": "b.h5"})
+    account = archive_account(row, ids, LOG.splitlines())
+    assert account.observations == (ids[1], ids[2])
+    assert {one.observation: one.reason.split(":")[0] for one in account.skipped} == {
+        f"{ids[0]}:ws0:f090": "Pipeline Run Error",
+        # One wafer of it failed, and another is in the index.
+        f"{ids[1]}:ws0:f090": "Init Pipeline Step Error",
+        ids[3]: NOTHING,
+    }
+    (tmp_path / "preprocess.sqlite").write_text("no index")
+    with pytest.raises(ValueError, match=r"preprocess\.sqlite can't be read"):
+        archive_account(row, ids, [])
 
 
 @pytest.mark.parametrize(

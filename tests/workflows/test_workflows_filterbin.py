@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given, settings
@@ -23,8 +24,9 @@ from socm.core.models import Resources
 from socm.formats.atomic_maps import HALVES, AtomicFile, AtomicMap, AtomicMaps
 from socm.formats.coverage import Skipped
 from socm.formats.document import read_document, write_document
+from socm.formats.preprocessed import PreprocessedArchive
 from socm.workflows import FilterBinMaps
-from socm.workflows.mapmakers.atomic_chunks import Chunks, day_of, telescope_of, word_of
+from socm.workflows.mapmakers.atomic_chunks import AtomicChunks, day_of, telescope_of, word_of
 
 DAY_S = 86_400
 START = 1_739_491_200  # 2025-02-14
@@ -48,10 +50,10 @@ class Campaign:
 
     def plan(self, sets: Iterable[tuple[str, str]]) -> dict[str, frozenset[str]]:
         """Return the observations of each chunk that is planned for the detector sets."""
-        chunks = Chunks(self.folder, "results/atomic", "f090", self.days)
+        chunks = AtomicChunks(self.folder, "results/atomic", "f090", self.days)
         for observation, wafer in sets:
             assert observation in chunks.add(observation, wafer).wanted
-        return {chunk.name: frozenset(chunk.wanted | chunk.made) for chunk in chunks.wanted()}
+        return {chunk.name: chunk.observations for chunk in chunks.wanted()}
 
     def make(self, plan: dict[str, frozenset[str]]) -> None:
         """Write the accounts of chunks, as their jobs do: of half of the observations there is no map."""
@@ -209,6 +211,20 @@ def test_the_shared_maps_are_those_that_any_workflow_wants(survey: Workspace) ->
     assert len(listed) == 5
 
 
+@pytest.mark.parametrize("first", ["mapmaking", "tests"])
+def test_a_job_stays_in_its_rule_whichever_workflow_wants_it(survey: Workspace, first: str) -> None:
+    """In another one its text would be another, and its maps be made again."""
+    few = f'query = "timestamp < {START + 4 * DAY_S}"'
+    survey.compile()
+    for who in ("mapmaking", "tests"):
+        survey.write(CAMPAIGN.replace(ASKED[who], f"{ASKED[who]}\n{few}") if who == first else CAMPAIGN)
+        survey.compile()
+        assert [path.stem for path in (survey.folder / "workflow/rules").glob("atomic*")] == [
+            "atomic-maps-f090"
+        ]
+        assert len(table(survey)) == 10
+
+
 def test_workflows_that_map_otherwise_need_another_folder(survey: Workspace) -> None:
     other = CAMPAIGN.replace('output_dir = "results/null"', 'output_dir = "results/null"\nunit = "uK"')
     survey.write(other)
@@ -322,6 +338,86 @@ SPLIT_FLAGS = """process_pipe:
 def halved(halving: str, text: str = CAMPAIGN) -> str:
     name = f"{halving.replace('_', '-')}-tests"
     return f"{text}\n[campaign.filterbin-null-tests.{name}]\nnsplits = 2\n"
+
+
+PREPROCESSED = CAMPAIGN.replace('bands = "f090"', 'bands = "f090"\npreprocess = true')
+
+
+def archives_of(workspace: Workspace) -> dict[str, set[str]]:
+    """Return the observations of each archive, by its account."""
+    return {
+        row["outputs"]["account"]: set(workspace.text(row["inputs"]["query"]).split())  # type: ignore[index]
+        for row in table(workspace, "preprocess").values()
+    }
+
+
+def read_archives(workspace: Workspace, *rules: str) -> None:
+    """See that each job of maps reads the archives that hold its observations, and no other."""
+    archives = archives_of(workspace)
+    for rule in rules:
+        for row in table(workspace, rule).values():
+            observations = set(workspace.text(row["inputs"]["query"]).split())  # type: ignore[index]
+            read = row["inputs"]["archives"]  # type: ignore[index]
+            assert all(archives[one] & observations for one in read)
+            assert observations <= set().union(*(archives[one] for one in read))
+
+
+def test_observations_are_preprocessed_once_for_all_maps(survey: Workspace) -> None:
+    """Of all wafers, bands and halves; and each archive has one job that writes it."""
+    (survey.folder / "preprocess.yaml").write_text(SPLIT_FLAGS)
+    text = halved("scan_left_right", halved("det_in_out", PREPROCESSED))
+    survey.write(
+        text.replace(
+            'output_dir = "results/all"', 'output_dir = "results/all"\nmatrix = { bands = ["f090", "f150"] }'
+        )
+    )
+    survey.compile()
+    archives = archives_of(survey)
+    assert len(archives) == 5
+    assert sorted(one for ids in archives.values() for one in ids) == sorted(set().union(*archives.values()))
+    assert len(set().union(*archives.values())) == 16
+    rules = [path.stem for path in (survey.folder / "workflow/rules").glob("atomic-maps-*")]
+    assert len(rules) == 4
+    read_archives(survey, *rules)
+    commands = survey.commands("preprocess").values()
+    assert all(
+        " preprocess-tod results/preprocess/" in one and "--pb-path=results/preprocess/" in one
+        for one in commands
+    )
+
+
+@pytest.mark.parametrize("made_first", [("archive",), ("archive", "maps")])
+def test_observations_that_come_later_leave_archives_alone(
+    survey: Workspace, made_first: tuple[str, ...]
+) -> None:
+    survey.write(PREPROCESSED)
+    survey.compile()
+    before, maps = table(survey, "preprocess"), table(survey)
+    for account, ids in archives_of(survey).items():
+        record = PreprocessedArchive(
+            observations=tuple(sorted(ids)[:1]),
+            skipped=tuple(Skipped(observation=f"{one}:ws0:f090", reason="") for one in sorted(ids)[1:]),
+        )
+        path = survey.folder / account
+        path.parent.mkdir(parents=True)
+        write_document(path, record)
+    if "maps" in made_first:
+        made(survey)
+    add_observations(survey, 16, 24)
+    # Two workflows want different observations of jobs that aren't made yet.
+    survey.write(PREPROCESSED.replace("min_coverage = 0.5", f'query = "timestamp < {START + 17 * DAY_S}"'))
+    survey.compile()
+    after = table(survey, "preprocess")
+    assert {name: after[name] for name in before} == before
+    assert sorted(set(after) - set(before)) == ["lati1-20250301-2", "lati1-20250305", "lati1-20250309"]
+    read_archives(survey, "atomic-maps-f090")
+    if "maps" in made_first:
+        assert {name: table(survey)[name] for name in maps} == maps
+    damaged = min((survey.folder / "results/preprocess").glob("*/archive.json"))
+    damaged.write_text("{")
+    (error, *_) = (one for one in survey.told() if one.severity == "error")
+    assert error.code == "damaged-file"
+    assert f"account of a preprocessing archive {damaged} is damaged" in error.message
 
 
 def damaged_accounts() -> dict[str, Callable[[Path], object]]:
@@ -531,6 +627,7 @@ def test_observations_of_unknown_detectors_cannot_be_mapped_one_by_one(survey: W
 
 # Runs.
 
+COUNT = 4
 BROKEN = 2
 """The observation whose time stream can't be read, in the order of time."""
 
@@ -541,12 +638,15 @@ def observations_of(workspace: Workspace) -> list[tuple[str, float]]:
 
 
 def real_campaign(more: str = "") -> str:
-    """Return a campaign of maps of ws0: one of all, and left- and right-going scans of those in splits."""
+    """Return a campaign of maps of ws0: a flat one of all, and left- and right-going scans in HEALPix pixels."""
     text = CAMPAIGN[: CAMPAIGN.index("[campaign.filterbin-null-tests.mission-tests]")]
-    text = text.replace("days_per_job = 4", 'days_per_job = 32\nwafer = "ws0"\nsite = "so_lat"')
+    text = text.replace(
+        "days_per_job = 4", 'days_per_job = 32\nwafer = "ws0"\nsite = "so_lat"\npreprocess = true'
+    )
     text = text.replace("min_coverage = 0.5", f'min_coverage = 0.5\nquery = "timestamp > 0{more}"')
     return f"""{text}
 [campaign.filterbin-null-tests.scan-left-right-tests]
+nside = 256
 query = "timestamp > 0{more}"
 nsplits = 2
 chunk_unit = "observations"
@@ -564,7 +664,7 @@ def mapped(tmp_path_factory: pytest.TempPathFactory, checkout: Path) -> tuple[Wo
     """A workspace in which make-atomic-filterbin-map mapped simulated data, but for one observation."""
     pytest.importorskip("sotodlib", reason="the mapmaking extra is not installed")
     workspace = Workspace(tmp_path_factory.mktemp("filterbin"))
-    simulate(workspace, 5)
+    simulate(workspace, COUNT)
     archive_first(workspace, checkout / "examples/filterbin/preprocess.yaml")
     broken, _ = observations_of(workspace)[BROKEN]
     stream = workspace.folder / f"data/tods/{broken}_ws0_f090.h5"
@@ -580,7 +680,7 @@ def archive_first(workspace: Workspace, config: Path) -> None:
     (workspace.folder / "preprocess.yaml").write_text(text)
     first, _ = observations_of(workspace)[0]
     words = ("so-site-pipeline", "preprocess-tod", "preprocess.yaml", "--obs-id", first, "--nproc", "1")
-    run_program(*words, folder=workspace.folder)
+    run_program(*words, "--pb-path", "data", folder=workspace.folder)
     for path in files_of_archive(workspace):
         path.chmod(0o444)
 
@@ -639,29 +739,46 @@ def test_halves_hold_their_part_of_the_whole(mapped: tuple[Workspace, Run]) -> N
         record = read_document(AtomicMaps, workspace.folder / account)
         for one in record.maps:
             with fits.open(workspace.folder / Path(account).parent / one.hits.path, memmap=False) as units:
-                hits[one.observation, one.split] = units[0].data
+                # Of flat maps the first, of HEALPix ones the second unit.
+                values = units[-1].data
+            hits[one.observation, one.split] = float(np.sum(values["HITS"] if values.dtype.names else values))
     observations = {observation for observation, _ in hits}
-    assert len(hits) == 3 * len(observations) == 3 * 4
+    assert len(hits) == 3 * len(observations) == 3 * (COUNT - 1)
     for observation in observations:
         full, left, right = (hits[observation, name] for name in ("full", *HALVES["scan_left_right"]))
-        assert (left + right <= full).all()
-        assert 0.85 * full.sum() < left.sum() + right.sum() <= full.sum()
-        assert 0.3 * full.sum() < left.sum() < 0.7 * full.sum()
+        assert 0.85 * full < left + right < full
+        assert 0.3 * full < left < 0.7 * full
 
 
 @pytest.mark.mapmaker
 @pytest.mark.snakemake
 @pytest.mark.slow
-def test_what_the_users_archive_holds_is_read_and_nothing_written(mapped: tuple[Workspace, Run]) -> None:
-    workspace, _ = mapped
-    first, _ = observations_of(workspace)[0]
-    logs = "".join(path.read_text() for path in (workspace.folder / "logs/atomic-maps-f090").rglob("*.log"))
-    assert f"Loading and applying preprocessing for initial layer db on {first}" in logs
-    assert f"Generating new init db entry for {first}" not in logs
-    assert logs.count("Generating new init db entry for") == 4
+def test_what_archives_hold_is_read_and_nothing_preprocessed_twice(mapped: tuple[Workspace, Run]) -> None:
+    """What the user's archive holds isn't preprocessed at all, and nothing is written there."""
+    workspace, run = mapped
+    ids = [one for one, _ in observations_of(workspace)][:COUNT]
+    broken = ids[BROKEN]
+    assert len(kinds(run.started)["preprocess"]) == 1
+    generated = {
+        rule: [one for one in ids if f"Generating new init db entry for {one}" in logs_of(workspace, rule)]
+        for rule in ("preprocess", "atomic-maps-f090", HALVES_RULE)
+    }
+    assert generated == {"preprocess": ids[1:], "atomic-maps-f090": [broken], HALVES_RULE: [broken]}
+    (account,) = (workspace.folder / "results/preprocess").glob("*/archive.json")
+    record = read_document(PreprocessedArchive, account)
+    # The time stream of one of its four wafers and bands can't be read, and its program ended with 0.
+    assert sorted(record.observations) == ids
+    assert [one.observation for one in record.skipped] == [f"{broken}:ws0:f090"]
+    assert record.skipped[0].reason.startswith("Pipeline Run Error: OSError: Unable to")
     assert [path.name for path in files_of_archive(workspace)] == ["archive_000.h5", "index.sqlite"]
     started_s = (workspace.folder / "campaign.toml").stat().st_mtime
     assert all(path.stat().st_mtime < started_s for path in files_of_archive(workspace))
+    assert not list(workspace.folder.glob("pb_*"))
+
+
+def logs_of(workspace: Workspace, rule: str) -> str:
+    """Return the logs of a rule's jobs, one after the other."""
+    return "".join(path.read_text() for path in sorted((workspace.folder / "logs" / rule).rglob("*.log")))
 
 
 @pytest.mark.mapmaker
@@ -672,7 +789,11 @@ def test_an_observation_that_fails_is_missing_with_its_reason(mapped: tuple[Work
     workspace, _ = mapped
     broken, _ = observations_of(workspace)[BROKEN]
     record = json.loads(workspace.text("results/all/coverage.json"))
-    assert (record["asked"], record["used"], record["fraction"]) == (5, 4, pytest.approx(4 / 5))
+    assert (record["asked"], record["used"], record["fraction"]) == (
+        COUNT,
+        COUNT - 1,
+        pytest.approx(1 - 1 / COUNT),
+    )
     (skipped,) = record["skipped"]
     assert skipped["observation"] == f"{broken}:ws0:f090"
     assert skipped["reason"].startswith("Pipeline Run Error: OSError: Unable to")
@@ -688,7 +809,7 @@ def test_a_month_more_or_less_and_other_splits_map_no_observation_again(
     workspace, _ = mapped
     before = table(workspace)
     leaving_s = observations_of(workspace)[1][1]
-    simulate(workspace, 6)
+    simulate(workspace, COUNT + 1)
     changed = real_campaign(f" and timestamp != {leaving_s}").replace("seed = 3", "seed = 5")
     workspace.write(changed)
     workspace.compile()
@@ -697,14 +818,10 @@ def test_a_month_more_or_less_and_other_splits_map_no_observation_again(
     started = kinds(workspace.run("--dry-run").started)
     for rule, rows in (("atomic-maps-f090", after), (HALVES_RULE, table(workspace, HALVES_RULE))):
         assert started.pop(rule) == sorted(set(rows) - set(before))
+    assert len(started.pop("preprocess")) == 1
     assert set(started) == {
         "filterbin-mapmaking",
         "scan-left-right-tests",
         "scan-left-right-tests-null-maps",
         "null-tests-verdict",
     }
-    # Nobody asks for halves any more: nothing but the sum of all is made.
-    text = changed[: changed.index("[campaign.filterbin-null-tests]")]
-    workspace.write(text.replace("seed = 5", "seed = 3").replace(f" and timestamp != {leaving_s}", ""))
-    workspace.compile()
-    assert set(kinds(workspace.run("--dry-run").started)) == {"atomic-maps-f090", "filterbin-mapmaking"}

@@ -13,7 +13,9 @@ from socm.formats.document import write_document
 from socm.formats.job_table import read_job_row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+
+    from socm.formats.document import Document
 
 NO_DATA = 5
 
@@ -29,6 +31,11 @@ def add_commands(commands: Any) -> None:
         return added
 
     command("configure-atomic", configure, "give a job of atomic maps a preprocessing archive of its own")
+    command("configure-archive", configure_archive, "give a job that preprocesses an archive of its own")
+    listed = command(
+        "account-archive", write_archive_account, "write down which observations it preprocessed"
+    )
+    listed.add_argument("log", type=Path, help="the log of preprocess-tod")
     account = command("account-atomic", write_account, "write down which atomic maps a job made")
     account.add_argument("log", type=Path, help="the mapmaker's log")
     total = command("sum-atomic", write_sum, "add atomic maps up to one map")
@@ -46,8 +53,20 @@ def configure(asked: argparse.Namespace) -> int:
     # All that a job maps is of one wafer and band.
     (part,) = set(row["asked_for"]["sets"].values())
     wafer, _, band = part.partition(":")
+    return _configured(lambda: write_own_configs(row, _query_of(row), wafer, band))
+
+
+def configure_archive(asked: argparse.Namespace) -> int:
+    """Write the configuration of a job that preprocesses; return 5 where that can't be done."""
+    from socm.jobs.filterbin.preprocessing import write_archive_config
+
+    row = read_job_row(asked.table, asked.job)
+    return _configured(lambda: write_archive_config(row, _query_of(row)))
+
+
+def _configured(write: Callable[[], None]) -> int:
     try:
-        write_own_configs(row, _query_of(row), wafer, band)
+        write()
     except (ValueError, OSError) as error:
         echo(f"socm: {error}", err=True)
         return NO_DATA
@@ -59,6 +78,23 @@ def write_account(asked: argparse.Namespace) -> int:
     from socm.jobs.filterbin.account import account_of, remove_own_archive
 
     row = read_job_row(asked.table, asked.job)
+    return _accounted(asked, row, account_of, lambda: remove_own_archive(Path(row["outputs"]["maps"])))
+
+
+def write_archive_account(asked: argparse.Namespace) -> int:
+    """Write the account of a preprocessing archive; return 5 if nothing could be preprocessed."""
+    from socm.jobs.filterbin.archive import archive_account
+
+    return _accounted(asked, read_job_row(asked.table, asked.job), archive_account)
+
+
+def _accounted(
+    asked: argparse.Namespace,
+    row: Mapping[str, Any],
+    account_of: Callable[[Mapping[str, Any], list[str], Iterable[str]], Document],
+    before: Callable[[], None] = lambda: None,
+) -> int:
+    """Write what a job did into its account; where that is nothing, say so in its log too, and return 5."""
     title = f"{asked.table.stem} {asked.job}".strip()
     try:
         with asked.log.open(encoding="utf-8", errors="replace") as log:
@@ -69,7 +105,7 @@ def write_account(asked: argparse.Namespace) -> int:
         with asked.log.open("a", encoding="utf-8") as log:
             log.write(f"\n{message}\n")
         return NO_DATA
-    remove_own_archive(Path(row["outputs"]["maps"]))
+    before()
     write_document(Path(row["outputs"]["account"]), account)
     return 0
 

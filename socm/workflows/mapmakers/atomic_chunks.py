@@ -1,4 +1,4 @@
-"""Which job maps which observation: chunks that an observation never leaves.
+"""Which job maps or preprocesses which observation: chunks that an observation never leaves.
 
 What a job maps is what it is, so an observation that joins or leaves a chunk would have all of it mapped
 again. A chunk holds what one telescope or tube observes in some days of a fixed calendar. Once its maps are
@@ -11,21 +11,23 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import ClassVar, cast
 
 from socm.diagnostics import Collector, DiagnosticError
 from socm.formats.atomic_maps import FULL, AtomicMaps
-from socm.formats.document import read_document
+from socm.formats.coverage import Skipped
+from socm.formats.document import D, Document, read_document
 from socm.formats.layout import program_config, query_file
+from socm.formats.preprocessed import PreprocessedArchive
 from socm.observations.asked import id_end
 
-RULE = "atomic-maps"
-DEFAULT_DIR = "results/atomic"
-ACCOUNT = "maps.json"
+ATOMIC_DIR = "results/atomic"
+PREPROCESS_DIR = "results/preprocess"
 DAY_S = 86_400
 _TIME = re.compile(r"(?<!\d)\d{9,10}(?!\d)")
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
@@ -34,75 +36,78 @@ _PLAIN = re.compile(r"[^A-Za-z0-9.-]+")
 
 @dataclass
 class Chunk:
-    """Observations that one job maps, in one wafer and band.
-
-    `made` are those that it mapped already; `wanted` those that somebody wants now.
-    """
+    """Observations of one job. `made` are those that it did already, `wanted` those that are wanted now."""
 
     name: str
-    folder: str
+    query_file: str
     made: frozenset[str] = frozenset()
     wanted: set[str] = field(default_factory=set)
 
     @property
-    def wafer(self) -> str:
-        """The wafer that is mapped."""
-        return self.name.split("/")[1]
+    def group(self) -> str:
+        """What the job is of besides its telescope and days: the folders that its name begins with."""
+        return posixpath.dirname(self.name)
 
     @property
-    def query_file(self) -> str:
-        """Where its observations are listed."""
-        return query_file(RULE, posixpath.join(self.folder, self.name))
+    def observations(self) -> frozenset[str]:
+        """All that the job is given: what it did, and what is wanted."""
+        return self.made | self.wanted
 
 
 class Chunks:
-    """The chunks of a band's maps in one folder: those that are made, and those that are added to.
+    """The chunks in one folder, `directory` below `base`: those that are made, and those that are added to.
 
-    `base` is the folder that `atomic_dir` is relative to, and `splits` are which maps of an observation a job
-    makes. Raises DiagnosticError for every account that can't be read: what is made isn't known without it.
+    Raises DiagnosticError for every account that can't be read: what is made isn't known without it.
     """
 
-    def __init__(
-        self, base: Path, atomic_dir: str, band: str, days: int, splits: Collection[str] = (FULL,)
-    ) -> None:
-        self.band, self.days = band, days
-        self.atomic_dir = atomic_dir
-        self.folder = word_of(atomic_dir)
+    stem: ClassVar[str]
+    """What their rules and files are called."""
+    default: ClassVar[str]
+    """The folder that goes without saying."""
+    key: ClassVar[str]
+    """The key of a workflow's table that names the folder."""
+    account_name: ClassVar[str]
+
+    def __init__(self, base: Path, directory: str, groups: str, days: int) -> None:
+        self.days, self.directory = days, directory
+        self.folder = word_of(directory)
         self.chunks: dict[str, Chunk] = {}
         self.place: dict[tuple[str, str], str] = {}
         problems = Collector()
-        for path in sorted((base / atomic_dir).glob(f"{band}/*/*/{ACCOUNT}")):
-            name = path.parent.relative_to(base / atomic_dir).as_posix()
-            status = path.stat()
-            with problems.at(("atomic_dir",)):
-                made = _observations_in(path, name, frozenset(splits), status.st_mtime_ns, status.st_size)
-                chunk = self.chunks[name] = Chunk(name, self.folder, made)
-                self.place |= {(observation, chunk.wafer): name for observation in made}
+        for path in sorted((base / directory).glob(posixpath.join(groups, "*", self.account_name))):
+            chunk = self._chunk(path.parent.relative_to(base / directory).as_posix())
+            with problems.at((self.key,)):
+                chunk.made = self.observations_in(path, chunk.name)
+                self.chunks[chunk.name] = chunk
+                self.place |= {(observation, chunk.group): chunk.name for observation in chunk.made}
         problems.raise_if_errors()
         self.made = frozenset(self.chunks)
 
+    def observations_in(self, account: Path, chunk: str) -> frozenset[str]:
+        """Return the observations of a chunk's account; raises DiagnosticError for one that can't be read."""
+        raise NotImplementedError
+
     @property
     def rule(self) -> str:
-        """The name of the rule that makes the maps.
+        """The name of the rule of their jobs.
 
         A rule that is renamed runs again, so its name rests on nothing else that a campaign holds.
         """
-        own = "" if self.atomic_dir == DEFAULT_DIR else f"-{self.folder}"
-        return f"{RULE}-{self.band}{own}"
+        own = () if self.directory == self.default else (self.folder,)
+        return "-".join((*self.rule_words(), *own))
 
-    @property
-    def config(self) -> str:
-        """Where the configuration is that the jobs share."""
-        return program_config(RULE, posixpath.join(self.folder, self.band))
+    def rule_words(self) -> tuple[str, ...]:
+        """Return how the name of the rule begins."""
+        return (self.stem,)
 
-    def account(self, name: str) -> str:
-        """Return where a chunk's account of its maps is."""
-        return posixpath.join(self.atomic_dir, name, ACCOUNT)
+    def account(self, chunk: Chunk) -> str:
+        """Return where a chunk's account is."""
+        return posixpath.join(self.directory, chunk.name, self.account_name)
 
-    def add(self, observation: str, wafer: str) -> Chunk:
-        """Return the chunk of a detector set, which holds it then."""
-        name = self.place.get((observation, wafer)) or self._new_place(observation, wafer)
-        chunk = self.chunks.setdefault(name, Chunk(name, self.folder))
+    def add(self, observation: str, group: str = "") -> Chunk:
+        """Return the chunk of an observation in a group, which holds it then."""
+        name = self.place.get((observation, group)) or self._new_place(observation, group)
+        chunk = self.chunks.setdefault(name, self._chunk(name))
         chunk.wanted.add(observation)
         return chunk
 
@@ -110,41 +115,93 @@ class Chunks:
         """Yield the chunks that somebody wants observations of, in the order of their names."""
         yield from (self.chunks[name] for name in sorted(self.chunks) if self.chunks[name].wanted)
 
-    def _new_place(self, observation: str, wafer: str) -> str:
-        """Return the name of the chunk for an observation that has no map yet."""
-        first = f"{self.band}/{wafer}/{telescope_of(observation)}-{day_of(observation, self.days)}"
+    def _chunk(self, name: str) -> Chunk:
+        return Chunk(name, query_file(self.stem, posixpath.join(self.folder, name)))
+
+    def _new_place(self, observation: str, group: str) -> str:
+        """Return the name of the chunk for an observation that is in none yet."""
+        first = posixpath.join(group, f"{telescope_of(observation)}-{day_of(observation, self.days)}")
         name, number = first, 1
         while name in self.made:
             number += 1
             name = f"{first}-{number}"
-        self.place[observation, wafer] = name
+        self.place[observation, group] = name
         return name
 
 
-@cache
-def _observations_in(
-    account: Path,
-    chunk: str,
-    splits: frozenset[str],
-    mtime_ns: int,  # noqa: ARG001
-    size: int,  # noqa: ARG001
-) -> frozenset[str]:
-    """Return the observations of a chunk's account, for each workflow of a compile.
+class AtomicChunks(Chunks):
+    """The chunks of a band's maps, grouped by band and wafer; `splits` are which maps of an observation."""
 
-    Raises DiagnosticError for one that can't be read, or is of other maps than those that lie beside it.
-    """
-    record = read_document(AtomicMaps, account)
-    band, wafer, _ = chunk.split("/")
-    for one in (*record.maps, *record.empty):
-        if (one.band, one.wafer) != (band, wafer) or one.split not in splits:
-            other = f"{one.detector_set} ({one.split})"
-            raise DiagnosticError.of(
-                "damaged-file",
-                f"The {record.noun} {account} is of other maps than those of its folder: it lists {other}",
-                hint=record.remedy,
-            )
-    skipped = (one.observation.partition(":")[0] for one in record.skipped)
-    return frozenset((*(one.observation for one in record.maps), *skipped))
+    stem = "atomic-maps"
+    default = ATOMIC_DIR
+    key = "atomic_dir"
+    account_name = "maps.json"
+
+    def __init__(
+        self, base: Path, directory: str, band: str, days: int, splits: Collection[str] = (FULL,)
+    ) -> None:
+        self.band, self.splits = band, frozenset(splits)
+        super().__init__(base, directory, f"{band}/*", days)
+
+    def rule_words(self) -> tuple[str, ...]:
+        """Return how the name of the rule begins."""
+        return (self.stem, self.band)
+
+    def add(self, observation: str, group: str = "") -> Chunk:
+        """Return the chunk of an observation's wafer, which holds it then."""
+        return super().add(observation, posixpath.join(self.band, group))
+
+    @property
+    def config(self) -> str:
+        """Where the configuration is that the jobs share."""
+        return program_config(self.stem, posixpath.join(self.folder, self.band))
+
+    def observations_in(self, account: Path, chunk: str) -> frozenset[str]:
+        """Return the observations of an account, which must be of maps that belong beside it."""
+        record = _read(AtomicMaps, account)
+        band, wafer, _ = chunk.split("/")
+        for one in (*record.maps, *record.empty):
+            if (one.band, one.wafer) != (band, wafer) or one.split not in self.splits:
+                other = f"{one.detector_set} ({one.split})"
+                raise DiagnosticError.of(
+                    "damaged-file",
+                    f"The {record.noun} {account} is of other maps than those beside it: it lists {other}",
+                    hint=record.remedy,
+                )
+        return frozenset((*(one.observation for one in record.maps), *_names(record.skipped)))
+
+
+class PreprocessedChunks(Chunks):
+    """The chunks of preprocessing archives, of all wafers and bands that a telescope observes with."""
+
+    stem = "preprocess"
+    default = PREPROCESS_DIR
+    key = "preprocess_dir"
+    account_name = "archive.json"
+
+    def __init__(self, base: Path, directory: str, days: int) -> None:
+        super().__init__(base, directory, "", days)
+
+    def observations_in(self, account: Path, chunk: str) -> frozenset[str]:  # noqa: ARG002
+        """Return the observations of an account."""
+        record = _read(PreprocessedArchive, account)
+        return frozenset((*record.observations, *_names(record.skipped)))
+
+
+def _names(skipped: Iterable[Skipped]) -> Iterator[str]:
+    """Yield the observations of what was skipped, which may be a part of one."""
+    return (one.observation.partition(":")[0] for one in skipped)
+
+
+def _read(model: type[D], account: Path) -> D:
+    """Return an account, read once for all workflows of a compile."""
+    status = account.stat()
+    return cast("D", _read_version(model, account, status.st_mtime_ns, status.st_size))
+
+
+@cache
+def _read_version(model: type[Document], account: Path, mtime_ns: int, size: int) -> Document:  # noqa: ARG001
+    return read_document(model, account)
 
 
 def word_of(folder: str) -> str:

@@ -18,7 +18,9 @@ from socm.core.models import Environment, Resources
 from socm.core.null_tests import EXCLUSIVE_OPTIONS
 from socm.core.query_lines import QueryLines
 from socm.core.steps import (
+    ACCOUNT_ARCHIVE,
     ACCOUNT_ATOMIC,
+    CONFIGURE_ARCHIVE,
     CONFIGURE_ATOMIC,
     COVERAGE,
     OWN_TMP_DIR,
@@ -28,10 +30,16 @@ from socm.core.steps import (
 from socm.diagnostics import Diagnostic, DiagnosticError
 from socm.formats.atomic_maps import FULL, HALVES
 from socm.formats.judgement_needs import HealpixSize, MapSize
-from socm.formats.layout import own_atomic_config
+from socm.formats.layout import own_archive_config, own_atomic_config
 from socm.observations.asked import Asked, id_end
 from socm.workflows.listed_options import listed_options
-from socm.workflows.mapmakers.atomic_chunks import DEFAULT_DIR, Chunk, Chunks
+from socm.workflows.mapmakers.atomic_chunks import (
+    ATOMIC_DIR,
+    PREPROCESS_DIR,
+    AtomicChunks,
+    Chunk,
+    PreprocessedChunks,
+)
 from socm.workflows.mapmakers.base import Mapmaker, MapProducts, MapRequest
 from socm.workflows.mapmakers.halving import check_halving
 from socm.workflows.observing import Terms
@@ -88,7 +96,15 @@ class FilterBinMaps(Mapmaker):
         None, description="Configuration of the second layer of preprocessing, where there is one."
     )
     atomic_dir: CampaignPath = Field(
-        DEFAULT_DIR, description="Folder of the maps of single observations, which workflows share."
+        ATOMIC_DIR, description="Folder of the maps of single observations, which workflows share."
+    )
+    preprocess: bool = Field(
+        False,
+        description="Whether jobs of preprocess-tod go before those of maps, which then read their archives; "
+        "else each job of maps preprocesses what preprocess_config's archive lacks.",
+    )
+    preprocess_dir: CampaignPath = Field(
+        PREPROCESS_DIR, description="Folder of the archives of preprocess-tod, which workflows share."
     )
     days_per_job: int = Field(
         1,
@@ -174,10 +190,15 @@ class FilterBinMaps(Mapmaker):
             # Jobs of their own, in a folder of their own: who asks for halves leaves whole maps as they are.
             folder = posixpath.join(folder, halving.replace("_", "-"))
         splits = HALVES.get(halving, (FULL,))
-        chunks = Chunks(terms.base, folder, self.bands or "", self.days_per_job, splits)
+        chunks = AtomicChunks(terms.base, folder, self.bands or "", self.days_per_job, splits)
+        archives = (
+            PreprocessedChunks(terms.base, self.preprocess_dir, self.days_per_job)
+            if self.preprocess
+            else None
+        )
         sums = [self._sum(request, chunks, terms) for request in requests]
-        atomic = [self._atomic(chunk, chunks) for chunk in chunks.wanted()]
-        rules = (
+        atomic = [self._atomic(chunk, chunks, archives) for chunk in chunks.wanted()]
+        rules: tuple[RuleSpec, ...] = (
             RuleSpec(
                 name=chunks.rule,
                 workflow=self.name,
@@ -203,9 +224,11 @@ class FilterBinMaps(Mapmaker):
                 resources_key=("sum_resources",),
             ),
         )
+        if archives is not None:
+            rules = (self._preprocessing(archives), *rules)
         return rules, tuple(self.map_products(request.folder) for request in requests)
 
-    def _sum(self, request: MapRequest, chunks: Chunks, terms: Terms) -> JobSpec:
+    def _sum(self, request: MapRequest, chunks: AtomicChunks, terms: Terms) -> JobSpec:
         """Return the job that makes the map of a request, whose maps of observations chunks then hold."""
         accounts: dict[str, None] = {}
         unknown = []
@@ -213,8 +236,7 @@ class FilterBinMaps(Mapmaker):
             if parts is None:
                 unknown.append(observation)
             for part in parts or ():
-                chunk = chunks.add(observation, part.partition(":")[0])
-                accounts[chunks.account(chunk.name)] = None
+                accounts[chunks.account(chunks.add(observation, part.partition(":")[0]))] = None
         if unknown:
             raise DiagnosticError.of(
                 "detectors-unknown",
@@ -237,12 +259,14 @@ class FilterBinMaps(Mapmaker):
             kind="sum of atomic maps",
         )
 
-    def _atomic(self, chunk: Chunk, chunks: Chunks) -> JobSpec:
-        """Return the job that maps the observations of a chunk."""
-        observations = chunk.wanted | chunk.made
-        ends = {id_end(observation): f"{chunk.wafer}:{chunks.band}" for observation in sorted(observations)}
+    def _atomic(self, chunk: Chunk, chunks: AtomicChunks, archives: PreprocessedChunks | None) -> JobSpec:
+        """Return the job that maps the observations of a chunk, which archives then hold."""
+        observations = sorted(chunk.observations)
+        band, wafer = chunk.group.split("/")
+        ends = {id_end(observation): f"{wafer}:{band}" for observation in observations}
         layers = self._layers()
-        account = chunks.account(chunk.name)
+        account = chunks.account(chunk)
+        read = {archives.account(archives.add(one)) for one in observations} if archives is not None else ()
         maps = posixpath.join(posixpath.dirname(account), "maps")
         arguments = f"--config_file={shlex.quote(own_atomic_config(maps))} --nprocs=1"
         return JobSpec(
@@ -254,11 +278,48 @@ class FilterBinMaps(Mapmaker):
                 "context": self.context,
                 **({"area": self.area} if self.area is not None else {}),
                 "preprocess_config": layers[0] if len(layers) == 1 else layers,
+                **({"archives": tuple(sorted(read))} if read else {}),
             },
             outputs={"maps": maps, "account": account},
             folders=("maps",),
             observations=QueryLines(observations),
             asked_for=Asked(dict(sorted(ends.items()))).as_json(),
+        )
+
+    def _preprocessing(self, archives: PreprocessedChunks) -> RuleSpec:
+        """Return the rule that preprocesses observations, of which maps then read the archives."""
+        command = self.model_copy(update={"subcommand": "preprocess-tod"}).get_command()
+        jobs = []
+        for chunk in archives.wanted():
+            account = archives.account(chunk)
+            archive = posixpath.join(posixpath.dirname(account), "archive")
+            config, query, folder = map(shlex.quote, (own_archive_config(archive), chunk.query_file, archive))
+            jobs.append(
+                JobSpec(
+                    name=chunk.name,
+                    command=f"{command} {config} --query={query} --pb-path={folder} --nproc=1",
+                    inputs={
+                        "query": chunk.query_file,
+                        "context": self.context,
+                        "preprocess_config": self.preprocess_config,
+                    },
+                    outputs={"archive": archive, "account": account},
+                    folders=("archive",),
+                    observations=QueryLines(chunk.observations),
+                    kind="preprocess-tod",
+                )
+            )
+        return RuleSpec(
+            name=archives.rule,
+            workflow=self.name,
+            steps=(OWN_TMP_DIR, CONFIGURE_ARCHIVE, RUN_RANKS, ACCOUNT_ARCHIVE),
+            description="Preprocessing of observations.",
+            jobs=tuple(jobs),
+            resources=self.resources,
+            environment=self.environment,
+            after=self.depends_on,
+            keys=dict.fromkeys(("archive", "account"), (archives.key,)),
+            is_shared=True,
         )
 
     def _layers(self) -> tuple[str, ...]:
