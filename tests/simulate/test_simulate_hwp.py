@@ -65,9 +65,38 @@ def test_filter_and_bin_maps_hold_the_polarisation_that_went_in(tmp_path: Path) 
         assert 0.85 < (made @ true) / (true @ true) < 1.05
 
 
+def test_detectors_lie_on_either_side_of_what_splits_part_them_by(tmp_path: Path) -> None:
+    from sotodlib.core import Context
+    from sotodlib.obs_ops.splits import get_split_flags
+
+    simulate(tmp_path / "data", SETTINGS)
+    context = Context(str(tmp_path / "data/context.yaml"))
+    (observation,) = context.obsdb.query()
+    cuts = []
+    for wafer in ("ws0", "ws1"):
+        data = context.get_obs(
+            observation["obs_id"], dets={"wafer_slot": wafer, "wafer.bandpass": "f090"}, no_signal=True
+        )
+        cuts.append(get_split_flags(data, None, {"central_pixels": 0.006}).cuts)
+    halves = ("gain", "tau", "pol_angle")
+    pairs = [(f"high_{name}", f"low_{name}") for name in halves] + [("det_A", "det_B")]
+    pairs += [("crossover", "crossunder"), ("det_left", "det_right"), ("det_upper", "det_lower")]
+    for first, second in [*pairs, ("det_in", "det_out")]:
+        inside, outside = (
+            np.array([len(one.ranges()) > 0 for wafer in cuts for one in wafer[name]])
+            for name in (first, second)
+        )
+        assert (inside ^ outside).all(), first
+        assert 0.2 < inside.mean() < 0.8, first
+
+
 def test_without_a_plate_nothing_says_that_there_could_be_one(tmp_path: Path) -> None:
     simulate(tmp_path / "plain", SimulationSettings(observations=1))
     files = [path for path in (tmp_path / "plain").rglob("*") if path.suffix in {".json", ".yaml"}]
     assert files
     assert not any("hwp" in path.read_text() for path in files)
+    metadata = {path.name for path in (tmp_path / "plain/metadata").iterdir()}
+    assert metadata == {
+        f"{name}.{end}" for name in ("det_info", "focal_plane", "preprocess") for end in ("h5", "sqlite")
+    }
     assert (tmp_path / "plain" / "preprocess.yaml").exists()

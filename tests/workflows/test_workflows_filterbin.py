@@ -646,7 +646,7 @@ def real_campaign(more: str = "") -> str:
     text = text.replace("min_coverage = 0.5", f'min_coverage = 0.5\nquery = "timestamp > 0{more}"')
     return f"""{text}
 [campaign.filterbin-null-tests.scan-left-right-tests]
-nside = 256
+nside = 512
 query = "timestamp > 0{more}"
 nsplits = 2
 chunk_unit = "observations"
@@ -741,7 +741,9 @@ def test_halves_hold_their_part_of_the_whole(mapped: tuple[Workspace, Run]) -> N
             with fits.open(workspace.folder / Path(account).parent / one.hits.path, memmap=False) as units:
                 # Of flat maps the first, of HEALPix ones the second unit.
                 values = units[-1].data
-            hits[one.observation, one.split] = float(np.sum(values["HITS"] if values.dtype.names else values))
+            hits[one.observation, one.split] = float(
+                np.sum(values[values.dtype.names[0]] if values.dtype.names else values)
+            )
     observations = {observation for observation, _ in hits}
     assert len(hits) == 3 * len(observations) == 3 * (COUNT - 1)
     for observation in observations:
