@@ -638,15 +638,16 @@ def observations_of(workspace: Workspace) -> list[tuple[str, float]]:
 
 
 def real_campaign(more: str = "") -> str:
-    """Return a campaign of maps of ws0: a flat one of all, and left- and right-going scans in HEALPix pixels."""
+    """Return a campaign of maps of ws0: a HEALPix one of all, and left- and right-going scans in flat ones."""
     text = CAMPAIGN[: CAMPAIGN.index("[campaign.filterbin-null-tests.mission-tests]")]
     text = text.replace(
         "days_per_job = 4", 'days_per_job = 32\nwafer = "ws0"\nsite = "so_lat"\npreprocess = true'
     )
-    text = text.replace("min_coverage = 0.5", f'min_coverage = 0.5\nquery = "timestamp > 0{more}"')
+    text = text.replace(
+        "min_coverage = 0.5", f'min_coverage = 0.5\nnside = 64\nquery = "timestamp > 0{more}"'
+    )
     return f"""{text}
 [campaign.filterbin-null-tests.scan-left-right-tests]
-nside = 512
 query = "timestamp > 0{more}"
 nsplits = 2
 chunk_unit = "observations"
