@@ -46,12 +46,43 @@ class Judgement(Part):
     found_rms: dict[str, float | None]
 
 
+class Finding(Part):
+    """One number of a diagnosis, or a remark without one.
+
+    name: one of socm.nulls.diagnosis.findings; value, error: in `unit`; significance: in sigma; detected:
+    whether it differs from what no systematic would give; limit: of a difference that doesn't, in `unit`, its
+    size and two errors; of: splits that it names.
+    """
+
+    name: str
+    value: float | None = None
+    error: float | None = None
+    unit: str = ""
+    significance: float | None = None
+    detected: bool
+    limit: float | None = None
+    sentence: str
+    of: tuple[str, ...] = ()
+
+
+class Diagnosis(Part):
+    """Why a comparison failed, as far as its maps say; `causes`: names of findings."""
+
+    conclusion: str
+    causes: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+
 class JudgedComparison(Part):
-    """A comparison and the judgement of each of its spectra."""
+    """A comparison and the judgement of each of its spectra; a diagnosis only where one is remarkable.
+
+    Judgements of before socm diagnosed hold none either.
+    """
 
     name: str
     label: str
     judgements: tuple[Judgement, ...]
+    diagnosis: Diagnosis | None = None
 
 
 class Ptes(Document):

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from socm.diagnostics import Diagnostic, DiagnosticError
 from socm.formats.analysis_options import AnalysisOptions
+from socm.nulls.diagnosis.diagnose import diagnose_test
 from socm.nulls.judging.analysis import TestResult, analyse
 from socm.nulls.judging.differences import combine, compare_groups, contrast_splits
 from socm.nulls.pixels.healpix import UNSEEN, HealpixGeometry, HealpixPixels
@@ -130,7 +131,9 @@ def judge_arrays(
     splits = counts.pop()
     names = list(groups)
     comparisons = contrast_splits(splits) if len(names) == 1 else compare_groups(names, splits)
-    return analyse(maps, comparisons, len(names), options, name, seed)
+    result = analyse(maps, comparisons, len(names), options, name, seed)
+    labels = [f"{group} {number}" for group in names for number in range(1, splits + 1)]
+    return diagnose_test(maps, comparisons, result, labels, "")
 
 
 def judge_given(
@@ -159,7 +162,8 @@ def judge_given(
     opened = open_maps(name, [label for label, _ in labels], maps, maps[0].unit, options, sky, threads)
     names = list(groups)
     comparisons = contrast_splits(splits) if len(names) == 1 else compare_groups(names, splits)
-    return analyse(opened, comparisons, len(names), options, name, seed, threads)
+    result = analyse(opened, comparisons, len(names), options, name, seed, threads)
+    return diagnose_test(opened, comparisons, result, opened.splits, opened.unit)
 
 
 def _read_options(analysis: AnalysisOptions | Mapping[str, Any] | None) -> AnalysisOptions:

@@ -22,6 +22,7 @@ from socm.formats.null_products import (
     format_spectra,
 )
 from socm.formats.null_spec import NullSpecification, Split
+from socm.nulls.diagnosis.diagnose import diagnose_test
 from socm.nulls.half_differences import write_half_differences
 from socm.nulls.inputs import assess_coverage, read_test
 from socm.nulls.judging.analysis import analyse
@@ -57,6 +58,7 @@ def run_test(
         result = analyse(
             opened, comparisons, len(test.groups), test.analysis, test.test, test.seed, threads, progress
         )
+        result = diagnose_test(opened, comparisons, result, opened.splits, opened.unit, progress)
         members = [(group.name, split) for group in test.groups for split in group.splits]
         splits = tuple(
             _describe_split(split, test, group, one)

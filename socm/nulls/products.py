@@ -45,6 +45,7 @@ def describe_result(test: NullSpecification, result: TestResult, under_covered: 
                     name=comparison.name,
                     label=comparison.label,
                     judgements=tuple(map(_describe_judgement, comparison.judgements)),
+                    diagnosis=comparison.diagnosis,
                 )
                 for comparison in result.comparisons
             ),

@@ -12,10 +12,11 @@ from threadpoolctl import threadpool_limits
 
 from socm.diagnostics import Diagnostic, DiagnosticError
 from socm.formats.analysis_options import AnalysisOptions
+from socm.formats.null_products import Diagnosis
 from socm.nulls.ahead import ahead, in_threads
 from socm.nulls.judging.amplitude import Freedom, found_amplitude, make_templates
 from socm.nulls.judging.differences import Comparison
-from socm.nulls.judging.flags import flag
+from socm.nulls.judging.flags import ORANGE, flag
 from socm.nulls.judging.levels import family_powers, match_levels, smooth_coherence
 from socm.nulls.judging.spectra import FIELDS, BandPowers, Forms, make_forms, measure
 from socm.nulls.judging.statistics import (
@@ -103,11 +104,33 @@ class ComparisonResult:
     simulated: Array
     deviation: Array
     judgements: tuple[Judgement, ...]
+    diagnosis: Diagnosis | None = None
+
+    @property
+    def is_remarkable(self) -> bool:
+        """Whether chance alone seldom makes so large a deviation: what is diagnosed."""
+        return any(one.pte < ORANGE for one in self.judgements)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a diagnosis needs of a judgement: sky and products of fields, measured and simulated.
+
+    fields: (fields, maps); measured: (bins, fields, C, fields, C); simulated: (N, …) the same.
+    """
+
+    sky: Sky
+    fields: Array
+    measured: Array
+    simulated: Array
 
 
 @dataclass(frozen=True)
 class TestResult:
-    """A whole test: its bins and comparisons; those `unjudged` have a single half difference."""
+    """A whole test: its bins and comparisons; those `unjudged` have a single half difference.
+
+    evidence: where a comparison is remarkable.
+    """
 
     sky: str
     edges: Array
@@ -117,6 +140,7 @@ class TestResult:
     noise_source: str
     comparisons: tuple[ComparisonResult, ...]
     unjudged: tuple[str, ...]
+    evidence: Evidence | None = None
 
 
 def analyse(
@@ -184,7 +208,17 @@ def analyse(
             results.append(
                 _judge_comparison(comparison, form, measured, simulated, spectra, sky, spread, systematics)
             )
-    return TestResult(sky.name, sky.edges, sky.multipoles, freedom, spectra, source, tuple(results), unjudged)
+    return TestResult(
+        sky.name,
+        sky.edges,
+        sky.multipoles,
+        freedom,
+        spectra,
+        source,
+        tuple(results),
+        unjudged,
+        Evidence(sky, fields, measured, simulated) if any(one.is_remarkable for one in results) else None,
+    )
 
 
 def check_modes(modes: Array, edges: Array) -> None:

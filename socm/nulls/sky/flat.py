@@ -28,6 +28,21 @@ def is_flat(sides_deg: tuple[float, float], declination_deg: Array) -> bool:
 
 
 @dataclass(frozen=True)
+class Waves:
+    """What each mode in bins is, (modes,).
+
+    multipole; along_x, along_y: i times them are derivatives by the coordinates in radians, along_y None where
+    that isn't so: then x is right ascension itself; direction: of the wave vector from the x axis, in [0, pi),
+    in [0, pi / 2] where its sign isn't known.
+    """
+
+    multipole: Array
+    along_x: Array
+    along_y: Array | None
+    direction: Array
+
+
+@dataclass(frozen=True)
 class FlatSky:
     """The Fourier modes of a map (ny, nx) that fall into bins of multipoles.
 
@@ -133,6 +148,17 @@ class FlatSky:
         total = np.cumsum(self._chosen[2] * np.hypot(ly, lx).ravel()[self._chosen[0]])
         summed: Array = np.diff(np.concatenate([[0.0], total])[self.starts])
         return np.divide(summed, self.counts, out=np.full_like(summed, np.nan), where=self.counts > 0)
+
+    def waves(self, declination_deg: float) -> Waves:  # noqa: ARG002
+        """Return what the modes are; x and y are lengths on the sky."""
+        index = self._chosen[0]
+        y, x = (axis.ravel()[index] for axis in np.broadcast_arrays(*self.wavenumbers))
+        return Waves(np.hypot(y, x), x, y, np.arctan2(y, x) % np.pi)
+
+    def slopes(self, plane: Plane) -> tuple[Plane, ...]:
+        """Return the derivatives of a plane by x and y."""
+        y, x = self.steps
+        return np.gradient(plane, x, axis=1), np.gradient(plane, y, axis=0)
 
     @cached_property
     def _rotation(self) -> dict[str, tuple[Plane, ...]]:

@@ -67,6 +67,23 @@ class HealpixSky(SphericalSky):
         cosine = np.cos(np.radians(rectangle.declination_deg))
         return CoarseGrid(rectangle.shape, (float(y), float(x)), cosine)
 
+    def slopes(self, plane: Plane) -> tuple[Plane, ...]:
+        """Return the derivative of a plane by right ascension, from interpolated values a pixel away."""
+        import healpy
+
+        geometry = self.pixels.geometry
+        whole = np.zeros(geometry.shape, plane.dtype)
+        whole[self.pixels.numbers] = plane
+        right_ascension, declination = geometry.positions_deg(self.pixels.numbers)
+        step = np.degrees(np.sqrt(self.pixels.area)) / np.maximum(np.cos(np.radians(declination)), 0.1)
+        nested = geometry.order == "NESTED"
+        east, west = (
+            healpy.get_interp_val(whole, right_ascension + side * step, declination, nest=nested, lonlat=True)
+            for side in (1, -1)
+        )
+        slope: Plane = (east - west) / np.radians(2 * step)
+        return (slope.reshape(plane.shape),)
+
     def take(self, weighted: Single) -> tuple[Modes, Single]:
         """Return the modes in bins of weighted planes (components, n), and the planes on `grid`."""
         alm = self.harmonics(weighted)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from socm.nulls.pixels.healpix import HealpixPixels
 from socm.nulls.pixels.weights import Array, Plane
-from socm.nulls.sky.flat import Modes
+from socm.nulls.sky.flat import Modes, Waves
 from socm.nulls.sky.resampling import CoarseGrid, Single
 
 
@@ -59,6 +59,15 @@ class Sky(Protocol):
     @property
     def grid(self) -> CoarseGrid:
         """The coarse grid of `take` and `coarsen`."""
+
+    def waves(self, declination_deg: float) -> Waves:
+        """Return what the modes are, for a map about a declination."""
+
+    def slopes(self, plane: Plane) -> tuple[Plane, ...]:
+        """Return the derivatives of a plane by the x of `waves`, and by its y if it has one."""
+
+    def modes(self, weighted: Plane) -> Modes:
+        """Return the modes of `take` alone."""
 
     def take(self, weighted: Single) -> tuple[Modes, Single]:
         """Return modes (components, modes) of weighted planes (components, pixels), and the planes on `grid`.

@@ -16,6 +16,8 @@ from socm.nulls.pixels.weights import Array, Plane
 from socm.nulls.sky.bins import choose_edges
 from socm.nulls.sky.cuts import cut_modes, share_left
 from socm.nulls.sky.flat import Modes
+
+from socm.nulls.sky.flat import Modes, Waves
 from socm.nulls.sky.protocols import MapsOnSky
 from socm.nulls.sky.resampling import CoarseGrid, Single, average, coarsen_grid, resample
 from socm.nulls.sky.rings import transform_rows
@@ -86,6 +88,18 @@ class SphericalSky:
         """Return the sums over the harmonics of each bin, (bins,), of what all of a multipole have (l,)."""
         of_all = values * (2 * np.arange(self.highest + 1.0) + 1)
         return np.array([of_all[low:high].sum() for low, high in self._ends])
+
+    def waves(self, declination_deg: float) -> Waves:
+        """Return what the modes are; x is right ascension, and directions are those at a declination."""
+        index, _, _, multipole = self._chosen
+        order = np.repeat(np.arange(self.highest + 1.0), np.arange(self.highest + 1, 0, -1))[index]
+        narrow = max(np.cos(np.radians(declination_deg)), 1e-3)
+        part = order / np.maximum(multipole, 1) / narrow
+        return Waves(multipole, order, None, np.arccos(np.minimum(part, 1)))
+
+    def slopes(self, plane: Plane) -> tuple[Plane, ...]:
+        """Return the derivative of a plane by right ascension."""
+        return (np.gradient(plane, np.radians(float(self.wcs.wcs.cdelt[0])), axis=1),)
 
     @cached_property
     def pixel_area(self) -> Array:

@@ -1,0 +1,1 @@
+"""Why a comparison failed: its excess, the sky's part in it, directions, places and maps."""
