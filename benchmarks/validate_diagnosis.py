@@ -6,6 +6,10 @@ red and striped, its depth uneven, inverse variances wrong by 20 %.
 
 from __future__ import annotations
 
+import argparse
+import sys
+import time
+from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -14,15 +18,19 @@ from scipy import fft
 
 from socm.formats.analysis_options import AnalysisOptions
 from socm.nulls import judge
-from socm.nulls.arrays import judge_arrays, weigh_arrays
+from socm.nulls.arrays import _given, _Reader, judge_arrays, weigh_arrays
+from socm.nulls.judging.amplitude import make_templates
+from socm.nulls.pixels.opened import open_maps
+from socm.nulls.pixels.sources import open_given
+from socm.nulls.sky.skies import choose_sky
 
 GROUPS = ("a", "b")
 
 
 def spectra(multipole):
     """Return C_l of T, E and B, like the CMB's, in uK² sr."""
-    l = np.maximum(multipole, 20.0)  # noqa: E741
-    tt = 5000 * (2 * np.pi / (l * (l + 1))) * (0.2 + np.exp(-((l - 220) ** 2) / 2 / 150**2))
+    at = np.maximum(multipole, 20.0)
+    tt = 5000 * (2 * np.pi / (at * (at + 1))) * (0.2 + np.exp(-((at - 220) ** 2) / 2 / 150**2))
     return tt, 0.02 * tt, 0.0005 * tt
 
 
@@ -101,18 +109,23 @@ class FlatWorld:
         """Return white or striped noise maps of unit white level in T, Q, U."""
         modes = fft.rfft2(rng.standard_normal((3, *self.big)))
         if striped:
-            l = np.maximum(self.multipole, 40)
+            at = np.maximum(self.multipole, 40)
             away = np.arctan2(self.ly, self.lx) + np.radians(20)
             away = (away + np.pi / 2) % np.pi - np.pi / 2
-            modes *= np.sqrt((1 + (200 / l) ** 3) * (1 + 5 * (np.abs(away) < np.radians(20))))
+            modes *= np.sqrt((1 + (200 / at) ** 3) * (1 + 5 * (np.abs(away) < np.radians(20))))
         return fft.irfft2(modes, s=self.big)[:, : self.shape[0], : self.shape[1]]
+
+    def open(self, maps, weights):
+        """Return maps as they are judged, and their sky."""
+        opened = weigh_arrays(maps, weights, self.edge, (self.step, -self.step))
+        return opened, choose_sky(opened, self.patch.options)
 
     def judge(self, maps, weights, seed):
         """Return the judgement."""
-        weighed = weigh_arrays(maps, weights, self.edge, (self.step, -self.step))
-        return judge_arrays(
-            weighed, dict.fromkeys(GROUPS, self.patch.splits), self.patch.options, "diagnosis", seed
-        )
+        opened, sky = self.open(maps, weights)
+        self.multipoles, self.edges = sky.multipoles, sky.edges
+        groups = dict.fromkeys(GROUPS, self.patch.splits)
+        return judge_arrays(opened, groups, self.patch.options, "diagnosis", seed)
 
 
 class SphereWorld:
@@ -179,9 +192,26 @@ class SphereWorld:
         good = ((index >= 0) & (index < np.array(self.shape)[:, None])).all(axis=0)
         return np.flatnonzero(good), index[:, good]
 
+    def open(self, maps, weights):
+        """Return maps as they are judged, and their sky."""
+        entries, reader = self._entries(maps, weights), _Reader(None, nested=False)
+        given = [_given("map", one, "uK", reader) for one in entries]
+        names = [str(number) for number in range(len(entries))]
+        opened = open_maps("diagnosis", names, open_given(given), "uK", self.patch.options)
+        return opened, choose_sky(opened, self.patch.options)
+
     def judge(self, maps, weights, seed):
         """Return the judgement."""
-        rows = self.patch.splits
+        entries, rows = self._entries(maps, weights), self.patch.splits
+        groups = {name: entries[n * rows : (n + 1) * rows] for n, name in enumerate(GROUPS)}
+        result = judge(groups, analysis=self.patch.options, unit="uK", name="diagnosis", seed=seed)
+        self.multipoles, self.edges = result.multipoles, result.edges
+        return result
+
+    def _entries(self, maps, weights):
+        """Return what `socm.nulls.judge` takes for each map."""
+        from pixell import enmap
+
         entries = []
         for values, weight in zip(maps, weights * (self.edge > 0), strict=True):
             if self.patch.nside:
@@ -190,10 +220,8 @@ class SphereWorld:
                 made[0][:, pixels], made[1][:, pixels] = values[:, y, x], weight[:, y, x]
                 entries.append({"map": made[0], "ivar": made[1]})
             else:
-                entries.append({"map": values, "ivar": weight})
-        groups = {name: entries[n * rows : (n + 1) * rows] for n, name in enumerate(GROUPS)}
-        wcs = None if self.patch.nside else self.wcs
-        return judge(groups, analysis=self.patch.options, unit="uK", wcs=wcs, name="diagnosis", seed=seed)
+                entries.append({"map": enmap.ndmap(values, self.wcs), "ivar": enmap.ndmap(weight, self.wcs)})
+        return entries
 
 
 def make_world(patch: Patch):
@@ -243,3 +271,129 @@ def simulate(world, rng, cause="", amount=0.0, *, striped=False, sky=1.0, modes=
             maps.append((clean if group else spoilt) + noise)
             weights.append(weight * rng.choice([0.8, 1.2]))
     return np.array(maps), np.array(weights)
+
+
+UNIT = {
+    "gain": 0.05,
+    "leakage": 0.05,
+    "angle": 0.1,
+    "beam": 0.1,
+    "pointing": 1e-3,
+    "pickup": 30.0,
+    "place": 1000.0,
+}
+"""Amounts that are seen far above the noise, from which powers follow."""
+
+ANSWERS = {
+    "gain": {"gain_T", "gain_P"},
+    "leakage": {"leakage_Q", "leakage_U"},
+    "angle": {"angle"},
+    "beam": {"beam"},
+    "pointing": {"pointing_x", "pointing_y"},
+    "pickup": {"direction"},
+    "place": {"place"},
+}
+"""Names of findings that are the right cause."""
+
+
+def detection_limit(world, cause, *, striped):
+    """Return the amount of a systematic that is detected as well as a red one at the detection limit of TT.
+
+    As well: the squares of its power over the scatter of the spectra add up to the same.
+    """
+    results = []
+    for amount in (0.0, UNIT[cause]):
+        rng = np.random.default_rng(77)
+        maps, weights = simulate(world, rng, cause, amount, striped=striped)
+        results.append(world.judge(maps, weights, 0).comparisons[0])
+    clean, spoilt = results
+    autos = [number for number, one in enumerate(clean.judgements) if one.spectrum[0] == one.spectrum[1]]
+    unit = (spoilt.power[autos] - clean.power[autos]) / UNIT[cause] ** 2
+    sigma = clean.sigma[autos]
+    limits = []
+    for number, one in enumerate(autos):
+        # What one spectrum alone must hold.
+        if unit[number].sum() <= 0:
+            continue
+        red = make_templates(world.multipoles, world.edges)[0]
+        wanted = clean.judgements[one].found_rms["red"] ** 2 * red.power / 4 / sigma[number]
+        held = unit[number] / sigma[number]
+        limits.append(np.sqrt(np.sqrt(np.sum(wanted**2) / np.sum(np.maximum(held, 0) ** 2))))
+    return float(min(limits))
+
+
+def name_cause(diagnosis) -> str:
+    """Return what a diagnosis says: a cause's name, "none" or several."""
+    if diagnosis is None or not diagnosis.causes:
+        return "none"
+    said = {cause for cause, names in ANSWERS.items() if names & set(diagnosis.causes)}
+    return " + ".join(sorted(said))
+
+
+def measure_pulls(world, count, *, striped, seed=0):
+    """Return pulls (count, templates) of clean tests, each template alone, and the templates' names."""
+    from socm.nulls.diagnosis.blocks import gather_products
+    from socm.nulls.diagnosis.regression import fit, make_system
+    from socm.nulls.judging.differences import compare_groups
+
+    rows, names = [], ()
+    comparison = compare_groups(GROUPS, world.patch.splits)[0]
+    for number in range(count):
+        rng = np.random.default_rng([seed, number])
+        opened, sky = world.open(*simulate(world, rng, striped=striped))
+        products = gather_products(opened, comparison, sky, lambda _: None)
+        system = make_system(products, np.full(len(sky.counts), 0.3 if sky.is_periodic else 0.02))
+        names = tuple(one.name for one in system.templates)
+        fits = [fit([name], system) for name in names]
+        rows.append([one.values[0] / one.errors[0] for one in fits])
+    return np.array(rows), names
+
+
+def confuse(world, count, times, *, striped, seed=0, causes=CAUSES):
+    """Return for each cause how often each was said of tests that were remarkable, and how many were."""
+    table = {}
+    for cause in causes:
+        limit = detection_limit(world, cause, striped=striped)
+        said = Counter()
+        for number in range(count):
+            rng = np.random.default_rng([seed, number, CAUSES.index(cause)])
+            sign = 1 if cause in ("place", "pickup") else rng.choice([-1, 1])
+            maps, weights = simulate(world, rng, cause, sign * times * limit, striped=striped)
+            result = world.judge(maps, weights, number).comparisons[0]
+            said["quiet" if not result.is_remarkable else name_cause(result.diagnosis)] += 1
+        table[cause] = said
+    return table
+
+
+def main() -> int:
+    """Print pulls and confusion tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=20)
+    parser.add_argument("--pulls", type=int, default=100)
+    parser.add_argument("--patches", nargs="*", default=list(PATCHES))
+    parser.add_argument("--causes", nargs="*", default=list(CAUSES))
+    parser.add_argument("--times", nargs="*", type=float, default=[1.0, 3.0])
+    arguments = parser.parse_args()
+    for name in arguments.patches:
+        world = make_world(PATCHES[name])
+        for striped in (False, True):
+            start = time.monotonic()
+            noise = "striped" if striped else "white"
+            if arguments.pulls:
+                pulls, names = measure_pulls(world, arguments.pulls, striped=striped)
+                print(f"{name}, {noise}: standard deviation of pulls (mean)")
+                for one, values in zip(names, pulls.T, strict=True):
+                    print(f"  {one:12} {values.std():.2f} ({values.mean():+.2f})")
+            for times in arguments.times if arguments.count else ():
+                table = confuse(world, arguments.count, times, striped=striped, causes=arguments.causes)
+                print(f"{name}, {noise}, {times:g} x the limit:")
+                for cause, said in table.items():
+                    print(
+                        f"  {cause:9} " + ", ".join(f"{one} {number}" for one, number in said.most_common())
+                    )
+            print(f"  {time.monotonic() - start:.0f} s", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

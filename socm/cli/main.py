@@ -63,6 +63,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "socm.cli.verdict:verdict_command",
         "Judge the null tests of a compiled campaign; exit status 0 pass, 3 fail, 4 incomplete.",
     ),
+    "diagnose": (
+        "socm.cli.diagnose:diagnose_command",
+        "Say why null tests failed: multipoles, sky, direction, place, maps, other tests.",
+    ),
     "judge": (
         "socm.cli.judge:judge_command",
         "Judge null tests of maps from any mapmaker; exit status 0 pass, 3 fail, 4 incomplete.",

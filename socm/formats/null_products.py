@@ -51,7 +51,8 @@ class Finding(Part):
 
     name: one of socm.nulls.diagnosis.findings; value, error: in `unit`; significance: in sigma; detected:
     whether it differs from what no systematic would give; limit: of a difference that doesn't, in `unit`, its
-    size and two errors; of: splits that it names.
+    size and two errors; spectrum: that it is of; of: splits that
+    it names.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Finding(Part):
     detected: bool
     limit: float | None = None
     sentence: str
+    spectrum: str = ""
     of: tuple[str, ...] = ()
 
 

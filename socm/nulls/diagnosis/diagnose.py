@@ -30,8 +30,8 @@ from socm.nulls.diagnosis.regression import explained_power
 from socm.nulls.judging.analysis import ComparisonResult, Evidence, NullMaps, TestResult
 from socm.nulls.judging.differences import Comparison
 from socm.nulls.judging.spectra import FIELDS, make_forms
-from socm.nulls.pixels.weights import Array
 from socm.nulls.progress import silent
+from socm.nulls.sky.resampling import Single
 
 DIRECTION, PLACE = 4.0, 4.5
 """Sigma from which a direction and a place are named."""
@@ -111,8 +111,8 @@ class _Case:
         maps = self._maps(numbers[0])
         if all(excess.chi < 0 for excess in excesses):
             sentence = (
-                "The cross power is below zero: what all sub-splits share makes it positive, so this is noise that "
-                "the noise model lacks, or sub-splits that go against each other."
+                "The cross power is below zero, and what all sub-splits share would make it positive: "
+                "this is noise that the noise model lacks, or sub-splits that go against each other."
             )
             findings.append(Finding(name="sign", detected=True, sentence=sentence))
             return Diagnosis(conclusion=sentence, causes=(), findings=(*_ordered(findings), *maps))
@@ -128,12 +128,11 @@ class _Case:
             conclusion=conclusion, causes=causes, findings=(*_ordered([*findings, *found]), *maps)
         )
 
-    def _planes(self, products: Products, letters: str) -> Array:
+    def _planes(self, products: Products, letters: str) -> Single:
         fields = self.maps.letters
+        polarized = bool(set("EB") & set(letters))
         wanted = [
-            number
-            for number, one in enumerate(fields)
-            if (one in letters) or (one != "T" and set("EB") & set(letters))
+            number for number, one in enumerate(fields) if (polarized if one != "T" else one in letters)
         ]
         return products.coarse[:, wanted]
 
@@ -161,7 +160,7 @@ class _Case:
 
     def _ptes_after(self, products: Products, sky: SkyCauses, numbers: Sequence[int]) -> list[_After]:
         """Return for each flagged auto-spectrum its PTE without what the sky explains."""
-        found = []
+        found: list[_After] = []
         if sky.fit is None:
             return found
         for number in numbers:
@@ -172,8 +171,8 @@ class _Case:
             component = FIELDS[len(self.maps.letters)].index(letter)
             weight = self.maps.weight(component)
             power = explained_power(products, sky.fit, letter)
-            binned = np.bincount(products.blocks.bin, power, len(self.test.multipoles))
-            binned *= self.evidence.sky.normalization(weight, weight)
+            sums = np.bincount(products.blocks.bin, power, len(self.test.multipoles))
+            binned = self.evidence.sky.normalization(weight, weight) * sums
             simulated = self.result.simulated[:, number]
             ratio = self.result.ratio[number] - binned / self.result.noise[number]
             inverse = np.linalg.inv(np.atleast_2d(np.cov(simulated, rowvar=False)))
@@ -201,8 +200,8 @@ class _Case:
                 finding = finding.model_copy(
                     update={
                         "detected": False,
-                        "sentence": f"{sentence_case(TITLES[row.template.name])} can't be measured: something in one "
-                        "side alone goes with the maps' sum.",
+                        "sentence": f"{sentence_case(TITLES[row.template.name])} can't be measured: "
+                        "something in one side alone goes with the maps' sum.",
                     }
                 )
             findings.append(finding)
@@ -226,7 +225,8 @@ class _Case:
                     value=None if share is None else 100 * share,
                     unit="%",
                     detected=explains,
-                    sentence=f"Differences in {names} explain {'the excess' if explains else 'part of the excess at most'}"
+                    sentence=f"Differences in {names} explain "
+                    f"{'the excess' if explains else 'part of the excess at most'}"
                     f"{': ' + text if text else ''}.",
                 )
             )
@@ -251,9 +251,9 @@ class _Case:
                 causes.append("direction")
                 axis = direction.sector in (0, SECTORS_HALF)
                 parts.append(
-                    "It is striped, and not of the sky: as ground pickup or other signal that goes with the scan."
+                    "It is striped, and not of the sky: ground pickup or another signal of the scan."
                     if axis
-                    else "It is striped, and not of the sky: as signal that goes with a scan at an angle."
+                    else "It is striped at an angle, and not of the sky: a signal that goes with the scan."
                 )
         return findings, " ".join(parts) or NOTHING, tuple(causes)
 
@@ -262,7 +262,12 @@ class _Case:
         y, x = place.row, place.column
         rectangle = getattr(self.evidence.sky, "rectangle", None)
         if rectangle is not None:
-            return _degrees(rectangle.right_ascension_deg[x], rectangle.declination_deg[y])
+            return _degrees(
+                *(
+                    float(np.interp(at, np.arange(len(axis)), axis))
+                    for at, axis in ((x, rectangle.right_ascension_deg), (y, rectangle.declination_deg))
+                )
+            )
         scale = [size / few for size, few in zip(self.maps.shape, grid.shape, strict=True)]
         pixel = [(at + 0.5) * one - 0.5 for at, one in zip((y, x), scale, strict=True)]
         if self.maps.wcs is None:

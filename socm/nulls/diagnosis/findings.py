@@ -81,6 +81,7 @@ def say_bins(excess: Excess, edges: Array) -> Finding:
     several = len(excess.bins)
     return Finding(
         name="bins",
+        spectrum=excess.spectrum,
         value=excess.deviation,
         unit="sigma",
         significance=abs(excess.deviation),
@@ -94,14 +95,15 @@ def say_rms(excess: Excess, unit: str, sides: Sides) -> Finding:
     """Return how large an excess is: the rms of what one side would have alone."""
     return Finding(
         name="rms",
+        spectrum=excess.spectrum,
         value=excess.rms,
         error=excess.error,
         unit=unit,
         significance=excess.significance,
         detected=True,
-        sentence=f"{excess.spectrum}: as a {excess.shape} systematic in {sides.plus} or {sides.minus} alone it has an rms of "
-        f"{with_error(excess.rms, excess.error, unit)} over these multipoles; noise of a half difference: "
-        f"{excess.noise:.3g} {unit}.",
+        sentence=f"{excess.spectrum}: as a {excess.shape} systematic in {sides.plus} or {sides.minus} alone "
+        f"it has an rms of {with_error(excess.rms, excess.error, unit)} over all bins; noise of a half "
+        f"difference: {f'{excess.noise:.3g} {unit}'.strip()}.",
     )
 
 
@@ -165,8 +167,8 @@ def say_direction(found: Direction, is_folded: bool, detected: bool) -> Finding:
         sector = sector.replace("at ", "at ±")
     share = with_error(100 * found.share, 100 * found.error, "%")
     sentence = (
-        f"{share} of the excess is in waves {sector} (an even one would have {100 * found.even:.0f} %, the noise has "
-        f"{100 * found.noise:.0f} %; {found.significance:.1f} σ)."
+        f"{share} of the excess is in waves {sector} (an even one would have "
+        f"{100 * found.even:.0f} %, the noise has {100 * found.noise:.0f} %; {found.significance:.1f} σ)."
         if detected
         else "The excess has no direction that stands out."
     )
@@ -186,7 +188,8 @@ def say_place(found: Place, position: str, detected: bool) -> Finding:
     elsewhere = "; the rest of the map has it as well" if found.rest > 3 else "; the rest of the map has none"
     sentence = (
         f"The excess is strongest at {position}, within {found.box_deg:.1f} deg "
-        f"({min(found.significance, 30):.1f} σ for all places looked at, {100 * found.share:.0f} % of it){elsewhere}."
+        f"({min(found.significance, 30):.1f} σ for all places looked at, {100 * found.share:.0f} % of it)"
+        f"{elsewhere}."
         if detected
         else ("The excess is everywhere on the map." if found.rest > 3 else "No place stands out.")
     )

@@ -28,12 +28,13 @@ LEAST_POWER = 0.1
 class Place:
     """The place where sub-splits go together most.
 
-    row, column: on the sky's coarse grid; box_deg: side of the box; significance: in sigma, for all boxes looked
-    at; share: of the whole excess in the box; rest: in sigma, how sub-splits go together outside of it.
+    row, column: on the sky's coarse grid, of the middle of what they share there; box_deg: side of the box;
+    significance: in sigma, for all boxes looked at; share: of the whole excess near there; rest: in
+    sigma, how they go together elsewhere.
     """
 
-    row: int
-    column: int
+    row: float
+    column: float
     box_deg: float
     significance: float
     share: float
@@ -78,19 +79,13 @@ def find_place(planes: Single, sky: Sky, seed: int = 0) -> Place | None:
     rng = np.random.default_rng(seed)
     chance, means = [], []
     for _ in range(SHIFTS):
-        moved = [
-            np.roll(
-                one,
-                [
-                    int(rng.integers(2 * side, max(length - 2 * side, 2 * side + 1)))
-                    for side, length in zip(size, grid.shape, strict=True)
-                ],
-                axis=(-2, -1),
-            )
-            if number
-            else one
-            for number, one in enumerate(filtered)
-        ]
+        moved = [filtered[0]]
+        for one in filtered[1:]:
+            steps = [
+                int(rng.integers(2 * side, max(length - 2 * side, 2 * side + 1)))
+                for side, length in zip(size, grid.shape, strict=True)
+            ]
+            moved.append(np.roll(one, steps, axis=(-2, -1)))
         shifted, alone = together(moved)
         seen = good & (alone > LEAST_POWER * np.median(own[good]))
         # One of them may be at its edge where the other isn't: then they can't go together.
@@ -98,7 +93,7 @@ def find_place(planes: Single, sky: Sky, seed: int = 0) -> Place | None:
         chance.append(one[seen])
         means.append(one[seen].mean())
     spread = float(np.std(np.concatenate(chance)))
-    row, column = np.unravel_index(int(np.argmax(ratio)), ratio.shape)
+    row, column = (int(one) for one in np.unravel_index(int(np.argmax(ratio)), ratio.shape))
     highest = min(float(ratio[row, column]), 0.999)
     freedom = max(1 / spread**2, 4.0)
     sigma = np.arctanh(highest) * np.sqrt(max(freedom - 3, 1))
@@ -110,14 +105,28 @@ def find_place(planes: Single, sky: Sky, seed: int = 0) -> Place | None:
     rest = ratio[good & away]
     whole = float(cross[good].sum())
     inside = float(cross[good & ~away].sum())
+    middle_row, middle_column = _middle(filtered, row, column, size)
     return Place(
-        row=int(row),
-        column=int(column),
+        row=middle_row,
+        column=middle_column,
         box_deg=box,
         significance=corrected,
         share=inside / whole if whole > 0 else 1.0,
         rest=float(rest.mean() / np.std(means)) if len(rest) else 0.0,
     )
+
+
+def _middle(fields: Single, row: int, column: int, size: Sequence[int]) -> tuple[float, float]:
+    """Return the middle of what sub-splits share in a box (sub-splits, planes, ny, nx) about a pixel."""
+    rows = slice(max(row - size[0] // 2, 0), row + size[0] // 2 + 1)
+    columns = slice(max(column - size[1] // 2, 0), column + size[1] // 2 + 1)
+    part = fields[..., rows, columns].astype(float)
+    shared = np.maximum((part.sum(axis=0) ** 2 - (part**2).sum(axis=0)).sum(axis=0), 0) ** 2
+    y, x = np.mgrid[
+        rows.start : rows.start + shared.shape[0], columns.start : columns.start + shared.shape[1]
+    ]
+    total = max(float(shared.sum()), 1e-300)
+    return float((shared * y).sum() / total), float((shared * x).sum() / total)
 
 
 def _band(planes: Single, sky: Sky) -> Single:

@@ -17,6 +17,7 @@ from socm.formats.document import replace_file, write_document
 from socm.formats.null_products import JudgedComparison, Rms, SplitSummary
 from socm.nulls.judging.amplitude import SHAPES
 from socm.nulls.judging.flags import flag
+from socm.nulls.report.diagnoses import Lines, as_lines, list_diagnoses
 from socm.nulls.report.provenance import read_provenance
 from socm.nulls.report.records import Products, TestPlace, TestRecord, iter_products
 from socm.nulls.report.svg import draw_deviations, draw_histogram, draw_spectrum, draw_strip
@@ -85,6 +86,7 @@ def render_report(verdict: Verdict, provenance: Mapping[str, Any], title: str, f
         lstrip_blocks=True,
     )
     judged = list(iter_products(verdict.records))
+    diagnoses = {(row.test, row.comparison): as_lines(row) for row in list_diagnoses(verdict).comparisons}
     spectra = list(dict.fromkeys(name for _, products in judged for name in products.ptes.spectra))
     pictures = _Pictures(folder)
     return environment.get_template("report.html.j2").render(
@@ -96,7 +98,9 @@ def render_report(verdict: Verdict, provenance: Mapping[str, Any], title: str, f
         histogram=draw_histogram(verdict.family.ptes) if verdict.family else "",
         strip=draw_strip(_strip_rows(judged)) if verdict.family else "",
         tests=[
-            _show_test(record, record.products, pictures) for record in verdict.records if record.products
+            _show_test(record, record.products, pictures, diagnoses)
+            for record in verdict.records
+            if record.products
         ],
         lacking=[(record.place.name, "; ".join(record.lacks)) for record in verdict.records if record.lacks],
         provenance=dict(provenance),
@@ -182,7 +186,12 @@ def _strip_rows(
     ]
 
 
-def _show_test(record: TestRecord, products: Products, pictures: _Pictures) -> dict[str, Any]:
+def _show_test(
+    record: TestRecord,
+    products: Products,
+    pictures: _Pictures,
+    diagnoses: Mapping[tuple[str, str], Lines],
+) -> dict[str, Any]:
     summary, name = products.summary, record.place.name
     return {
         "name": name,
@@ -193,6 +202,7 @@ def _show_test(record: TestRecord, products: Products, pictures: _Pictures) -> d
         "ptes": products.ptes,
         "comparisons": [
             _show_comparison(name, products, number, comparison)
+            | {"diagnosis": diagnoses.get((name, comparison.name))}
             for number, comparison in enumerate(products.ptes.comparisons)
         ],
         "pictures": [

@@ -31,9 +31,9 @@ def is_flat(sides_deg: tuple[float, float], declination_deg: Array) -> bool:
 class Waves:
     """What each mode in bins is, (modes,).
 
-    multipole; along_x, along_y: i times them are derivatives by the coordinates in radians, along_y None where
-    that isn't so: then x is right ascension itself; direction: of the wave vector from the x axis, in [0, pi),
-    in [0, pi / 2] where its sign isn't known.
+    multipole; along_x, along_y: i times them are derivatives by the coordinates in radians, along_y None
+    where x is right ascension itself, and nothing is known of y; direction: of the wave vector from the x
+    axis, in [0, pi), or in [0, pi / 2] where its sign isn't known.
     """
 
     multipole: Array
