@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -331,22 +331,22 @@ def name_cause(diagnosis) -> str:
 
 
 def measure_pulls(world, count, *, striped, seed=0):
-    """Return pulls (count, templates) of clean tests, each template alone, and the templates' names."""
+    """Return for each template, alone, its pulls and significances in clean tests, (count, 2)."""
     from socm.nulls.diagnosis.blocks import gather_products
     from socm.nulls.diagnosis.regression import fit, make_system
     from socm.nulls.judging.differences import compare_groups
 
-    rows, names = [], ()
+    pulls = defaultdict(list)
     comparison = compare_groups(GROUPS, world.patch.splits)[0]
     for number in range(count):
         rng = np.random.default_rng([seed, number])
         opened, sky = world.open(*simulate(world, rng, striped=striped))
         products = gather_products(opened, comparison, sky, lambda _: None)
         system = make_system(products, np.full(len(sky.counts), 0.3 if sky.is_periodic else 0.02))
-        names = tuple(one.name for one in system.templates)
-        fits = [fit([name], system) for name in names]
-        rows.append([one.values[0] / one.errors[0] for one in fits])
-    return np.array(rows), names
+        for one in system.templates:
+            found = fit([one.name], system)
+            pulls[one.name].append((found.values[0] / found.errors[0], found.significance[0]))
+    return {name: np.array(values) for name, values in pulls.items()}
 
 
 def confuse(world, count, times, *, striped, seed=0, causes=CAUSES):
@@ -380,17 +380,17 @@ def main() -> int:
             start = time.monotonic()
             noise = "striped" if striped else "white"
             if arguments.pulls:
-                pulls, names = measure_pulls(world, arguments.pulls, striped=striped)
-                print(f"{name}, {noise}: standard deviation of pulls (mean)")
-                for one, values in zip(names, pulls.T, strict=True):
-                    print(f"  {one:12} {values.std():.2f} ({values.mean():+.2f})")
+                print(f"{name}, {noise}: standard deviation of pulls, their mean, largest significance")
+                for one, values in measure_pulls(world, arguments.pulls, striped=striped).items():
+                    pull, sigma = values.T
+                    highest = np.abs(sigma).max()
+                    print(f"  {one:12} {pull.std():.2f} {pull.mean():+.2f} {highest:.1f} ({len(pull)})")
             for times in arguments.times if arguments.count else ():
                 table = confuse(world, arguments.count, times, striped=striped, causes=arguments.causes)
                 print(f"{name}, {noise}, {times:g} x the limit:")
                 for cause, said in table.items():
-                    print(
-                        f"  {cause:9} " + ", ".join(f"{one} {number}" for one, number in said.most_common())
-                    )
+                    counts = ", ".join(f"{one} {number}" for one, number in said.most_common())
+                    print(f"  {cause:9} {counts}")
             print(f"  {time.monotonic() - start:.0f} s", flush=True)
     return 0
 

@@ -94,5 +94,5 @@ def _as_text(row: DiagnosedComparison) -> str:
     lines = as_lines(row)
     parts = [f"{row.test}, {row.label}: PTE {low}", f"  {lines.conclusion}"]
     parts += [f"  - {one}" for one in lines.found]
-    parts += [f"  {one}" for one in (lines.limits, *lines.remarks) if one]
+    parts += [f"  {one}" for one in lines.remarks]
     return "\n".join(parts)

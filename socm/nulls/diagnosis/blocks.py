@@ -28,25 +28,31 @@ Slopes = dict[str, tuple[Single, ...]]
 SECTORS = 6
 """Sectors of directions over half a turn; the first lies about the x axis, half on either side."""
 
+CLUSTER = 4.0
+"""Narrowest widths that the mask resolves, beyond which noise is all but independent."""
+
 RINGS = 12
 """Rings of multipoles that all bins are divided into, where the mask allows."""
 
 
 @dataclass(frozen=True)
 class Blocks:
-    """Blocks of modes: order (modes,), starts (blocks + 1,); bin, sector and modes of each (blocks,)."""
+    """Blocks of modes: order (modes,), starts (blocks + 1,); bin, sector and modes of each (blocks,).
+
+    cluster: (blocks,): blocks of one number are close enough to hold the same noise.
+    """
 
     order: NDArray[np.intp]
     starts: NDArray[np.intp]
     bin: NDArray[np.intp]
     sector: NDArray[np.intp]
+    cluster: NDArray[np.intp]
     modes: Array
 
 
 def divide_modes(sky: Sky, waves: Waves, side_deg: float) -> Blocks:
     """Return blocks of a sky's modes; a block is no narrower than the mask resolves."""
-    narrow = 2 * narrowest_width(side_deg)
-    ring = max(narrow, (sky.edges[-1] - sky.edges[0]) / RINGS)
+    ring = max(2 * narrowest_width(side_deg), (sky.edges[-1] - sky.edges[0]) / RINGS)
     size = len(sky.counts)
     number = np.repeat(np.arange(size), np.diff(sky.starts))
     rings = np.maximum(1, np.floor(np.diff(sky.edges) / ring)).astype(int)
@@ -60,7 +66,12 @@ def divide_modes(sky: Sky, waves: Waves, side_deg: float) -> Blocks:
     # Half planes and harmonics of m > 0 count twice: a complex mode is two real numbers either way.
     counts = np.diff(starts).astype(float)
     counts *= sky.counts.sum() / counts.sum()
-    return Blocks(order, starts, found // (SECTORS * int(rings.max())), found % SECTORS, counts)
+    bins, sectors = found // (SECTORS * int(rings.max())), found % SECTORS
+    # Bins may be as narrow as the mask resolves, and then share much of their noise.
+    far = max(CLUSTER * narrowest_width(side_deg), (sky.edges[-1] - sky.edges[0]) / RINGS)
+    multipole = np.add.reduceat(waves.multipole[order], starts[:-1]) / np.diff(starts)
+    cluster = ((multipole - sky.edges[0]) / far).astype(np.intp) * SECTORS + sectors
+    return Blocks(order, starts, bins, sectors, np.unique(cluster, return_inverse=True)[1], counts)
 
 
 def sector_of(direction: Array) -> NDArray[np.intp]:

@@ -16,6 +16,9 @@ from socm.nulls.diagnosis.blocks import Products
 from socm.nulls.diagnosis.templates import Template
 from socm.nulls.pixels.weights import Array
 
+LEAST_FREEDOM = 3.0
+"""Degrees of freedom of an error at least."""
+
 LEAST_SIGNAL = 5.0
 """Sigma that a template's own power must be seen at: below, there is no sky to compare with."""
 
@@ -25,10 +28,10 @@ MOST_SHARED = 0.98
 
 @dataclass(frozen=True)
 class System:
-    """Right-hand sides and normal matrices by block, weighted by the noise: templates are those with signal.
+    """Right-hand sides and normal matrices by cluster, weighted by the noise.
 
-    plus, minus: the sky taken from one side alone, (blocks, p) and (blocks, p, p); power: (blocks, p, p), of
-    both. weak: templates that have no signal.
+    plus, minus: the sky taken from one side alone, (clusters, p) and (clusters, p, p).
+    templates: those with signal; weak: those without.
     """
 
     templates: tuple[Template, ...]
@@ -81,7 +84,12 @@ def make_system(products: Products, freedom: Array) -> System:
         scatter[place] += (weight[:, None] ** 2 * spread).sum(axis=0)
     seen = signal > LEAST_SIGNAL * np.sqrt(scatter)
     keep = np.flatnonzero(seen)
-    plus, minus = ((right[:, keep], normal[:, keep[:, None], keep[None, :]]) for right, normal in sides)
+    cluster = products.blocks.cluster
+    gather = np.equal.outer(np.arange(cluster.max() + 1), cluster).astype(float)
+    plus, minus = (
+        (gather @ right[:, keep], np.tensordot(gather, normal[:, keep[:, None], keep[None, :]], axes=1))
+        for right, normal in sides
+    )
     return System(
         tuple(products.templates[one] for one in keep),
         tuple(one for one, good in zip(products.templates, seen, strict=True) if not good),
@@ -129,23 +137,27 @@ def fit(names: Sequence[str], system: System, side: tuple[Array, Array] | None =
     count, size = len(rights), len(index)
     covariance = residuals.T @ residuals * count / max(count - size, 1)
     squares = residuals**2
-    blocks = squares.sum(axis=0) ** 2 / np.maximum((squares**2).sum(axis=0), 1e-300)
+    # The fourth power of a normal number is three times the square of its variance.
+    blocks = np.minimum(3 * squares.sum(axis=0) ** 2 / np.maximum((squares**2).sum(axis=0), 1e-300), count)
     # What a fit has taken from blocks that hold most of the signal isn't in their residuals.
     held = np.abs(np.einsum("bij,ij->bj", normals, inverse.T))
     leverage = np.clip(held / np.maximum(held.sum(axis=0), 1e-300), 0, 0.9)
     mended = ((residuals / (1 - leverage)) ** 2).sum(axis=0)
     stretch = np.sqrt(np.maximum(mended / np.maximum(squares.sum(axis=0), 1e-300), 1))
     covariance = covariance * np.outer(stretch, stretch)
-    errors = np.sqrt(np.diag(covariance))
-    ratio = values / np.maximum(errors, 1e-300)
-    return Fit(tuple(names), values, covariance, _as_normal(ratio, blocks - 1), blocks)
+    ratio = values / np.maximum(np.sqrt(np.diag(covariance)), 1e-300)
+    freedom = np.maximum(blocks - 1, LEAST_FREEDOM)
+    # Errors are those that values scatter by: Student's t is wider than a normal number.
+    wider = np.sqrt(freedom / (freedom - 2))
+    covariance = covariance * np.outer(wider, wider)
+    return Fit(tuple(names), values, covariance, _as_normal(ratio, freedom), blocks)
 
 
 def _as_normal(ratio: Array, freedom: Array) -> Array:
     """Return Student's t, with so many degrees of freedom, as the sigma of a normal number as unlikely."""
     from scipy import special
 
-    tail = special.stdtr(np.maximum(freedom, 1), -np.abs(ratio))
+    tail = special.stdtr(freedom, -np.abs(ratio))
     sigma: Array = -special.ndtri(np.maximum(tail, 1e-300)) * np.sign(ratio)
     return sigma
 

@@ -141,25 +141,24 @@ def _rms_of(comparison: JudgedComparison) -> list[Finding]:
 
 @dataclass(frozen=True)
 class Lines:
-    """A diagnosis in lines: conclusion, what was found, limits in one line, remarks."""
+    """A diagnosis in lines: conclusion, what was found, and remarks, limits in the first of them."""
 
     conclusion: str
     found: tuple[str, ...]
-    limits: str
     remarks: tuple[str, ...]
 
 
 def as_lines(row: DiagnosedComparison) -> Lines:
     """Return what page and terminal show of a comparison."""
     if row.diagnosis is None:
-        return Lines(row.missing or "", (), "", row.other_tests)
+        return Lines(row.missing or "", (), row.other_tests)
     findings = row.diagnosis.findings
     limits = [f"{TITLES[one.name]} {one.limit:.2g} {one.unit}" for one in findings if one.limit is not None]
     return Lines(
         conclusion=row.diagnosis.conclusion,
         found=tuple(one.sentence for one in findings if one.detected),
-        limits=f"No difference above (2 σ): {', '.join(limits)}." if limits else "",
         remarks=(
+            *([f"No difference above (2 σ): {', '.join(limits)}."] if limits else []),
             *(one.sentence for one in findings if not one.detected and one.limit is None),
             *row.other_tests,
         ),
