@@ -166,10 +166,10 @@ def _bases_of(
         modes, coarse[list(part)] = sky.take(planes)
         bases |= dict(zip(letters, (one[order] for one in modes), strict=True))
         for axis, slope in zip("xy", slopes[letters], strict=False):
-            moved = sky.modes(np.stack(unweighted) * slope)
+            moved = sky.take(np.stack(unweighted) * slope)[0]
             bases |= {axis + one: modes[order] for one, modes in zip(letters, moved, strict=True)}
     if leaked is not None:
-        bases |= dict(zip(("LE", "LB"), (one[order] for one in sky.modes(leaked)), strict=True))
+        bases |= dict(zip(("LE", "LB"), (one[order] for one in sky.take(leaked)[0]), strict=True))
     return bases, coarse
 
 

@@ -15,8 +15,6 @@ from socm.nulls.ahead import in_threads
 from socm.nulls.pixels.weights import Array, Plane
 from socm.nulls.sky.bins import choose_edges
 from socm.nulls.sky.cuts import cut_modes, share_left
-from socm.nulls.sky.flat import Modes
-
 from socm.nulls.sky.flat import Modes, Waves
 from socm.nulls.sky.protocols import MapsOnSky
 from socm.nulls.sky.resampling import CoarseGrid, Single, average, coarsen_grid, resample
