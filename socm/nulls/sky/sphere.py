@@ -89,8 +89,9 @@ class SphericalSky:
 
     def waves(self, declination_deg: float) -> Waves:
         """Return what the modes are; x is right ascension, and directions are those at a declination."""
-        index, _, _, multipole = self._chosen
-        order = np.repeat(np.arange(self.highest + 1.0), np.arange(self.highest + 1, 0, -1))[index]
+        number = np.concatenate([np.arange(order, self.highest + 1) for order in range(self.highest + 1)])
+        multipole = number[self._chosen[0]].astype(float)
+        order = np.repeat(np.arange(self.highest + 1.0), np.arange(self.highest + 1, 0, -1))[self._chosen[0]]
         narrow = max(np.cos(np.radians(declination_deg)), 1e-3)
         part = order / np.maximum(multipole, 1) / narrow
         return Waves(multipole, order, None, np.arccos(np.minimum(part, 1)))
