@@ -347,7 +347,7 @@ def archives_of(workspace: Workspace) -> dict[str, set[str]]:
     """Return the observations of each archive, by its account."""
     return {
         row["outputs"]["account"]: set(workspace.text(row["inputs"]["query"]).split())  # type: ignore[index]
-        for row in table(workspace, "preprocess").values()
+        for row in table(workspace, "preprocessing-archives").values()
     }
 
 
@@ -379,7 +379,7 @@ def test_observations_are_preprocessed_once_for_all_maps(survey: Workspace) -> N
     rules = [path.stem for path in (survey.folder / "workflow/rules").glob("atomic-maps-*")]
     assert len(rules) == 4
     read_archives(survey, *rules)
-    commands = survey.commands("preprocess").values()
+    commands = survey.commands("preprocessing-archives").values()
     assert all(
         " preprocess-tod results/preprocess/" in one and "--pb-path=results/preprocess/" in one
         for one in commands
@@ -392,7 +392,7 @@ def test_observations_that_come_later_leave_archives_alone(
 ) -> None:
     survey.write(PREPROCESSED)
     survey.compile()
-    before, maps = table(survey, "preprocess"), table(survey)
+    before, maps = table(survey, "preprocessing-archives"), table(survey)
     for account, ids in archives_of(survey).items():
         record = PreprocessedArchive(
             observations=tuple(sorted(ids)[:1]),
@@ -407,7 +407,7 @@ def test_observations_that_come_later_leave_archives_alone(
     # Two workflows want different observations of jobs that aren't made yet.
     survey.write(PREPROCESSED.replace("min_coverage = 0.5", f'query = "timestamp < {START + 17 * DAY_S}"'))
     survey.compile()
-    after = table(survey, "preprocess")
+    after = table(survey, "preprocessing-archives")
     assert {name: after[name] for name in before} == before
     assert sorted(set(after) - set(before)) == ["lati1-20250301-2", "lati1-20250305", "lati1-20250309"]
     read_archives(survey, "atomic-maps-f090")
@@ -761,12 +761,16 @@ def test_what_archives_hold_is_read_and_nothing_preprocessed_twice(mapped: tuple
     workspace, run = mapped
     ids = [one for one, _ in observations_of(workspace)][:COUNT]
     broken = ids[BROKEN]
-    assert len(kinds(run.started)["preprocess"]) == 1
+    assert len(kinds(run.started)["preprocessing-archives"]) == 1
     generated = {
         rule: [one for one in ids if f"Generating new init db entry for {one}" in logs_of(workspace, rule)]
-        for rule in ("preprocess", "atomic-maps-f090", HALVES_RULE)
+        for rule in ("preprocessing-archives", "atomic-maps-f090", HALVES_RULE)
     }
-    assert generated == {"preprocess": ids[1:], "atomic-maps-f090": [broken], HALVES_RULE: [broken]}
+    assert generated == {
+        "preprocessing-archives": ids[1:],
+        "atomic-maps-f090": [broken],
+        HALVES_RULE: [broken],
+    }
     (account,) = (workspace.folder / "results/preprocess").glob("*/archive.json")
     record = read_document(PreprocessedArchive, account)
     # The time stream of one of its four wafers and bands can't be read, and its program ended with 0.
@@ -821,7 +825,7 @@ def test_a_month_more_or_less_and_other_splits_map_no_observation_again(
     started = kinds(workspace.run("--dry-run").started)
     for rule, rows in (("atomic-maps-f090", after), (HALVES_RULE, table(workspace, HALVES_RULE))):
         assert started.pop(rule) == sorted(set(rows) - set(before))
-    assert len(started.pop("preprocess")) == 1
+    assert len(started.pop("preprocessing-archives")) == 1
     assert set(started) == {
         "filterbin-mapmaking",
         "scan-left-right-tests",

@@ -174,7 +174,7 @@ class AtomicChunks(Chunks):
 class PreprocessedChunks(Chunks):
     """The chunks of preprocessing archives, of all wafers and bands that a telescope observes with."""
 
-    stem = "preprocess"
+    stem = "preprocessing-archives"
     default = PREPROCESS_DIR
     key = "preprocess_dir"
     account_name = "archive.json"
