@@ -219,12 +219,16 @@ def run_peer(folder: Path, highest: float) -> None:
     assert np.isfinite(covariance).all()
 
 
-def expect(case: Case, shape: tuple[int, int], highest: float):
+def expect(case: Case, shape: tuple[int, ...], folder: Path, highest: float):
     """Return what the rule that jobs ask by says of a case."""
-    from socm.formats.judgement_needs import JudgementNeeds, MapSize
+    from socm.formats.judgement_needs import HealpixSize, JudgementNeeds, MapSize
+    from socm.nulls.pixels.maps import read_header
 
     two = case.groups == 2
-    size = MapSize(*shape, (case.pixel_arcmin / 60, case.pixel_arcmin / 60))
+    if case.nside is None:
+        size = MapSize(*shape, (case.pixel_arcmin / 60, case.pixel_arcmin / 60))
+    else:
+        size = HealpixSize(case.nside, read_header(folder / "map0.fits").held)
     return JudgementNeeds(size, case.maps // 2 if two else case.maps, 3, 0, highest, case.simulations)
 
 
@@ -254,8 +258,14 @@ def run_child(name: str, folder: Path, what: str, highest: float, threads: int) 
     usage = resource.getrusage(resource.RUSAGE_SELF)
     spent = usage.ru_utime + usage.ru_stime - before
     wall = time.perf_counter() - start
-    found = {"cpu_s": spent, "wall_s": wall, "peak_gb": usage.ru_maxrss * 1024e-9, "highest": top or highest}
+    found = {"cpu_s": spent, "wall_s": wall, "peak_gb": peak_bytes() / 1e9, "highest": top or highest}
     print(json.dumps(found))
+
+
+def peak_bytes() -> float:
+    """Return the peak memory of this program alone; ru_maxrss holds that of what started it, too."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return 1024.0 * int(status.split("VmHWM:")[1].split()[0])
 
 
 def time_campaign(tests: int = 62, size: int = 512) -> tuple[float, float]:
@@ -315,6 +325,7 @@ def main() -> int:
                 ]
                 print(f"one thread takes {walls[0] / walls[1]:.2f} times as long as {THREADS} (aim 1.7)")
             judged = measure(name, Path(folder), "judge")
+            needs = expect(case, shape, Path(folder), judged["highest"])
             floor = measure(name, Path(folder), "floor", judged["highest"])
             peer = None
             if (
@@ -324,7 +335,6 @@ def main() -> int:
                 and importlib.util.find_spec("pspy")
             ):
                 peer = measure(name, Path(folder), "peer", judged["highest"])
-        needs = expect(case, shape, judged["highest"]) if case.nside is None else None
         ratio = judged["cpu_s"] / floor["cpu_s"]
         good = case.most_floors is None or ratio <= case.most_floors
         good &= case.most_gb is None or judged["peak_gb"] <= case.most_gb
@@ -333,7 +343,7 @@ def main() -> int:
             f"{name:40} {'x'.join(map(str, shape)):>12} {judged['highest']:5.0f} {judged['cpu_s']:6.1f} "
             f"{floor['cpu_s']:6.1f} {ratio:5.2f} {judged['cpu_s'] / judged['wall_s']:7.2f} "
             f"{judged['peak_gb']:5.2f} "
-            + (f"{needs.cpu_s():11.0f} {needs.memory_bytes / 1e9:5.2f} " if needs else " " * 18)
+            f"{needs.cpu_s():11.0f} {needs.memory_bytes / 1e9:5.2f} "
             + (f"{peer['cpu_s']:11.1f} {peer['peak_gb']:5.2f}" if peer else "")
             + ("" if good else "  missed"),
             flush=True,
