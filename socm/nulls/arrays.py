@@ -16,7 +16,7 @@ from socm.nulls.diagnosis.diagnose import diagnose_test
 from socm.nulls.judging.analysis import TestResult, analyse
 from socm.nulls.judging.differences import combine, compare_groups, contrast_splits
 from socm.nulls.pixels.healpix import UNSEEN, HealpixGeometry, HealpixPixels
-from socm.nulls.pixels.holes import HoleFilling
+from socm.nulls.pixels.holes import HoleFilling, RowGrid
 from socm.nulls.pixels.maps import Geometry, Pixelization
 from socm.nulls.pixels.opened import open_maps
 from socm.nulls.pixels.sources import Given, HeldPlanes, Planes, open_given, open_mask
@@ -105,7 +105,7 @@ def weigh_arrays(
         variances.append(variance)
     largest = int(HOLE_DEG**2 / abs(np.degrees(steps[0]) * np.degrees(steps[1])))
     small = small_holes(support, largest) & (edge > 0)
-    holes = HoleFilling(support, small)
+    holes = HoleFilling(RowGrid((edge.shape[0], edge.shape[1])), support.ravel(), small.ravel())
     edge = np.where(support | small, edge, 0.0)
     totals = variances[:1] if len(variances) != 2 else []
     if len(variances) > 1:

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sky_maps import toml, write_columns
 
 from socm.cli import main
@@ -107,6 +109,23 @@ def test_what_is_unseen_is_left_out(
     np.testing.assert_allclose(result.comparisons[0].power, results[1].comparisons[0].power, rtol=1e-6)
 
 
+def test_maps_with_small_holes_are_judged_as_maps_without(
+    skies: tuple[list[Any], list[np.ndarray]], results: tuple[Judged, Judged]
+) -> None:
+    weight = support().astype(float)
+    weight[np.random.default_rng(3).choice(np.flatnonzero(weight), 60, replace=False)] = 0
+    holed = judge(
+        as_groups([np.where(weight, one, np.nan) for one in skies[1]], weight), analysis=ANALYSIS, unit="uK"
+    )
+    one, other = holed.comparisons[0], results[1].comparisons[0]
+    np.testing.assert_allclose(one.noise, other.noise, rtol=0.1)
+    np.testing.assert_allclose(one.noise.mean(axis=0), other.noise.mean(axis=0), rtol=0.05)
+    assert np.abs((one.power - other.power) / other.sigma).max() < CHANCE
+    assert [each.pte for each in one.judgements] == pytest.approx(
+        [each.pte for each in other.judgements], abs=0.35
+    )
+
+
 def test_the_coarse_grid_shows_what_a_map_of_that_grid_shows() -> None:
     from pixell import curvedsky, enmap
 
@@ -155,8 +174,10 @@ def test_the_edge_rises_over_its_width_and_passes_over_small_holes(order: str) -
     inside[hole] = False
     wide = np.hypot((right_ascension - 200) * np.cos(np.radians(70)), declination - 70) < 6
     inside[wide] = False
-    edge = geometry.apodization(inside, 4.0)
-    assert (edge[~inside] == 0).all()
+    holes = geometry.small_holes(inside)
+    assert np.flatnonzero(holes).tolist() == [hole]
+    edge = geometry.apodization(inside | holes, 4.0)
+    assert (edge[~(inside | holes)] == 0).all()
     assert ((edge >= 0) & (edge <= 1)).all()
     near = geometry.neighbours(np.array([hole])).ravel()
     assert (edge[near[near >= 0]] == 1).all(), "one pixel without hits has no edge of its own"
@@ -167,6 +188,75 @@ def test_the_edge_rises_over_its_width_and_passes_over_small_holes(order: str) -
     assert edge[round_hole].max() < 0.5
     height, _ = geometry.sides_deg(inside)
     assert height == pytest.approx(50, abs=1)
+
+
+@given(
+    seed=st.integers(0, 10**6),
+    nside=st.sampled_from([64, 128]),
+    order=st.sampled_from(["RING", "NESTED"]),
+    count=st.integers(1, 60),
+)
+@settings(max_examples=30, deadline=None)
+def test_holes_are_filled_linearly_from_their_surroundings_in_any_order(
+    seed: int, nside: int, order: str, count: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    geometry = HealpixGeometry(nside, "RING" if order == "RING" else "NESTED")
+    _, declination = geometry.positions_deg(np.arange(geometry.shape[0]))
+    support = declination > 50
+    support[rng.choice(np.flatnonzero(support), count, replace=False)] = False
+    holes = geometry.small_holes(support)
+    assert not (holes & support).any()
+    assert not (holes & (declination < 50)).any()
+    window = geometry.window(support | holes)
+    filling, filled = geometry.filling(support, holes, window), holes[window]
+    assert filling.pixels == filled.sum()
+    constant = np.where(filled, np.nan, 7.0)
+    filling.fill(constant)
+    np.testing.assert_allclose(constant, 7)
+    one, other = rng.standard_normal((2, len(window)))
+    both = one + 3 * other
+    for plane in (one, other, both):
+        plane[filled] = np.nan
+        filling.fill(plane)
+    np.testing.assert_allclose(both, one + 3 * other, atol=1e-9)
+    if filled.any():
+        assert one[~filled].min() <= one[filled].min()
+        assert one[filled].max() <= one[~filled].max()
+        # A hole is the mean of what is round it, and where that is one pixel, of its four neighbours.
+        alone = [
+            pixel
+            for pixel in np.flatnonzero(holes)
+            if not holes[(near := geometry.neighbours(np.array([pixel])).ravel())[near >= 0]].any()
+        ]
+        for pixel in alone:
+            four = np.searchsorted(window, geometry.neighbours(np.array([pixel])).ravel()[::2])
+            assert one[np.searchsorted(window, pixel)] == pytest.approx(one[four].mean())
+
+
+def test_low_multipoles_do_not_leak_through_small_holes_of_healpix_maps() -> None:
+    """Noise that rises by five decades to low multipoles, with 400 pixels missing: the highest bin is what it
+    is without holes, and is not with an edge of zero weight round each."""
+    from pixell import curvedsky
+
+    geometry = HealpixGeometry(NSIDE, "RING")
+    ell = np.arange(HIGHEST + 1)
+    alm = curvedsky.rand_alm(1 + (200 / np.maximum(ell, 8)) ** 4, lmax=HIGHEST, seed=1)
+    plane = curvedsky.alm2map_healpix(alm[None], np.zeros((1, geometry.shape[0])), spin=[0], nside=NSIDE)[0]
+    whole = np.ones(geometry.shape, bool)
+    support = whole.copy()
+    support[np.random.default_rng(2).choice(len(support), 400, replace=False)] = False
+    holes = geometry.small_holes(support)
+    assert (holes == ~support).all()
+    filled = np.where(support, plane, 0.0)
+    geometry.filling(support, holes, np.arange(len(plane))).fill(filled)
+    sky = HealpixSky(HealpixPixels(geometry, np.arange(len(plane))), np.array(EDGES))
+    powers = [
+        np.sum(np.abs(sky.modes(one[None])[0][sky.starts[-2] :]) ** 2)
+        for one in (plane, np.where(support, plane, 0.0), filled)
+    ]
+    assert powers[1] > 1.3 * powers[0]
+    assert powers[2] == pytest.approx(powers[0], rel=0.05)
 
 
 def test_a_systematic_on_partial_healpix_files_fails_from_the_command(

@@ -24,7 +24,7 @@ from socm.nulls.noise.families import _Tiles, contrasts_of
 from socm.nulls.noise.local import LocalNoise, WeightedFields, measure_local_noise
 from socm.nulls.noise.mixing import BinMixing, bin_mixing, mix_bins
 from socm.nulls.noise.tiles import Tiling
-from socm.nulls.pixels.holes import HoleFilling
+from socm.nulls.pixels.holes import HoleFilling, RowGrid
 from socm.nulls.sky.flat import FlatSky, cross_products
 from socm.nulls.sky.resampling import CoarseGrid, average, coarsen_grid, resample
 
@@ -299,6 +299,10 @@ def test_kernels_in_blocks_are_those_of_pixels(scatter: float, monkeypatch: pyte
     assert np.abs(blocks[few] - exact[few]).mean() < 0.01
 
 
+def filling_of(good: np.ndarray, holes: np.ndarray) -> HoleFilling:
+    return HoleFilling(RowGrid(good.shape), good.ravel(), holes.ravel())
+
+
 @given(st.integers(0, 10**6), st.integers(1, 40))
 @settings(max_examples=40, deadline=None)
 def test_holes_are_filled_linearly_from_their_surroundings(seed: int, count: int) -> None:
@@ -310,7 +314,7 @@ def test_holes_are_filled_linearly_from_their_surroundings(seed: int, count: int
         y, x = rng.integers(4, 28), rng.integers(1, 36)
         holes[y : y + rng.integers(1, 4), x : x + rng.integers(1, 4)] = True
     holes &= good
-    filling = HoleFilling(good & ~holes, holes)
+    filling = filling_of(good & ~holes, holes)
     assert filling.pixels == holes.sum()
     flat = np.where(good & ~holes, 7.0, np.nan)
     filling.fill(flat)
@@ -334,7 +338,7 @@ def test_a_filled_hole_carries_no_strong_low_multipoles_to_high_ones() -> None:
     for y, x in rng.integers((5, 5), (90, 186), (60, 2)):
         holes[y : y + 3, x : x + 3] = True
     cut, filled = np.where(holes, 0, plane), plane.copy()
-    HoleFilling(~holes, holes).fill(filled)
+    filling_of(~holes, holes).fill(filled)
     powers = [
         np.sum(np.abs(SKY.modes((one * EDGE)[None])[0][SKY.starts[-2] :]) ** 2)
         for one in (plane, cut, filled)
@@ -352,7 +356,7 @@ def test_holes_are_filled_from_good_pixels_alone_within_their_range(seed: int, n
     holes = ~good & (rng.uniform(size=(ny, nx)) < rng.choice([0.3, 1.0]))
     plane = np.where(good, rng.standard_normal((ny, nx)), np.nan)
     filled = plane.copy()
-    HoleFilling(good, holes).fill(filled)
+    filling_of(good, holes).fill(filled)
     assert np.array_equal(filled[~holes], plane[~holes], equal_nan=True)
     assert ((filled[holes] >= plane[good].min() - 1e-12) & (filled[holes] <= plane[good].max() + 1e-12)).all()
 

@@ -11,8 +11,18 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from socm.nulls.pixels.maps import COMPONENTS, Geometry, Header, Pixelization, as_plane, open_fits, unreadable
-from socm.nulls.pixels.weights import Array, Mask, Plane, cosine_edge
+from socm.nulls.pixels.holes import HoleFilling
+from socm.nulls.pixels.maps import (
+    COMPONENTS,
+    Geometry,
+    Header,
+    Pixelization,
+    Window,
+    as_plane,
+    open_fits,
+    unreadable,
+)
+from socm.nulls.pixels.weights import HOLE_DEG, Array, Mask, Plane, cosine_edge
 
 COLUMNS = {"T": "TEMPERATURE", "Q": "Q_POLARISATION", "U": "U_POLARISATION"}
 
@@ -120,30 +130,23 @@ class HealpixGeometry:
         return float(np.ptp(declination)) + side, min(width * cosine + side, 360.0 * cosine)
 
     def apodization(self, support: Mask, width_deg: float, threads: int = 1) -> Plane:
-        """Return a cosine edge (npix,), 0 outside the support and 1 further in than the width.
-
-        Holes smaller than the width squared get no edge of their own, as in cylindrical maps.
-        """
+        """Return a cosine edge (npix,), 0 outside the support and 1 further in than the width."""
         if width_deg <= 0:
             return support.astype(np.float32)
-        filled = support | self._small_holes(support, int(width_deg**2 / self.pixel_area_deg2[0]))
-        inside = np.flatnonzero(filled)
-        outside = np.flatnonzero(self._around(inside) & ~filled)
+        inside = np.flatnonzero(support)
+        outside = np.flatnonzero(self._around(inside) & ~support)
         edge = np.zeros(self.shape, np.float32)
         edge[inside] = 1.0
         if len(outside):
             distance = _distances_deg(self.vectors(inside), self.vectors(outside), width_deg, threads)
             edge[inside] = cosine_edge(distance / width_deg)
-        return edge * support
+        return edge
 
     def small_holes(self, support: Mask) -> Mask:
-        """Return no pixels: holes of HEALPix maps are not filled."""
-        return np.zeros(support.shape, bool)
-
-    def _small_holes(self, support: Mask, largest: int) -> Mask:
-        """Return the pixels (npix,) of holes in the support that have at most `largest` pixels."""
+        """Return the pixels (npix,) of holes in the support that are filled from their surroundings."""
         from scipy import sparse
 
+        largest = int(HOLE_DEG**2 / self.pixel_area_deg2[0])
         holes = np.zeros(support.shape, bool)
         if largest < 1 or support.all():
             return holes
@@ -177,9 +180,58 @@ class HealpixGeometry:
             found.append(front)
         return np.concatenate(found) if found else np.zeros(0, np.intp)
 
+    def filling(self, support: Mask, holes: Mask, window: Window) -> HoleFilling:
+        """Return what fills holes (npix,) of planes of the window from their surroundings in the support."""
+        good, wanted = np.zeros(self.shape, bool), np.zeros(self.shape, bool)
+        good[self._nested(np.flatnonzero(support))] = True
+        wanted[self._nested(np.flatnonzero(holes))] = True
+        places = np.zeros(self.shape, np.intp)
+        numbers = np.arange(self.shape[0])[window]
+        places[self._nested(numbers)] = np.arange(len(numbers))
+        return HoleFilling(NestedGrid(self.nside), good, wanted, places)
+
+    def _nested(self, pixels: Numbers) -> Numbers:
+        """Return the numbers that pixels have in nested order."""
+        import healpy
+
+        nested: Numbers = pixels if self.order == "NESTED" else healpy.ring2nest(self.nside, pixels)
+        return nested
+
     def window(self, inside: Mask) -> Numbers:
         """Return the pixels inside."""
         return np.flatnonzero(inside)
+
+
+@dataclass(frozen=True)
+class NestedGrid:
+    """The pixels of a HEALPix map in nested order, of which four make one of half the nside."""
+
+    nside: int
+
+    @property
+    def size(self) -> int:
+        """Number of pixels."""
+        return 12 * self.nside**2
+
+    def neighbours(self, pixels: Numbers) -> Numbers:
+        """Return the four that share a side with each of some pixels, (4, n)."""
+        import healpy
+
+        found: Numbers = healpy.get_all_neighbours(self.nside, pixels, nest=True)[::2]
+        return found
+
+    def coarser(self) -> NestedGrid:
+        """Return the grid of half the nside."""
+        return NestedGrid(self.nside // 2)
+
+    def parents(self, pixels: Numbers) -> Numbers:
+        """Return the pixels of the coarser grid that hold some, (n,)."""
+        return pixels // 4
+
+    def children(self, parents: Numbers) -> tuple[Numbers, Mask]:
+        """Return the four pixels in each of the coarser grid's (4, n), and that there are all of them."""
+        four = 4 * parents + np.arange(4)[:, None]
+        return four, np.ones(four.shape, bool)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ ones. Filling is linear and the same for every map of a test, so the sky still c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +16,75 @@ from socm.nulls.pixels.weights import Array
 
 Mask = NDArray[np.bool_]
 Pixels = NDArray[np.intp]
-"""Numbers of pixels in the order of rows."""
+"""Numbers of pixels."""
 
 SWEEPS = 12
 """Jacobi sweeps on each level: they mend errors a few pixels wide, the next level mends wider ones."""
+
+
+class Grid(Protocol):
+    """Pixels by number, and a grid half as fine."""
+
+    @property
+    def size(self) -> int:
+        """Number of pixels."""
+
+    def neighbours(self, pixels: Pixels) -> Pixels:
+        """Return the four next to each of some pixels, (4, n); a pixel itself where it has none."""
+
+    def coarser(self) -> Grid:
+        """Return the grid whose pixels hold four of this."""
+
+    def parents(self, pixels: Pixels) -> Pixels:
+        """Return the pixels of the coarser grid that hold some, (n,)."""
+
+    def children(self, parents: Pixels) -> tuple[Pixels, Mask]:
+        """Return the four pixels in each of the coarser grid's (4, n), and which of them there are."""
+
+
+@dataclass(frozen=True)
+class RowGrid:
+    """Pixels in rows and columns: (ny, nx), numbered row by row."""
+
+    shape: tuple[int, int]
+
+    @property
+    def size(self) -> int:
+        """Number of pixels."""
+        return self.shape[0] * self.shape[1]
+
+    def neighbours(self, pixels: Pixels) -> Pixels:
+        """Return the four next to each of some pixels, (4, n); at the map's edge a pixel itself."""
+        y, x = np.divmod(pixels, self.shape[1])
+        steps = ((-1, 0), (1, 0), (0, -1), (0, 1))
+        return np.stack(
+            [
+                np.clip(y + down, 0, self.shape[0] - 1) * self.shape[1]
+                + np.clip(x + across, 0, self.shape[1] - 1)
+                for down, across in steps
+            ]
+        )
+
+    def coarser(self) -> RowGrid:
+        """Return the grid whose pixels hold four of this, fewer at an odd edge."""
+        return RowGrid(((self.shape[0] + 1) // 2, (self.shape[1] + 1) // 2))
+
+    def parents(self, pixels: Pixels) -> Pixels:
+        """Return the pixels of the coarser grid that hold some, (n,)."""
+        y, x = np.divmod(pixels, self.shape[1])
+        parents: Pixels = y // 2 * self.coarser().shape[1] + x // 2
+        return parents
+
+    def children(self, parents: Pixels) -> tuple[Pixels, Mask]:
+        """Return the four pixels in each of the coarser grid's (4, n), and which of them there are."""
+        y, x = np.divmod(parents, self.coarser().shape[1])
+        corners = ((0, 0), (0, 1), (1, 0), (1, 1))
+        rows, columns = (
+            np.stack([2 * place + corner[axis] for corner in corners]) for axis, place in enumerate((y, x))
+        )
+        there = (rows < self.shape[0]) & (columns < self.shape[1])
+        rows, columns = np.minimum(rows, self.shape[0] - 1), np.minimum(columns, self.shape[1] - 1)
+        return rows * self.shape[1] + columns, there
 
 
 @dataclass(frozen=True)
@@ -40,26 +106,33 @@ class _Level:
 
 
 class HoleFilling:
-    """Fills the pixels `holes` (ny, nx) of planes from those that are `good` (ny, nx), level by level.
+    """Fills the pixels `holes` (size,) of planes from those that are `good` (size,), level by level.
 
     The result nears the solution of Laplace's equation, the smoothest that meets its edge (a multigrid cycle:
-    Brandt 1977, Math. Comp. 31, 333). Only pixels round holes are looked at.
+    Brandt 1977, Math. Comp. 31, 333). Only pixels round holes are looked at. places: where planes hold each
+    of the grid's pixels (size,), if they hold but some.
     """
 
-    def __init__(self, good: Mask, holes: Mask) -> None:
-        held, wanted = good & ~holes, holes
-        grids = [(held, wanted)]
-        while wanted.any():
-            held = _any_of_four(held)
-            wanted = _any_of_four(wanted) & ~held
-            grids.append((held, wanted))
-        self._shapes = [held.shape for held, _ in grids]
+    def __init__(self, grid: Grid, good: Mask, holes: Mask, places: Pixels | None = None) -> None:
+        grids = [(grid, good & ~holes, holes)]
+        while grids[-1][2].any():
+            grid, held, wanted = grids[-1]
+            coarser = grid.coarser()
+            above, empty = (np.zeros(coarser.size, np.bool_) for _ in range(2))
+            above[grid.parents(np.flatnonzero(held))] = True
+            empty[grid.parents(np.flatnonzero(wanted))] = True
+            grids.append((coarser, above, empty & ~above))
+        self._sizes = [one.size for one, _, _ in grids]
         self._levels: list[_Level] = []
-        needed = np.zeros_like(held)
+        needed = np.zeros_like(grids[-1][1])
         for number in reversed(range(len(grids))):
             finer = grids[number - 1] if number else None
             level, needed = _make_level(*grids[number], needed, finer)
             self._levels.insert(0, level)
+        if places is not None and len(self._levels) > 1:
+            first, second = self._levels[:2]
+            self._levels[0] = replace(first, holes=places[first.holes], neighbours=places[first.neighbours])
+            self._levels[1] = replace(second, children=places[second.children])
 
     @property
     def pixels(self) -> int:
@@ -67,12 +140,12 @@ class HoleFilling:
         return len(self._levels[0].holes)
 
     def fill(self, plane: NDArray[np.floating]) -> None:
-        """Fill the holes of a plane (ny, nx) in place."""
+        """Fill the holes of a plane (pixels) in place."""
         grids: list[NDArray[np.floating]] = [plane.ravel()]
-        for level, shape in zip(self._levels[1:], self._shapes[1:], strict=True):
-            grid = np.empty(shape[0] * shape[1])
-            grid[level.means] = np.einsum("cm,cm->m", grids[-1][level.children], level.weights)
-            grids.append(grid)
+        for level, size in zip(self._levels[1:], self._sizes[1:], strict=True):
+            means: NDArray[np.floating] = np.empty(size)
+            means[level.means] = np.einsum("cm,cm->m", grids[-1][level.children], level.weights)
+            grids.append(means)
         for number in reversed(range(len(grids) - 1)):
             level, grid = self._levels[number], grids[number]
             grid[level.holes] = grids[number + 1][level.parents]
@@ -83,55 +156,34 @@ class HoleFilling:
 
 
 def _make_level(
-    held: Mask, wanted: Mask, needed: Mask, finer: tuple[Mask, Mask] | None
+    grid: Grid, held: Mask, wanted: Mask, needed: Mask, finer: tuple[Grid, Mask, Mask] | None
 ) -> tuple[_Level, Mask]:
-    """Return a level, and which pixels it needs of the finer grid's (held, wanted).
+    """Return a level, and which pixels it needs of the finer grid's (grid, held, wanted).
 
     needed: pixels that the coarser grid averages.
     """
-    nx, holes = held.shape[1], np.flatnonzero(wanted)
-    rows, columns = np.divmod(holes, nx)
-    steps = ((-1, 0), (1, 0), (0, -1), (0, 1))
-    y, x = (
-        np.clip(np.stack([place + step[axis] for step in steps]), 0, held.shape[axis] - 1)
-        for axis, place in enumerate((rows, columns))
-    )
-    usable = (held | wanted)[y, x]
-    neighbours = np.where(usable, y * nx + x, holes)
+    holes = np.flatnonzero(wanted)
+    neighbours = grid.neighbours(holes)
+    usable = (held | wanted)[neighbours]
+    neighbours = np.where(usable, neighbours, holes)
     shares = usable / np.maximum(usable.sum(axis=0), 1)
     used = needed & held
-    used.ravel()[neighbours[usable]] |= held.ravel()[neighbours[usable]]
-    parents = rows // 2 * ((nx + 1) // 2) + columns // 2
+    used[neighbours[usable]] |= held[neighbours[usable]]
+    parents = grid.parents(holes)
     if finer is None:
         none = np.empty(0, np.intp)
         return _Level(none, none, np.empty(0), holes, parents, neighbours, shares), used
-    below, empty = finer
-    y, x = np.nonzero(empty)
-    used[y // 2, x // 2] |= held[y // 2, x // 2]
+    fine, below, empty = finer
+    above = fine.parents(np.flatnonzero(empty))
+    used[above] |= held[above]
     means = np.flatnonzero(used)
-    rows, columns = np.divmod(means, nx)
-    corners = ((0, 0), (0, 1), (1, 0), (1, 1))
-    y, x = (
-        np.minimum(np.stack([2 * place + corner[axis] for corner in corners]), below.shape[axis] - 1)
-        for axis, place in enumerate((rows, columns))
-    )
-    # A pixel at an odd edge has fewer than four.
-    single = np.stack(
-        [(2 * rows + dy < below.shape[0]) & (2 * columns + dx < below.shape[1]) for dy, dx in corners]
-    )
-    known = below[y, x] & single
-    children = y * below.shape[1] + x
+    children, there = fine.children(means)
+    known = below[children] & there
     wanted_below = np.zeros_like(below)
-    wanted_below[y[known], x[known]] = True
+    wanted_below[children[known]] = True
     # A child without a value has no weight, but whatever stands there must not be read.
     first = np.take_along_axis(children, known.argmax(axis=0)[None], axis=0)
     children = np.where(known, children, first)
     return _Level(
         means, children, known / known.sum(axis=0), holes, parents, neighbours, shares
     ), wanted_below
-
-
-def _any_of_four(mask: Mask) -> Mask:
-    padded = np.pad(mask, [(0, size % 2) for size in mask.shape])
-    fours = padded.reshape(padded.shape[0] // 2, 2, padded.shape[1] // 2, 2)
-    return np.asarray(fours.any(axis=(1, 3)), dtype=np.bool_)

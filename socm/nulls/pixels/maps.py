@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from socm.diagnostics import DiagnosticError
+from socm.nulls.pixels.holes import HoleFilling, RowGrid
 from socm.nulls.pixels.weights import (
     HOLE_DEG,
     Array,
@@ -83,6 +84,9 @@ class Pixelization(Protocol):
 
     def small_holes(self, support: Mask) -> Mask:
         """Return the pixels of holes in the support that are filled from their surroundings."""
+
+    def filling(self, support: Mask, holes: Mask, window: Window) -> HoleFilling:
+        """Return what fills holes of planes of the window from their surroundings in the support."""
 
     def window(self, inside: Mask) -> Window:
         """Return the pixels that need to be kept of planes that count inside alone."""
@@ -157,6 +161,11 @@ class Geometry:
         """Return the pixels (ny, nx) of holes in the support that are filled from their surroundings."""
         pixel_deg2 = float(np.mean(self.pixel_area_deg2[support.any(axis=1)]))
         return small_holes(support, int(HOLE_DEG**2 / pixel_deg2))
+
+    def filling(self, support: Mask, holes: Mask, window: Window) -> HoleFilling:
+        """Return what fills holes (ny, nx) of planes of the window from their surroundings in the support."""
+        good, wanted = support[window], holes[window]
+        return HoleFilling(RowGrid((good.shape[0], good.shape[1])), good.ravel(), wanted.ravel())
 
     def window(self, inside: Mask) -> Window:
         """Return rows and columns of the rectangle that holds the support (ny, nx), and a little more."""

@@ -35,7 +35,8 @@ class OpenTest:
     Maps in files stay on disk: a combination is read when it is asked for, so memory holds a few planes, not
     all maps. geometry: of the whole maps; weights: of T and of polarisation over the whole maps, the same one
     twice if there is but one of the two; support: where every map has weight; apodized: the edge they share,
-    small holes of the support filled; filling: what fills them in the window.
+    small holes of the support filled; window: the pixels that hold both, the rectangle round them
+    or those of a HEALPix map; filling: what fills holes in it.
     """
 
     name: str
@@ -48,17 +49,13 @@ class OpenTest:
     support: Mask
     apodized: Plane
     apodization_deg: float
+    window: Window
     filling: HoleFilling | None
 
     @property
     def letters(self) -> str:
         """What the planes are: T, QU or TQU."""
         return COMPONENTS[self.components]
-
-    @cached_property
-    def window(self) -> Window:
-        """The pixels that hold the support: the rectangle round it, or those of a HEALPix map."""
-        return self.geometry.window(self.support)
 
     @cached_property
     def wcs(self) -> Any:
@@ -194,20 +191,20 @@ def open_maps(
             hint="No pixel has weight in all of them, or the mask leaves none.",
         )
 
-    def weigh() -> tuple[Plane, tuple[Plane, Plane], HoleFilling | None]:
+    def weigh() -> tuple[Plane, tuple[Plane, Plane], Window, HoleFilling | None]:
         holes = geometry.small_holes(support)
         edge = geometry.apodization(support | holes, width, threads)
         if mask is not None:
             edge = edge * np.where(holes, 1.0, mask)
-        window = geometry.window(support)
-        filling = HoleFilling(support[window], holes[window]) if holes.any() else None
-        return edge, _common_weights(variances, support, edge, window, filling), filling
+        window = geometry.window(support | holes)
+        filling = geometry.filling(support, holes, window) if holes.any() else None
+        return edge, _common_weights(variances, support, edge, window, filling), window, filling
 
     def check() -> None:
         _check_maps(maps, support, threads - 1)
 
     with beside(check, threads):
-        edge, weights, filling = weigh()
+        edge, weights, window, filling = weigh()
     return OpenTest(
         name,
         tuple(splits),
@@ -219,6 +216,7 @@ def open_maps(
         support,
         edge,
         width,
+        window,
         filling,
     )
 
