@@ -23,8 +23,8 @@ TITLES = {
     "leakage_U": "leakage of T into U",
     "angle": "polarisation angle",
     "beam": "beam",
-    "pointing_x": "pointing, right ascension",
-    "pointing_y": "pointing, declination",
+    "pointing_x": "pointing in right ascension",
+    "pointing_y": "pointing in declination",
     "sky": "share of the sky",
     "direction": "direction",
     "place": "place",
@@ -56,6 +56,11 @@ def with_error(value: float, error: float, unit: str = "") -> str:
     """Return a value and its error, the error with two digits."""
     digits = 0 if error <= 0 or not np.isfinite(error) else max(0, 1 - int(np.floor(np.log10(error))))
     return f"{value:.{min(digits, 9)}f} ± {error:.{min(digits, 9)}f} {unit}".rstrip()
+
+
+def short(value: float) -> str:
+    """Return a number with two digits, and no exponent where it has more before the point."""
+    return f"{value:.0f}" if abs(value) >= 10 else f"{value:.2g}"
 
 
 def sentence_case(text: str) -> str:
@@ -155,7 +160,7 @@ def as_limit(finding: Finding, name: str) -> Finding:
         update={
             "detected": False,
             "limit": limit,
-            "sentence": f"No difference in {TITLES[name]} above {limit:.2g} {finding.unit}.",
+            "sentence": f"No difference in {TITLES[name]} above {short(limit)} {finding.unit}.",
         }
     )
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from socm.formats.diagnoses import DiagnosedComparison, Diagnoses
 from socm.formats.null_products import Finding, JudgedComparison, SplitSummary
-from socm.nulls.diagnosis.findings import TITLES, with_error
+from socm.nulls.diagnosis.findings import TITLES, short, with_error
 from socm.nulls.judging.flags import ORANGE
 from socm.nulls.judging.labels import LabelCorrelation
 from socm.nulls.report.records import Products, TestPlace, iter_products
@@ -153,7 +153,9 @@ def as_lines(row: DiagnosedComparison) -> Lines:
     if row.diagnosis is None:
         return Lines(row.missing or "", (), row.other_tests)
     findings = row.diagnosis.findings
-    limits = [f"{TITLES[one.name]} {one.limit:.2g} {one.unit}" for one in findings if one.limit is not None]
+    limits = [
+        f"{TITLES[one.name]} {short(one.limit)} {one.unit}" for one in findings if one.limit is not None
+    ]
     return Lines(
         conclusion=row.diagnosis.conclusion,
         found=tuple(one.sentence for one in findings if one.detected),
