@@ -19,7 +19,7 @@ from socm.nulls.noise import bands
 from socm.nulls.noise.bands import Bands
 from socm.nulls.noise.cells import DIRECTIONS
 from socm.nulls.noise.contrasts import smooth
-from socm.nulls.noise.draws import draw_products
+from socm.nulls.noise.draws import draw_products, turn_contrasts
 from socm.nulls.noise.families import _Tiles, contrasts_of
 from socm.nulls.noise.local import LocalNoise, WeightedFields, measure_local_noise
 from socm.nulls.noise.mixing import BinMixing, bin_mixing, mix_bins
@@ -148,6 +148,34 @@ def make_local(rng: np.random.Generator, bins: int) -> LocalNoise:
     )
 
 
+def test_e_and_b_behind_a_mask_scatter_as_the_angles_between_their_modes_say() -> None:
+    size, step, edges = 96, np.radians(0.1), np.arange(60, 361, 60.0)
+    y, x = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j]
+    weight = np.clip(1 - np.hypot(x, y), 0, 1).astype(np.float32)
+    sky, rng = FlatSky((size, size), (step, -step), edges), np.random.default_rng(0)
+    found = []
+    for _ in range(2400):
+        one, other = (
+            sky.modes(weight * rng.standard_normal((3, size, size), dtype=np.float32)) for _ in range(2)
+        )
+        found.append(cross_products(one, other, sky.starts))
+    draws = np.array(found)
+    power = np.sqrt(draws[:, :, 0, 0].var(axis=0))
+    mixing = bin_mixing(weight**2, (step, -step), edges, np.full((5, DIRECTIONS), 1 / DIRECTIONS))
+    contrast = np.zeros((1, 1, 5, 3, 3, 3, 3))
+    pairs = [(one, other) for one in range(3) for other in range(3)]
+    for one, other in pairs:
+        contrast[..., one, other, one, other] = 1
+    claimed = turn_contrasts(contrast, mixing.turn)[0, 0]
+    for one, other in pairs:
+        for third, last in pairs:
+            seen = np.mean(draws[:, :, one, other] * draws[:, :, third, last], axis=0) / power**2
+            np.testing.assert_allclose(claimed[:, one, other, third, last], seen, atol=0.15)
+    # By a quarter less in the lowest bin, and by half where E and B change places.
+    assert claimed[0, 1, 1, 1, 1] < 0.8
+    assert claimed[0, 1, 2, 1, 2] + claimed[0, 1, 2, 2, 1] < 0.6
+
+
 def test_draws_have_the_covariance_they_are_asked_for() -> None:
     rng = np.random.default_rng(4)
     bins, families = 3, [[0, 1], [2, 3]]
@@ -155,7 +183,7 @@ def test_draws_have_the_covariance_they_are_asked_for() -> None:
     powers = np.stack([np.diag([2.0, 1, 0.5])[None] * np.array([1, 3, 9])[:, None, None]] * 2)
     multipoles = np.array([100.0, 200, 300])
     between = np.array([[0.8, 0.1, 0], [0.1, 0.8, 0.1], [0, 0.1, 0.8]])
-    mixing = BinMixing(between, np.ones((bins, 1, 1)), multipoles[:, None])
+    mixing = BinMixing(between, np.ones((bins, 1, 1)), multipoles[:, None], np.ones((2, bins)))
     density = np.array([1000.0, 2000, 3000])
     products, _ = draw_products(
         powers, families, local, density, multipoles, mixing, 6000, np.random.SeedSequence(2)
@@ -182,7 +210,7 @@ def test_products_of_few_modes_have_their_long_tails() -> None:
         np.zeros((1, 1, 1)),
         EVENLY[:1],
     )
-    one = BinMixing(np.eye(1), np.ones((1, 1, 1)), np.array([[100.0]]))
+    one = BinMixing(np.eye(1), np.ones((1, 1, 1)), np.array([[100.0]]), np.ones((2, 1)))
     products, modes = draw_products(
         np.ones((1, 1, 1, 1)),
         [[0, 1]],

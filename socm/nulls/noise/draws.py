@@ -37,7 +37,9 @@ def draw_products(
     size, components = len(family), powers.shape[-1]
     within = np.diag(mixing.between)
     slopes = np.stack([mixing.slope_factor(np.einsum("bxx->bx", power), multipoles) for power in powers])
-    covariance = _covariances(powers, noise, slopes, within / density)
+    covariance = _covariances(
+        powers, turn_contrasts(noise.contrast, mixing.turn), noise, slopes, within / density
+    )
     freedom = _effective_modes(covariance, powers)
     rng = np.random.default_rng(seed)
     unit = np.stack(
@@ -67,12 +69,37 @@ def draw_products(
     return result, freedom
 
 
-def _covariances(powers: Array, noise: LocalNoise, slopes: Array, scatter: Array) -> Array:
+def turn_contrasts(contrast: Array, turn: Array) -> Array:
+    """Return contrasts (families, families, bins, C, C, C, C) with what E and B share behind a weight.
+
+    turn: see `BinMixing`. Of two modes that the weight correlates, the E of one goes with the E of the other
+    by the cosine c of twice the angle between them, and with its B by the sine: variances of TE and TB have a
+    factor c, those of EE, BB and EB c². What they lack EE shares with BB, and EB with BE, with the other
+    sign. E and B of noise have almost the same power.
+    """
+    components = contrast.shape[-1]
+    if components == 1:
+        return contrast
+    e, b = components - 2, components - 1
+    spins = np.array([0] * (components == 3) + [1, 1])
+    # The spin of [X, Y] of a covariance [X, Y, X', Y'] is 0, 1 or 2, and so is that of [X', Y'].
+    number = spins[:, None] + spins
+    factors = np.stack([np.ones_like(turn[0]), *turn])
+    order = np.minimum(number[:, :, None, None], number)
+    turned: Array = contrast * np.moveaxis(factors[order], -1, 0)
+    shared = (1 - turn[1]) * contrast[..., e, b, e, b]
+    for one, other in ((e, b), (b, e)):
+        turned[..., one, one, other, other] += shared
+        turned[..., one, other, other, one] -= shared
+    return turned
+
+
+def _covariances(powers: Array, contrast: Array, noise: LocalNoise, slopes: Array, scatter: Array) -> Array:
     """Return covariances of cross-spectra, (families, families, bins, C², C²)."""
     families, bins, components, _ = powers.shape
     root = np.sqrt(np.einsum("fbxx->fbx", powers)) * slopes**0.25
     scale = np.einsum("fbx,gby->fgbxy", root, root) * np.sqrt(noise.inverse_area)[:, :, None]
-    full = np.einsum("fgbxy,fgbvw->fgbxyvw", scale, scale) * noise.contrast
+    full = np.einsum("fgbxy,fgbvw->fgbxyvw", scale, scale) * contrast
     matrix = full.reshape(families, families, bins, components**2, components**2)
     matrix = matrix * scatter[:, None, None]
     symmetric: Array = (matrix + np.swapaxes(matrix, -1, -2)) / 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from socm.nulls.pixels.weights import Array
 from socm.nulls.sky.protocols import Sky
 from socm.nulls.sky.resampling import Single
 
-_STEPS, _ANGLES, _OFFSETS = 24, 96, 100
+_STEPS, _ANGLES, _OFFSETS, _TURN_STEPS = 24, 96, 100, 4
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,14 @@ class BinMixing:
 
     between: (bins, bins), the part of each bin's covariance that lies in each bin, for flat power. inside:
     (bins, steps, steps), the same between the parts of one bin, weighted by their modes; steps (bins, steps):
-    their multipoles.
+    their multipoles. turn: (2, bins), the mean over that covariance of the cosine of twice the angle between
+    two modes, and of its square: E of one is E of the other but for that angle, by which it is also B.
     """
 
     between: Array
     inside: Array
     steps: Array
+    turn: Array
 
     def slope_factor(self, power: Array, multipoles: Array) -> Array:
         """Return the covariance within bins (bins, C) over that of flat power, in units of the power squared.
@@ -52,7 +54,7 @@ def mix_bins(coarse: WeightedFields, sky: Sky, directions: Array) -> BinMixing:
     if not sky.is_periodic:
         return mixing
     between = lattice_mixing(depth, coarse.grid.steps, sky.edges, directions, sky.cuts)
-    return BinMixing(between, mixing.inside, mixing.steps)
+    return replace(mixing, between=between)
 
 
 def lattice_mixing(
@@ -105,6 +107,7 @@ def bin_mixing(
     within = edges[:-1, None] + widths * (np.arange(_STEPS) + 0.5) / _STEPS
     fine = np.append((edges[:-1, None] + widths * np.arange(_STEPS) / _STEPS).ravel(), edges[-1])
     between, inside = np.zeros((bins, bins)), np.zeros((bins, _STEPS, _STEPS))
+    turn = np.zeros((3, bins))
     for sector in range(sectors):
         part, along, across = _project(held, offset, np.pi * sector / sectors)
         for number in range(bins):
@@ -117,7 +120,28 @@ def bin_mixing(
             found = summed[:, :-1].reshape(_STEPS, bins, _STEPS)
             between[number] += found.sum(axis=(0, 2))
             inside[number] += found[:, number]
-    return BinMixing(between, inside, within)
+            angles = np.pi * ((np.arange(_ANGLES) + 0.5) / _ANGLES - sector / sectors)
+            turned = _turn(held, offset, angles, edges[number : number + 2])
+            turn[:, number] += directions[number, sector] * turned
+    return BinMixing(between, inside, within, turn[1:] / turn[0])
+
+
+def _turn(held: Array, offset: Array, angles: Array, edges: Array) -> Array:
+    """Return sums over mode pairs in a bin: of covariance, times the cosine of twice their angle, its square.
+
+    held, offset: see `_separations`; angles: between a mode and its way to the other (_ANGLES,).
+    """
+    sums = np.zeros(3)
+    for part in (np.arange(_TURN_STEPS) + 0.5) / _TURN_STEPS:
+        multipole = edges[0] + part * (edges[1] - edges[0])
+        for sign in (1, -1):
+            along = multipole + sign * offset * np.cos(angles)
+            square = along**2 + (offset * np.sin(angles)) ** 2
+            there = (square >= edges[0] ** 2) & (square < edges[1] ** 2)
+            cosine = 2 * along[there] ** 2 / square[there] - 1
+            weight = multipole * held[there]
+            sums += weight.sum(), weight @ cosine, weight @ cosine**2
+    return sums
 
 
 def _separations(
