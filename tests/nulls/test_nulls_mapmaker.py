@@ -56,7 +56,7 @@ PATCHES = {
     "flat": Patch(
         simulation=("--duration=150", "--noise=60", "--knee-hz=0.1"),
         options=("--downsample=2",),
-        analysis=AnalysisOptions(multipole_min=270, simulations=199),
+        analysis=AnalysisOptions(multipole_min=270, simulations=999),
         systematics={
             "wafer-gain": "-0.8",
             "ground-pickup": "100",
@@ -69,7 +69,7 @@ PATCHES = {
     "wide": Patch(
         simulation=("--width-deg=40", "--noise=25", "--knee-hz=0.05"),
         options=("--downsample=4",),
-        analysis=AnalysisOptions(multipole_min=45, simulations=199),
+        analysis=AnalysisOptions(multipole_min=45, simulations=999),
         systematics={
             "wafer-gain": "0.8",
             "ground-pickup": "200",
