@@ -6,16 +6,20 @@ is like, sums over blocks have the scatter that the blocks themselves show.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from resource import RUSAGE_SELF, getrusage
 
 import numpy as np
 from numpy.typing import NDArray
 
+from socm.formats.judgement_needs import GB
 from socm.nulls.diagnosis.templates import At, Bases, Template, possible_templates
 from socm.nulls.judging.analysis import NullMaps
 from socm.nulls.judging.differences import Comparison
 from socm.nulls.judging.spectra import FIELDS
+from socm.nulls.memory import available_bytes
 from socm.nulls.pixels.weights import Array
 from socm.nulls.sky.bins import narrowest_width
 from socm.nulls.sky.flat import Modes, Waves
@@ -100,10 +104,12 @@ class Products:
 def gather_products(
     maps: NullMaps, comparison: Comparison, sky: Sky, progress: Callable[[str], None]
 ) -> Products:
-    """Return the products of a comparison; reads each plane of each map once, and of T twice.
+    """Return the products of a comparison; reads each plane of each map once.
 
-    Memory holds three sets of modes a side, however many sub-splits there are.
+    Memory holds the bases of both sides for one sub-split and for the sum of all. Raises MemoryError where
+    that may be more than is left, before a job is killed for it.
     """
+    _check_memory(sky, len(maps.letters))
     letters = FIELDS[len(maps.letters)]
     waves = sky.waves(float(np.mean(maps.declination_deg)))
     blocks = divide_modes(sky, waves, min(maps.sides_deg))
@@ -142,6 +148,20 @@ def gather_products(
         cross[letter] = (products - own[letter]) / pairs
         own[letter] = own[letter] / len(legs)
     return Products(blocks, templates, of_letter, cross, own, coarse, len(legs))
+
+
+BASES = {1: 3, 2: 6, 3: 11}
+"""Bases of a side at most, by the number of planes."""
+
+
+def _check_memory(sky: Sky, planes: int) -> None:
+    available = available_bytes(os.environ)
+    needed = (4 * BASES[planes] + 8) * 8.0 * int(sky.starts[-1])
+    held = getrusage(RUSAGE_SELF).ru_maxrss * 1024
+    if available is not None and needed > available - held:
+        raise MemoryError(
+            f"{needed / GB:.2g} GB are needed beside {held / GB:.2g} GB of {available / GB:.2g} GB"
+        )
 
 
 def _bases_of(
