@@ -12,6 +12,7 @@ from socm.nulls.sky.protocols import Sky
 from socm.nulls.sky.resampling import Single
 
 _STEPS, _ANGLES, _OFFSETS, _TURN_STEPS = 24, 96, 100, 4
+_LEAST_PART = 1e-5
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,8 @@ def bin_mixing(
     fine = np.append((edges[:-1, None] + widths * np.arange(_STEPS) / _STEPS).ravel(), edges[-1])
     between, inside = np.zeros((bins, bins)), np.zeros((bins, _STEPS, _STEPS))
     turn = np.zeros((3, bins))
+    place = np.nonzero(held > _LEAST_PART * held.max())
+    pairs = held[place], offset[place], np.pi * (place[1] + 0.5) / _ANGLES
     for sector in range(sectors):
         part, along, across = _project(held, offset, np.pi * sector / sectors)
         for number in range(bins):
@@ -120,23 +123,23 @@ def bin_mixing(
             found = summed[:, :-1].reshape(_STEPS, bins, _STEPS)
             between[number] += found.sum(axis=(0, 2))
             inside[number] += found[:, number]
-            angles = np.pi * ((np.arange(_ANGLES) + 0.5) / _ANGLES - sector / sectors)
-            turned = _turn(held, offset, angles, edges[number : number + 2])
+            turned = _turn(*pairs, np.pi * sector / sectors, edges[number : number + 2])
             turn[:, number] += directions[number, sector] * turned
     return BinMixing(between, inside, within, turn[1:] / turn[0])
 
 
-def _turn(held: Array, offset: Array, angles: Array, edges: Array) -> Array:
+def _turn(held: Array, offset: Array, angle: Array, direction: float, edges: Array) -> Array:
     """Return sums over mode pairs in a bin: of covariance, times the cosine of twice their angle, its square.
 
-    held, offset: see `_separations`; angles: between a mode and its way to the other (_ANGLES,).
+    held, offset, angle (pairs,): see `_separations`; direction: of the modes, radians.
     """
+    ahead, aside = offset * np.cos(angle - direction), (offset * np.sin(angle - direction)) ** 2
     sums = np.zeros(3)
     for part in (np.arange(_TURN_STEPS) + 0.5) / _TURN_STEPS:
         multipole = edges[0] + part * (edges[1] - edges[0])
         for sign in (1, -1):
-            along = multipole + sign * offset * np.cos(angles)
-            square = along**2 + (offset * np.sin(angles)) ** 2
+            along = multipole + sign * ahead
+            square = along**2 + aside
             there = (square >= edges[0] ** 2) & (square < edges[1] ** 2)
             cosine = 2 * along[there] ** 2 / square[there] - 1
             weight = multipole * held[there]
