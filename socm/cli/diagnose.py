@@ -14,7 +14,7 @@ from socm.formats.diagnoses import DiagnosedComparison, Diagnoses
 
 
 @click.command("diagnose")
-@click.argument("place", type=click.Path(path_type=Path, exists=True), metavar="CAMPAIGN")
+@click.argument("place", type=click.Path(path_type=Path, exists=True), metavar="PLACE")
 @click.argument("tests", nargs=-1, metavar="[TEST]...")
 @click.option(
     "--format",
@@ -27,7 +27,7 @@ from socm.formats.diagnoses import DiagnosedComparison, Diagnoses
 def diagnose_command(place: Path, tests: tuple[str, ...], form: str) -> None:
     """Say why null tests failed: multipoles, sky, direction, place, maps, other tests.
 
-    CAMPAIGN is a campaign file, a file of `socm judge`, or the folder that holds either's results. Every
+    PLACE is a campaign file, a file of `socm judge`, or the folder that holds either's results. Every
     comparison with a PTE below 0.01 was diagnosed when it was judged; nothing is computed here.
     """
     from socm.formats.document import format_document

@@ -148,6 +148,8 @@ def commands() -> Iterator[tuple[str, ...]]:
             ("report", "--format", "tsv", folder),
             ("init", folder),
             ("judge", f"{folder}/campaign.toml"),
+            ("diagnose", folder, HOSTILE),
+            ("diagnose", "--format", "json", f"{folder}/campaign.toml"),
             ("simulate", folder, "--seed", HOSTILE),
         )
     for product in ("out/a/x", HOSTILE):
