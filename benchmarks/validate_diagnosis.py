@@ -373,6 +373,7 @@ def main() -> int:
     parser.add_argument("--patches", nargs="*", default=list(PATCHES))
     parser.add_argument("--causes", nargs="*", default=list(CAUSES))
     parser.add_argument("--times", nargs="*", type=float, default=[1.0, 3.0])
+    parser.add_argument("--seed", type=int, default=0, help="of the draws (0; thresholds were set with it)")
     arguments = parser.parse_args()
     for name in arguments.patches:
         world = make_world(PATCHES[name])
@@ -381,12 +382,21 @@ def main() -> int:
             noise = "striped" if striped else "white"
             if arguments.pulls:
                 print(f"{name}, {noise}: standard deviation of pulls, their mean, largest significance")
-                for one, values in measure_pulls(world, arguments.pulls, striped=striped).items():
+                for one, values in measure_pulls(
+                    world, arguments.pulls, striped=striped, seed=arguments.seed
+                ).items():
                     pull, sigma = values.T
                     highest = np.abs(sigma).max()
                     print(f"  {one:12} {pull.std():.2f} {pull.mean():+.2f} {highest:.1f} ({len(pull)})")
             for times in arguments.times if arguments.count else ():
-                table = confuse(world, arguments.count, times, striped=striped, causes=arguments.causes)
+                table = confuse(
+                    world,
+                    arguments.count,
+                    times,
+                    striped=striped,
+                    seed=arguments.seed,
+                    causes=arguments.causes,
+                )
                 print(f"{name}, {noise}, {times:g} x the limit:")
                 for cause, said in table.items():
                     counts = ", ".join(f"{one} {number}" for one, number in said.most_common())
