@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from socm.diagnostics import DiagnosticError
 from socm.nulls.pixels.healpix import HealpixGeometry, HealpixPixels
 from socm.nulls.sky.cuts import cut_modes, share_left
 from socm.nulls.sky.healpix import HealpixSky
@@ -82,6 +83,15 @@ def test_white_noise_keeps_its_power_and_stripes_along_the_cut_go(
         stripes[cuts] = _power(sky, weight, np.cos(100 * np.radians(wave)))
     np.testing.assert_allclose(white[least] / white[0.0, 0.0], 1, atol=0.12)
     assert stripes[least][1] < 0.01 * stripes[0.0, 0.0][1]
+
+
+@pytest.mark.parametrize("kind", ["CAR", "HEALPix"])
+@pytest.mark.parametrize("least", [(170.0, 0.0), (0.0, 170.0), (90.0, 90.0)])
+def test_a_cut_that_leaves_nothing_of_a_bin_is_an_error(kind: str, least: tuple[float, float]) -> None:
+    _sky(kind, (20.0, 0.0))[0].check_filter()
+    with pytest.raises(DiagnosticError, match="leave nothing of the bin at l = 40 to 80") as caught:
+        _sky(kind, least)[0].check_filter()
+    assert [one.code for one in caught.value.diagnostics] == ["empty-bin"]
 
 
 def _power(sky: SphericalSky, weight: np.ndarray, plane: np.ndarray) -> np.ndarray:

@@ -129,7 +129,9 @@ class HealpixSky(SphericalSky):
 def make_healpix(
     pixels: HealpixPixels, sides_deg: tuple[float, float], options: AnalysisOptions, threads: int = 1
 ) -> HealpixSky:
-    """Return the treatment of HEALPix maps; raises DiagnosticError for bins that do not fit."""
+    """Return the treatment of HEALPix maps; raises DiagnosticError for bins and cuts that do not fit."""
     nyquist = HealpixSize(pixels.geometry.nside).nyquist
     edges = choose_edges(options, min(sides_deg), nyquist)
-    return HealpixSky(pixels, edges, threads, (options.ky_min, options.kx_min))
+    sky = HealpixSky(pixels, edges, threads, (options.ky_min, options.kx_min))
+    sky.check_filter()
+    return sky

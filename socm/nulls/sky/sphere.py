@@ -20,6 +20,9 @@ from socm.nulls.sky.protocols import MapsOnSky
 from socm.nulls.sky.resampling import CoarseGrid, Single, average, coarsen_grid, resample
 from socm.nulls.sky.rings import transform_rows
 
+LEAST_LEFT = 0.02
+"""Part of a bin's modes that a filter must leave: of less, what is judged would be the filter's edge."""
+
 
 class SphericalSky:
     """Spherical harmonics of a cylindrical (CAR) map in bins of multipoles.
@@ -166,9 +169,27 @@ class SphericalSky:
 
     def normalization(self, one: Plane, other: Plane) -> Array:
         """Return what turns sums of products under two weights into spectra, (bins,)."""
-        left = self._sum(share_left(np.arange(self.highest + 1.0), self.least))
-        factor: Array = 4 * np.pi / self.integrate(one * other) / np.maximum(left, 1)
+        factor: Array = 4 * np.pi / self.integrate(one * other) / np.maximum(self._left, 1)
         return factor
+
+    @cached_property
+    def _left(self) -> Array:
+        """Degrees of freedom of each bin that the filter leaves, (bins,)."""
+        return self._sum(share_left(np.arange(self.highest + 1.0), self.least))
+
+    def check_filter(self) -> None:
+        """Raise DiagnosticError (empty-bin) if the filter leaves next to nothing of a bin."""
+        gone = np.flatnonzero(self._left < LEAST_LEFT * self.counts)
+        if len(gone):
+            raise DiagnosticError(
+                Diagnostic(
+                    "empty-bin",
+                    f"ky_min = {self.least[0]:g} and kx_min = {self.least[1]:g} leave nothing of the bin at "
+                    f"l = {self.edges[gone[0]]:.0f} to {self.edges[gone[0] + 1]:.0f}",
+                    key=("ky_min" if self.least[0] else "kx_min",),
+                    hint="Raise multipole_min, or make the cuts smaller.",
+                )
+            )
 
 
 def make_spherical(maps: MapsOnSky, options: AnalysisOptions, threads: int = 1) -> SphericalSky:
@@ -186,4 +207,6 @@ def make_spherical(maps: MapsOnSky, options: AnalysisOptions, threads: int = 1) 
     nyquist = float(np.pi / max(abs(np.radians(step)) for step in maps.wcs.wcs.cdelt))
     shape = (maps.shape[0], maps.shape[1])
     edges = choose_edges(options, min(maps.sides_deg), nyquist)
-    return SphericalSky(shape, maps.wcs, edges, threads, (options.ky_min, options.kx_min))
+    sky = SphericalSky(shape, maps.wcs, edges, threads, (options.ky_min, options.kx_min))
+    sky.check_filter()
+    return sky
