@@ -14,6 +14,8 @@ from socm.diagnostics.amounts import some_of
 
 _HEIR = "inherited by "
 _MOST_HEIRS = 4
+_OF_FILES = frozenset({"damaged-file", "other-format", "unreadable-file"})
+"""Codes of problems that nothing in the document is the cause of."""
 
 
 @dataclass(frozen=True)
@@ -87,16 +89,18 @@ class Document:
         """Return diagnostics with their places, in the order of the file.
 
         One problem that several tables inherit is reported once and names them all; one that every table
-        below another has, without writing its key, is reported once at the table above.
+        below another has, without writing its key, is reported once at the table above, and what is wrong
+        with a file once, whichever tables lead to it.
         """
         merged: dict[tuple[Any, ...], Diagnostic] = {}
-        for diagnostic in map(self.locate, self._lifted(diagnostics)):
+        for diagnostic in sorted(map(self.locate, self._lifted(diagnostics)), key=file_order):
             own = tuple(note for note in diagnostic.notes if not note.startswith(_HEIR))
-            same = (diagnostic.severity, diagnostic.code, diagnostic.message, diagnostic.place, own)
+            place = None if diagnostic.code in _OF_FILES else diagnostic.place
+            same = (diagnostic.severity, diagnostic.code, diagnostic.message, place, own)
             first = merged.get(same, diagnostic)
             heirs = [note for note in diagnostic.notes if note not in first.notes]
             merged[same] = replace(first, notes=(*first.notes, *heirs))
-        return tuple(sorted((join_heirs(d) for d in merged.values()), key=file_order))
+        return tuple(map(join_heirs, merged.values()))
 
     def _lifted(self, diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
         """Replace what is said alike of all tables below one by the same said of that one."""

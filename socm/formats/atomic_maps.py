@@ -7,8 +7,9 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from socm.formats.account import Account
 from socm.formats.coverage import Skipped
-from socm.formats.document import Document, Part
+from socm.formats.document import Part
 
 FULL = "full"
 """The map of a whole observation."""
@@ -51,7 +52,7 @@ class AtomicMap(MapOf):
     hits: AtomicFile
 
 
-class AtomicMaps(Document):
+class AtomicMaps(Account):
     """The maps that a job made, and the detector sets (obs_id:wafer:band) that it made none of, and why.
 
     `empty` are halves that hold nothing, of detector sets whose other half has a map: a wafer may lie in one
@@ -59,7 +60,10 @@ class AtomicMaps(Document):
     """
 
     noun: ClassVar[str] = "account of atomic maps"
-    remedy: ClassVar[str] = "Put a copy of it back, or remove it: its job then makes the maps again."
+    remedy: ClassVar[str] = (
+        "Put a copy of it back, such as maps/account.json, or remove it: its job then makes the maps again."
+    )
+    folder: ClassVar[str] = "maps"
 
     maps: tuple[AtomicMap, ...] = Field(min_length=1)
     empty: tuple[MapOf, ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import shutil
 import sqlite3
 import warnings
 from collections.abc import Callable, Iterable
@@ -21,12 +22,23 @@ from programs import run_program
 from workflows_workspace import Run, Workspace
 
 from socm.core.models import Resources
+from socm.diagnostics import DiagnosticError
+from socm.formats.account import Account
+from socm.formats.account import write_account as write_account_of_job
 from socm.formats.atomic_maps import HALVES, AtomicFile, AtomicMap, AtomicMaps
 from socm.formats.coverage import Skipped
-from socm.formats.document import read_document, write_document
+from socm.formats.document import read_document
 from socm.formats.preprocessed import PreprocessedArchive
+from socm.jobs.filterbin.sums import Wanted, find_maps
 from socm.workflows import FilterBinMaps
-from socm.workflows.mapmakers.atomic_chunks import AtomicChunks, day_of, telescope_of, word_of
+from socm.workflows.mapmakers.atomic_chunks import (
+    AtomicChunks,
+    Chunks,
+    PreprocessedChunks,
+    day_of,
+    telescope_of,
+    word_of,
+)
 
 DAY_S = 86_400
 START = 1_739_491_200  # 2025-02-14
@@ -70,8 +82,20 @@ def write_account(
     of = {"wafer": wafer, "band": band, "split": split}
     maps = [AtomicMap(observation=one, **of, wmap=file, weights=file, hits=file) for one in rows[::2]]
     skipped = [Skipped(observation=f"{one}:{wafer}:{band}", reason="") for one in rows[1::2]]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_document(path, AtomicMaps(maps=tuple(maps), skipped=tuple(skipped)))
+    made_again(path, AtomicMaps(maps=tuple(maps), skipped=tuple(skipped)))
+
+
+def write_archive(path: Path, observations: Iterable[str]) -> None:
+    rows = sorted(observations)
+    skipped = tuple(Skipped(observation=f"{one}:ws0:f090", reason="") for one in rows[1:])
+    made_again(path, PreprocessedArchive(observations=tuple(rows[:1]), skipped=skipped))
+
+
+def made_again(path: Path, account: Account) -> None:
+    """Make a job's folder and account; Snakemake removes what it made before."""
+    shutil.rmtree(path.with_suffix(""), ignore_errors=True)
+    path.with_suffix("").mkdir(parents=True)
+    write_account_of_job(path, account)
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
@@ -111,6 +135,69 @@ def test_what_is_not_made_yet_is_placed_as_if_for_the_first_time(tmp_path: Path)
     # One whose account is removed is made again as a whole.
     (tmp_path / f"results/atomic/{name}/maps.json").unlink()
     assert set(campaign.plan(sets)) == {name}
+
+
+GENERATIONS = st.lists(st.frozensets(st.sampled_from("abcd"), min_size=1), min_size=1, max_size=4)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(generations=GENERATIONS, data=st.data(), kind=st.sampled_from(["maps", "archive"]))
+def test_an_account_that_is_not_of_what_stands_beside_it_is_never_believed(
+    tmp_path_factory: pytest.TempPathFactory,
+    generations: list[frozenset[str]],
+    data: st.DataObject,
+    kind: str,
+) -> None:
+    """A job ran again and again; then its account, or its folder, is put back as it was at any time before."""
+    base = tmp_path_factory.mktemp("accounts")
+    name, write = {
+        "maps": ("f090/ws0/satp1-20250214", write_account),
+        "archive": ("satp1-20250214", write_archive),
+    }[kind]
+    account = base / f"results/{name}/{kind}.json"
+    kept = []
+    for number, observations in enumerate(generations):
+        write(account, observations)
+        backup = base / f"backup{number}"
+        shutil.copytree(account.parent, backup)
+        kept.append(backup)
+    backup = data.draw(st.sampled_from(kept))
+    if data.draw(st.booleans()):
+        shutil.copy2(backup / account.name, account)
+    else:
+        shutil.rmtree(account.with_suffix(""))
+        shutil.copytree(backup / kind, account.with_suffix(""))
+
+    def chunks() -> Chunks:
+        if kind == "maps":
+            return AtomicChunks(base, "results", "f090", 1)
+        return PreprocessedChunks(base, "results", 1)
+
+    def added_up() -> Wanted:
+        return find_maps([str(account)], [f"{one}:ws0:f090" for one in "abcd"])
+
+    if generations[kept.index(backup)] == generations[-1]:
+        assert chunks().chunks[name].made == generations[-1]
+        assert kind != "maps" or len(added_up().maps) == (len(generations[-1]) + 1) // 2
+        return
+    for read in (chunks, added_up) if kind == "maps" else (chunks,):
+        with pytest.raises(DiagnosticError, match=f"{account} is of other files than those beside it"):
+            read()
+
+
+def test_an_account_without_a_copy_is_believed(survey: Workspace) -> None:
+    """An earlier version of socm left it so; where the folder is gone its job runs again, as it should."""
+    survey.compile()
+    before = table(survey)
+    made(survey)
+    for path in (survey.folder / "results/atomic").rglob("account.json"):
+        path.unlink()
+    for folder in (survey.folder / "results/atomic/f090/ws0").glob("*/maps"):
+        folder.rmdir()
+    add_observations(survey, 16, 24)
+    survey.compile()
+    after = table(survey)
+    assert {name: after[name] for name in before} == before
 
 
 @pytest.mark.parametrize(
@@ -394,13 +481,7 @@ def test_observations_that_come_later_leave_archives_alone(
     survey.compile()
     before, maps = table(survey, "preprocessing-archives"), table(survey)
     for account, ids in archives_of(survey).items():
-        record = PreprocessedArchive(
-            observations=tuple(sorted(ids)[:1]),
-            skipped=tuple(Skipped(observation=f"{one}:ws0:f090", reason="") for one in sorted(ids)[1:]),
-        )
-        path = survey.folder / account
-        path.parent.mkdir(parents=True)
-        write_document(path, record)
+        write_archive(survey.folder / account, ids)
     if "maps" in made_first:
         made(survey)
     add_observations(survey, 16, 24)
@@ -415,7 +496,7 @@ def test_observations_that_come_later_leave_archives_alone(
         assert {name: table(survey)[name] for name in maps} == maps
     damaged = min((survey.folder / "results/preprocess").glob("*/archive.json"))
     damaged.write_text("{")
-    (error, *_) = (one for one in survey.told() if one.severity == "error")
+    (error,) = (one for one in survey.told() if one.severity == "error")
     assert error.code == "damaged-file"
     assert f"account of a preprocessing archive {damaged} is damaged" in error.message
 
@@ -450,6 +531,7 @@ def damaged_accounts() -> dict[str, Callable[[Path], object]]:
         "no map": rewritten(lambda record: record.update(maps=[])),
         "another key": rewritten(lambda record: record.update(maps_={})),
         "a text for maps": rewritten(lambda record: record.update(maps="all")),
+        "an older one": rewritten(lambda record: record["maps"].pop()),
         "of another wafer": partial(write_account, observations=["a"], wafer="ws1"),
         "of another band": partial(write_account, observations=["a"], band="f150"),
         "of halves": partial(write_account, observations=["a"], split="scan_left"),
@@ -462,21 +544,25 @@ def test_a_damaged_account_is_an_error_and_never_maps_again(survey: Workspace, d
     before = table(survey)
     made(survey)
     accounts = sorted((survey.folder / "results/atomic/f090/ws0").glob("*/maps.json"))
-    kept = {path: path.read_bytes() for path in accounts}
+    kept = {
+        path: path.read_bytes()
+        for account in accounts
+        for path in (account, account.with_suffix("") / "account.json")
+    }
     for path in accounts[:2]:
         damaged_accounts()[damage](path)
     errors = [one for one in survey.told() if one.severity == "error"]
     assert {one.code for one in errors} <= {"damaged-file", "other-format", "unreadable-file"}
     for path in accounts[:2]:
-        (error, *_) = (one for one in errors if str(path) in one.message)
+        (error,) = (one for one in errors if str(path) in one.message)
         assert "remove it" in str(error.hint) or "version of socm that wrote it" in str(error.hint)
         assert error.place is not None
     assert not any(str(path) in one.message for one in errors for path in accounts[2:])
     # As soon as the accounts are whole again, all is as it was.
-    for path in accounts[:2]:
+    for path, content in kept.items():
         if path.is_dir():
             path.rmdir()
-        path.write_bytes(kept[path])
+        path.write_bytes(content)
     survey.compile()
     assert table(survey) == before
 

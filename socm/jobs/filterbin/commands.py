@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from socm.diagnostics import DiagnosticError
 from socm.diagnostics.terminal import echo
+from socm.formats.account import Account, write_account
 from socm.formats.atomic_maps import FULL
-from socm.formats.document import write_document
 from socm.formats.job_table import read_job_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-
-    from socm.formats.document import Document
 
 NO_DATA = 5
 
@@ -36,7 +34,7 @@ def add_commands(commands: Any) -> None:
         "account-archive", write_archive_account, "write down which observations it preprocessed"
     )
     listed.add_argument("log", type=Path, help="the log of preprocess-tod")
-    account = command("account-atomic", write_account, "write down which atomic maps a job made")
+    account = command("account-atomic", write_atomic_account, "write down which atomic maps a job made")
     account.add_argument("log", type=Path, help="the mapmaker's log")
     total = command("sum-atomic", write_sum, "add atomic maps up to one map")
     total.add_argument("--split", default=FULL, help="which half of each observation is added up")
@@ -73,7 +71,7 @@ def _configured(write: Callable[[], None]) -> int:
     return 0
 
 
-def write_account(asked: argparse.Namespace) -> int:
+def write_atomic_account(asked: argparse.Namespace) -> int:
     """Write the account of the maps; return 5 if there are none."""
     from socm.jobs.filterbin.account import account_of, remove_own_archive
 
@@ -91,7 +89,7 @@ def write_archive_account(asked: argparse.Namespace) -> int:
 def _accounted(
     asked: argparse.Namespace,
     row: Mapping[str, Any],
-    account_of: Callable[[Mapping[str, Any], list[str], Iterable[str]], Document],
+    account_of: Callable[[Mapping[str, Any], list[str], Iterable[str]], Account],
     before: Callable[[], None] = lambda: None,
 ) -> int:
     """Write what a job did into its account; where that is nothing, say so in its log too, and return 5."""
@@ -106,7 +104,7 @@ def _accounted(
             log.write(f"\n{message}\n")
         return NO_DATA
     before()
-    write_document(Path(row["outputs"]["account"]), account)
+    write_account(Path(row["outputs"]["account"]), account)
     return 0
 
 

@@ -11,8 +11,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from socm.formats.account import read_account
 from socm.formats.atomic_maps import FULL, AtomicFile, AtomicMap, AtomicMaps
-from socm.formats.document import read_document
 from socm.formats.file_record import digest_of
 from socm.jobs.coverage.model import NEVER_TRIED
 
@@ -42,7 +42,7 @@ def find_maps(accounts: Sequence[str], wanted: Sequence[str], split: str = FULL)
     empty: set[str] = set()
     asked = set(wanted)
     for account in accounts:
-        record = read_document(AtomicMaps, Path(account))
+        record = read_account(AtomicMaps, Path(account))
         for one in record.maps:
             if one.detector_set in asked and one.split == split:
                 if one.detector_set in maps:

@@ -11,17 +11,20 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
-from collections.abc import Collection, Iterable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import ClassVar, cast
+from typing import Any, ClassVar, cast
 
+from socm.core.jobs import JobSpec
+from socm.core.query_lines import QueryLines
 from socm.diagnostics import Collector, DiagnosticError
+from socm.formats.account import A, Account, copy_of, read_account
 from socm.formats.atomic_maps import FULL, AtomicMaps
 from socm.formats.coverage import Skipped
-from socm.formats.document import D, Document, read_document
 from socm.formats.layout import program_config, query_file
 from socm.formats.preprocessed import PreprocessedArchive
 from socm.observations.asked import id_end
@@ -54,7 +57,7 @@ class Chunk:
         return self.made | self.wanted
 
 
-class Chunks:
+class Chunks(ABC):
     """The chunks in one folder, `directory` below `base`: those that are made, and those that are added to.
 
     Raises DiagnosticError for every account that can't be read: what is made isn't known without it.
@@ -66,7 +69,8 @@ class Chunks:
     """The folder that goes without saying."""
     key: ClassVar[str]
     """The key of a workflow's table that names the folder."""
-    account_name: ClassVar[str]
+    model: ClassVar[type[Account]]
+    """What their accounts are."""
 
     def __init__(self, base: Path, directory: str, groups: str, days: int) -> None:
         self.days, self.directory = days, directory
@@ -74,7 +78,7 @@ class Chunks:
         self.chunks: dict[str, Chunk] = {}
         self.place: dict[tuple[str, str], str] = {}
         problems = Collector()
-        for path in sorted((base / directory).glob(posixpath.join(groups, "*", self.account_name))):
+        for path in sorted((base / directory).glob(posixpath.join(groups, "*", f"{self.model.folder}.json"))):
             chunk = self._chunk(path.parent.relative_to(base / directory).as_posix())
             with problems.at((self.key,)):
                 chunk.made = self.observations_in(path, chunk.name)
@@ -83,9 +87,9 @@ class Chunks:
         problems.raise_if_errors()
         self.made = frozenset(self.chunks)
 
+    @abstractmethod
     def observations_in(self, account: Path, chunk: str) -> frozenset[str]:
         """Return the observations of a chunk's account; raises DiagnosticError for one that can't be read."""
-        raise NotImplementedError
 
     @property
     def rule(self) -> str:
@@ -102,7 +106,26 @@ class Chunks:
 
     def account(self, chunk: Chunk) -> str:
         """Return where a chunk's account is."""
-        return posixpath.join(self.directory, chunk.name, self.account_name)
+        return f"{self.product(chunk)}.json"
+
+    def product(self, chunk: Chunk) -> str:
+        """Return the folder of what a chunk's job makes."""
+        return posixpath.join(self.directory, chunk.name, self.model.folder)
+
+    def job(
+        self, chunk: Chunk, command: str, inputs: Mapping[str, str | tuple[str, ...]], **more: Any
+    ) -> JobSpec:
+        """Return the job of a chunk; `more` are further fields of it."""
+        product = self.model.folder
+        return JobSpec(
+            name=chunk.name,
+            command=command,
+            inputs={"query": chunk.query_file, **inputs},
+            outputs={product: self.product(chunk), "account": self.account(chunk)},
+            folders=(product,),
+            observations=QueryLines(chunk.observations),
+            **more,
+        )
 
     def add(self, observation: str, group: str = "") -> Chunk:
         """Return the chunk of an observation in a group, which holds it then."""
@@ -135,7 +158,7 @@ class AtomicChunks(Chunks):
     stem = "atomic-maps"
     default = ATOMIC_DIR
     key = "atomic_dir"
-    account_name = "maps.json"
+    model = AtomicMaps
 
     def __init__(
         self, base: Path, directory: str, band: str, days: int, splits: Collection[str] = (FULL,)
@@ -177,7 +200,7 @@ class PreprocessedChunks(Chunks):
     stem = "preprocessing-archives"
     default = PREPROCESS_DIR
     key = "preprocess_dir"
-    account_name = "archive.json"
+    model = PreprocessedArchive
 
     def __init__(self, base: Path, directory: str, days: int) -> None:
         super().__init__(base, directory, "", days)
@@ -193,15 +216,22 @@ def _names(skipped: Iterable[Skipped]) -> Iterator[str]:
     return (one.observation.partition(":")[0] for one in skipped)
 
 
-def _read(model: type[D], account: Path) -> D:
+def _read(model: type[A], account: Path) -> A:
     """Return an account, read once for all workflows of a compile."""
-    status = account.stat()
-    return cast("D", _read_version(model, account, status.st_mtime_ns, status.st_size))
+    return cast("A", _read_version(model, account, *map(_version_of, (account, copy_of(model, account)))))
+
+
+def _version_of(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_mtime_ns, status.st_size
 
 
 @cache
-def _read_version(model: type[Document], account: Path, mtime_ns: int, size: int) -> Document:  # noqa: ARG001
-    return read_document(model, account)
+def _read_version(model: type[Account], account: Path, *versions: tuple[int, int] | None) -> Account:  # noqa: ARG001
+    return read_account(model, account)
 
 
 def word_of(folder: str) -> str:

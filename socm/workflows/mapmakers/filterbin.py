@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import posixpath
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
@@ -16,7 +16,6 @@ from socm.core.fields import CampaignPath, OptionValue, ProgramOptions, names_in
 from socm.core.jobs import JobSpec, PythonNeed, RuleSpec
 from socm.core.models import Environment, Resources
 from socm.core.null_tests import EXCLUSIVE_OPTIONS
-from socm.core.query_lines import QueryLines
 from socm.core.steps import (
     ACCOUNT_ARCHIVE,
     ACCOUNT_ATOMIC,
@@ -26,6 +25,7 @@ from socm.core.steps import (
     OWN_TMP_DIR,
     RUN_RANKS,
     SUM_ATOMIC,
+    Shell,
 )
 from socm.diagnostics import Diagnostic, DiagnosticError
 from socm.formats.atomic_maps import FULL, HALVES
@@ -38,6 +38,7 @@ from socm.workflows.mapmakers.atomic_chunks import (
     PREPROCESS_DIR,
     AtomicChunks,
     Chunk,
+    Chunks,
     PreprocessedChunks,
 )
 from socm.workflows.mapmakers.base import Mapmaker, MapProducts, MapRequest
@@ -199,18 +200,12 @@ class FilterBinMaps(Mapmaker):
         sums = [self._sum(request, chunks, terms) for request in requests]
         atomic = [self._atomic(chunk, chunks, archives) for chunk in chunks.wanted()]
         rules: tuple[RuleSpec, ...] = (
-            RuleSpec(
-                name=chunks.rule,
-                workflow=self.name,
-                steps=(OWN_TMP_DIR, CONFIGURE_ATOMIC, RUN_RANKS, ACCOUNT_ATOMIC),
-                description=f"Maps of {'halves of ' if halving else ''}single observations.",
-                jobs=tuple(atomic),
-                resources=self.resources,
-                environment=self.environment,
-                files={chunks.config: self._config(halving)},
-                after=self.depends_on,
-                keys=dict.fromkeys(("maps", "account"), ("atomic_dir",)),
-                is_shared=True,
+            self._shared_rule(
+                chunks,
+                (OWN_TMP_DIR, CONFIGURE_ATOMIC, RUN_RANKS, ACCOUNT_ATOMIC),
+                f"Maps of {'halves of ' if halving else ''}single observations.",
+                atomic,
+                {chunks.config: self._config(halving)},
             ),
             RuleSpec(
                 name=name,
@@ -265,60 +260,54 @@ class FilterBinMaps(Mapmaker):
         band, wafer = chunk.group.split("/")
         ends = {id_end(observation): f"{wafer}:{band}" for observation in observations}
         layers = self._layers()
-        account = chunks.account(chunk)
         read = {archives.account(archives.add(one)) for one in observations} if archives is not None else ()
-        maps = posixpath.join(posixpath.dirname(account), "maps")
-        arguments = f"--config_file={shlex.quote(own_atomic_config(maps))} --nprocs=1"
-        return JobSpec(
-            name=chunk.name,
-            command=f"{self.get_command()} {arguments}",
-            inputs={
-                "query": chunk.query_file,
+        config = shlex.quote(own_atomic_config(chunks.product(chunk)))
+        return chunks.job(
+            chunk,
+            f"{self.get_command()} --config_file={config} --nprocs=1",
+            {
                 "config": chunks.config,
                 "context": self.context,
                 **({"area": self.area} if self.area is not None else {}),
                 "preprocess_config": layers[0] if len(layers) == 1 else layers,
                 **({"archives": tuple(sorted(read))} if read else {}),
             },
-            outputs={"maps": maps, "account": account},
-            folders=("maps",),
-            observations=QueryLines(observations),
             asked_for=Asked(dict(sorted(ends.items()))).as_json(),
         )
 
     def _preprocessing(self, archives: PreprocessedChunks) -> RuleSpec:
         """Return the rule that preprocesses observations, of which maps then read the archives."""
         command = self.model_copy(update={"subcommand": "preprocess-tod"}).get_command()
+        inputs = {"context": self.context, "preprocess_config": self.preprocess_config}
         jobs = []
         for chunk in archives.wanted():
-            account = archives.account(chunk)
-            archive = posixpath.join(posixpath.dirname(account), "archive")
+            archive = archives.product(chunk)
             config, query, folder = map(shlex.quote, (own_archive_config(archive), chunk.query_file, archive))
-            jobs.append(
-                JobSpec(
-                    name=chunk.name,
-                    command=f"{command} {config} --query={query} --pb-path={folder} --nproc=1",
-                    inputs={
-                        "query": chunk.query_file,
-                        "context": self.context,
-                        "preprocess_config": self.preprocess_config,
-                    },
-                    outputs={"archive": archive, "account": account},
-                    folders=("archive",),
-                    observations=QueryLines(chunk.observations),
-                    kind="preprocess-tod",
-                )
-            )
+            line = f"{command} {config} --query={query} --pb-path={folder} --nproc=1"
+            jobs.append(archives.job(chunk, line, inputs, kind="preprocess-tod"))
+        steps = (OWN_TMP_DIR, CONFIGURE_ARCHIVE, RUN_RANKS, ACCOUNT_ARCHIVE)
+        return self._shared_rule(archives, steps, "Preprocessing of observations.", jobs, {})
+
+    def _shared_rule(
+        self,
+        chunks: Chunks,
+        steps: Shell,
+        description: str,
+        jobs: Iterable[JobSpec],
+        files: Mapping[str, str],
+    ) -> RuleSpec:
+        """Return the rule of jobs that workflows share."""
         return RuleSpec(
-            name=archives.rule,
+            name=chunks.rule,
             workflow=self.name,
-            steps=(OWN_TMP_DIR, CONFIGURE_ARCHIVE, RUN_RANKS, ACCOUNT_ARCHIVE),
-            description="Preprocessing of observations.",
+            steps=steps,
+            description=description,
             jobs=tuple(jobs),
             resources=self.resources,
             environment=self.environment,
+            files=files,
             after=self.depends_on,
-            keys=dict.fromkeys(("archive", "account"), (archives.key,)),
+            keys=dict.fromkeys((chunks.model.folder, "account"), (chunks.key,)),
             is_shared=True,
         )
 
