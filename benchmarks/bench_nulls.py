@@ -229,7 +229,7 @@ def expect(case: Case, shape: tuple[int, ...], folder: Path, highest: float):
         size = MapSize(*shape, (case.pixel_arcmin / 60, case.pixel_arcmin / 60))
     else:
         size = HealpixSize(case.nside, read_header(folder / "map0.fits").held)
-    return JudgementNeeds(size, case.maps // 2 if two else case.maps, 3, 0, highest, case.simulations)
+    return JudgementNeeds(size, case.maps // 2 if two else case.maps, 3, 0, 0, highest, case.simulations)
 
 
 def measure(

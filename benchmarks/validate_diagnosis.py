@@ -18,10 +18,8 @@ from scipy import fft
 
 from socm.formats.analysis_options import AnalysisOptions
 from socm.nulls import judge
-from socm.nulls.arrays import _given, _Reader, judge_arrays, weigh_arrays
+from socm.nulls.arrays import judge_arrays, open_groups, weigh_arrays
 from socm.nulls.judging.amplitude import make_templates
-from socm.nulls.pixels.opened import open_maps
-from socm.nulls.pixels.sources import open_given
 from socm.nulls.sky.skies import choose_sky
 
 GROUPS = ("a", "b")
@@ -194,22 +192,18 @@ class SphereWorld:
 
     def open(self, maps, weights):
         """Return maps as they are judged, and their sky."""
-        entries, reader = self._entries(maps, weights), _Reader(None, nested=False)
-        given = [_given("map", one, "uK", reader) for one in entries]
-        names = [str(number) for number in range(len(entries))]
-        opened = open_maps("diagnosis", names, open_given(given), "uK", self.patch.options)
+        opened = open_groups(self._groups(maps, weights), self.patch.options, unit="uK")
         return opened, choose_sky(opened, self.patch.options)
 
     def judge(self, maps, weights, seed):
         """Return the judgement."""
-        entries, rows = self._entries(maps, weights), self.patch.splits
-        groups = {name: entries[n * rows : (n + 1) * rows] for n, name in enumerate(GROUPS)}
+        groups = self._groups(maps, weights)
         result = judge(groups, analysis=self.patch.options, unit="uK", name="diagnosis", seed=seed)
         self.multipoles, self.edges = result.multipoles, result.edges
         return result
 
-    def _entries(self, maps, weights):
-        """Return what `socm.nulls.judge` takes for each map."""
+    def _groups(self, maps, weights):
+        """Return what `socm.nulls.judge` takes for each map, by group."""
         from pixell import enmap
 
         entries = []
@@ -221,7 +215,8 @@ class SphereWorld:
                 entries.append({"map": made[0], "ivar": made[1]})
             else:
                 entries.append({"map": enmap.ndmap(values, self.wcs), "ivar": enmap.ndmap(weight, self.wcs)})
-        return entries
+        rows = self.patch.splits
+        return {name: entries[n * rows : (n + 1) * rows] for n, name in enumerate(GROUPS)}
 
 
 def make_world(patch: Patch):
@@ -255,21 +250,20 @@ def spoil(world, modes, cause, amount):
     return sky + amount * extra
 
 
-def simulate(world, rng, cause="", amount=0.0, *, striped=False, sky=1.0, modes=None):
-    """Return maps (maps, 3, ny, nx) and their weights, of two groups; the first has the systematic."""
+def simulate(world, rng, cause="", amount=0.0, *, striped=False, sky=1.0, modes=None, sides=None):
+    """Return maps (maps, 3, ny, nx) and their weights; those of side 0, of two groups the first, are spoilt."""
     modes = world.draw(rng) * sky if modes is None else modes
     clean = world.view(modes)
     spoilt = spoil(world, modes, cause, amount) if cause else clean
     maps, weights = [], []
-    for group in range(2):
-        for _ in range(world.patch.splits):
-            depth = 1.6 - 0.5 * (world.x - rng.uniform(-0.4, 0.4)) ** 2 - 0.5 * world.y**2
-            depth = depth * rng.uniform(0.8, 1.2)
-            level = world.patch.noise / world.patch.pixel_arcmin
-            weight = depth / level**2 * np.array([1, 0.5, 0.5])[:, None, None]
-            noise = world.noise(rng, striped) / np.sqrt(weight)
-            maps.append((clean if group else spoilt) + noise)
-            weights.append(weight * rng.choice([0.8, 1.2]))
+    for side in np.repeat((0, 1), world.patch.splits) if sides is None else sides:
+        depth = 1.6 - 0.5 * (world.x - rng.uniform(-0.4, 0.4)) ** 2 - 0.5 * world.y**2
+        depth = depth * rng.uniform(0.8, 1.2)
+        level = world.patch.noise / world.patch.pixel_arcmin
+        weight = depth / level**2 * np.array([1, 0.5, 0.5])[:, None, None]
+        noise = world.noise(rng, striped) / np.sqrt(weight)
+        maps.append((clean if side else spoilt) + noise)
+        weights.append(weight * rng.choice([0.8, 1.2]))
     return np.array(maps), np.array(weights)
 
 
@@ -365,11 +359,23 @@ def confuse(world, count, times, *, striped, seed=0, causes=CAUSES):
     return table
 
 
+def blame_clean(world, count, *, striped, seed=0):
+    """Return how often each cause was said of clean tests that chance has made remarkable."""
+    said = Counter()
+    for number in range(count):
+        rng = np.random.default_rng([seed, number, len(CAUSES)])
+        result = world.judge(*simulate(world, rng, striped=striped), number).comparisons[0]
+        if result.is_remarkable:
+            said[name_cause(result.diagnosis)] += 1
+    return said
+
+
 def main() -> int:
-    """Print pulls and confusion tables."""
+    """Print pulls, confusion tables, and what is said of clean tests."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=20)
     parser.add_argument("--pulls", type=int, default=100)
+    parser.add_argument("--clean", type=int, default=0, help="clean tests that are judged (0)")
     parser.add_argument("--patches", nargs="*", default=list(PATCHES))
     parser.add_argument("--causes", nargs="*", default=list(CAUSES))
     parser.add_argument("--times", nargs="*", type=float, default=[1.0, 3.0])
@@ -401,6 +407,12 @@ def main() -> int:
                 for cause, said in table.items():
                     counts = ", ".join(f"{one} {number}" for one, number in said.most_common())
                     print(f"  {cause:9} {counts}")
+            if arguments.clean:
+                said = blame_clean(world, arguments.clean, striped=striped, seed=arguments.seed)
+                counts = ", ".join(f"{one} {number}" for one, number in said.most_common())
+                print(
+                    f"{name}, {noise}: {said.total()} of {arguments.clean} clean tests remarkable: {counts}"
+                )
             print(f"  {time.monotonic() - start:.0f} s", flush=True)
     return 0
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +12,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from socm.diagnostics.amounts import utc_text
 from socm.diagnostics.fitting import Fitted
 from socm.splits.balance import (
     CORRELATED,
@@ -128,7 +128,7 @@ def _cell(quantity: str, value: float) -> str:
     if math.isnan(value):
         return "–"
     if quantity == "mean_time":
-        return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%d")
+        return utc_text(value, "%Y-%m-%d")
     if quantity in ("pwv_mm", "az_deg", "el_deg"):
         return f"{value:.2f}" if quantity == "pwv_mm" else f"{value:.1f}"
     return f"{value:,.0f}" if value >= 100 or quantity == "observations" else f"{value:.1f}"

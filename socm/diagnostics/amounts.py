@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 
 def counted(number: int, word: str) -> str:
@@ -22,3 +23,11 @@ def size_text(size_bytes: float) -> str:
             return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.3g} {unit}"
         size_bytes /= 1000
     return f"{size_bytes:,.3g} TB"
+
+
+def utc_text(unix_s: float, form: str) -> str:
+    """Return a time in UTC, in a form of strftime; its seconds where no calendar has it."""
+    try:
+        return datetime.fromtimestamp(unix_s, UTC).strftime(form)
+    except (ValueError, OverflowError, OSError):
+        return f"{unix_s:.4g} s"

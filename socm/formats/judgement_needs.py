@@ -21,6 +21,12 @@ DIFFERENCE_BYTES = 8
 SIMULATED_NUMBER_BYTES = 24
 MOST_BINS = 18
 
+DIAGNOSIS_BYTES = {1: 70, 2: 140, 3: 140}
+"""By planes of a map, what a diagnosis holds for each mode of a real field: bases of both sides, twice."""
+
+DIAGNOSIS_TRANSFORMS = 6
+"""Times that a diagnosis transforms each side of a half difference; spin 2 counts twice."""
+
 TRANSFORM_S, PIXEL_S, DIFFERENCE_PIXEL_S, PICTURE_S, START_S = 1.5e-10, 6e-7, 3e-7, 0.5, 10.0
 
 COARSE_PIXELS = 2.3
@@ -104,13 +110,14 @@ class JudgementNeeds:
     """What the job that judges a null test needs.
 
     fields: maps, or half differences of two groups, that are simulated; components: planes of a map;
-    differences: half differences that are written, and the mean of each comparison.
+    comparisons: of the test; legs: disjoint half differences of each.
     """
 
     size: MapSize | HealpixSize
     fields: int
     components: int
-    differences: int
+    comparisons: int
+    legs: int
     multipole: float
     simulations: int
 
@@ -119,12 +126,25 @@ class JudgementNeeds:
         """Peak memory."""
         return sum(size for _, size in self._parts())
 
+    @property
+    def differences(self) -> int:
+        """Half differences that are written, and one mean a comparison."""
+        return self.comparisons * (self.legs + 1)
+
+    @property
+    def is_diagnosed(self) -> bool:
+        """Whether a comparison that deviates is diagnosed: one of a single half difference isn't judged."""
+        return self.legs > 1
+
     def cpu_s(self) -> float:
-        """Return seconds of CPU in all."""
+        """Return seconds of CPU in all, with the diagnosis of every comparison."""
         transform = self.size.rows * self.multipole**2 * TRANSFORM_S + self.size.pixels * PIXEL_S
         written = self.differences * self.components * self.size.pixels * DIFFERENCE_PIXEL_S
         drawn = self.differences * PICTURE_S
-        return self.fields * self.components / 3 * 2 * transform + written + drawn + START_S
+        transforms = 2 * self.fields
+        if self.is_diagnosed:
+            transforms += DIAGNOSIS_TRANSFORMS * 2 * self.legs * self.comparisons
+        return transforms * self.components / 3 * transform + written + drawn + START_S
 
     def arithmetic(self) -> str:
         """Return the sum that the memory is, in words and numbers."""
@@ -140,7 +160,7 @@ class JudgementNeeds:
         products = (
             (size.pixel_bytes, size.pixels, f"{size.pixels:.2g} pixels"),
             (size.seen_bytes, size.seen, f"{size.seen:.2g} pixels seen"),
-            (4 * rows + 40, modes, of_modes),
+            (max(4 * rows + 40, self.is_diagnosed * DIAGNOSIS_BYTES[self.components]), modes, of_modes),
             (
                 8 * rows + 32,
                 coarse,
@@ -162,19 +182,14 @@ class JudgementNeeds:
 def needs_of(test: NullSpecification, size: MapSize | HealpixSize, components: int) -> JudgementNeeds:
     """Return what judging a test needs whose maps have this size and so many planes."""
     groups, maps = len(test.groups), len(test.splits)
+    splits = maps // groups
+    comparisons = {1: splits - 1, 2: 1}.get(groups, groups)
     return JudgementNeeds(
         size=size,
         fields=maps // 2 if groups == 2 else maps,
         components=components,
-        differences=_count_differences(groups, maps // groups),
+        comparisons=comparisons,
+        legs=splits // 2 if groups == 1 else splits,
         multipole=min(test.analysis.highest_multipole(size.nyquist), size.nyquist),
         simulations=test.analysis.simulations,
     )
-
-
-def _count_differences(groups: int, splits: int) -> int:
-    """Return the half differences that are written, and one mean a comparison."""
-    if groups == 1:
-        return (splits - 1) * (splits // 2 + 1)
-    comparisons = 1 if groups == 2 else groups
-    return comparisons * (splits + 1)

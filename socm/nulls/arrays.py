@@ -18,7 +18,7 @@ from socm.nulls.judging.differences import combine, compare_groups, contrast_spl
 from socm.nulls.pixels.healpix import UNSEEN, HealpixGeometry, HealpixPixels
 from socm.nulls.pixels.holes import HoleFilling, RowGrid
 from socm.nulls.pixels.maps import Geometry, Pixelization
-from socm.nulls.pixels.opened import open_maps
+from socm.nulls.pixels.opened import OpenTest, open_maps
 from socm.nulls.pixels.sources import Given, HeldPlanes, Planes, open_given, open_mask
 from socm.nulls.pixels.weights import HOLE_DEG, Array, common_support, common_weight, small_holes
 
@@ -153,17 +153,31 @@ def judge_given(
     if len(set(counts.values())) != 1 or (len(counts) == 1 and (splits < 2 or splits & (splits - 1))):
         raise ValueError(f"groups need equal numbers of maps, a lone one 2, 4, 8 … of them: {counts}")
     options = _read_options(analysis)
+    opened = open_groups(groups, options, mask, unit, wcs, nested, name, threads)
+    names = list(groups)
+    comparisons = contrast_splits(splits) if len(names) == 1 else compare_groups(names, splits)
+    result = analyse(opened, comparisons, len(names), options, name, seed, threads)
+    return diagnose_test(opened, comparisons, result, opened.splits, opened.unit)
+
+
+def open_groups(
+    groups: Mapping[str, Sequence[Mapping[str, Any]]],
+    options: AnalysisOptions,
+    mask: Any = None,
+    unit: str | None = None,
+    wcs: Any = None,
+    nested: bool = False,
+    name: str = "maps",
+    threads: int = 1,
+) -> OpenTest:
+    """Return the checked maps of groups, as `socm.nulls.judge` takes them; raises ValueError as it does."""
     reader = _Reader(wcs, nested)
     labels = [
         (f"{group} {number}", entry) for group in groups for number, entry in enumerate(groups[group], 1)
     ]
     maps = open_given([_given(label, entry, unit, reader) for label, entry in labels])
     sky = None if mask is None else open_mask(reader.read(mask, "the mask"), maps[0])
-    opened = open_maps(name, [label for label, _ in labels], maps, maps[0].unit, options, sky, threads)
-    names = list(groups)
-    comparisons = contrast_splits(splits) if len(names) == 1 else compare_groups(names, splits)
-    result = analyse(opened, comparisons, len(names), options, name, seed, threads)
-    return diagnose_test(opened, comparisons, result, opened.splits, opened.unit)
+    return open_maps(name, [label for label, _ in labels], maps, maps[0].unit, options, sky, threads)
 
 
 def _read_options(analysis: AnalysisOptions | Mapping[str, Any] | None) -> AnalysisOptions:

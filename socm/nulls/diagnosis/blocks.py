@@ -7,27 +7,25 @@ is like, sums over blocks have the scatter that the blocks themselves show.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from resource import RUSAGE_SELF, getrusage
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from socm.formats.judgement_needs import GB
+from socm.formats.judgement_needs import DIAGNOSIS_BYTES, GB
 from socm.nulls.diagnosis.templates import At, Bases, Template, possible_templates
 from socm.nulls.judging.analysis import NullMaps
 from socm.nulls.judging.differences import Comparison
 from socm.nulls.judging.spectra import FIELDS
 from socm.nulls.memory import available_bytes
 from socm.nulls.pixels.weights import Array
+from socm.nulls.progress import memory_used_bytes
 from socm.nulls.sky.bins import narrowest_width
-from socm.nulls.sky.flat import Modes, Waves
+from socm.nulls.sky.flat import Modes, Waves, cross_products
 from socm.nulls.sky.protocols import Sky
 from socm.nulls.sky.resampling import Single
-
-Slopes = dict[str, tuple[Single, ...]]
-"""Derivatives of the weight of T and of E and B, by x and by y."""
 
 SECTORS = 6
 """Sectors of directions over half a turn; the first lies about the x axis, half on either side."""
@@ -104,10 +102,10 @@ class Products:
 def gather_products(
     maps: NullMaps, comparison: Comparison, sky: Sky, progress: Callable[[str], None]
 ) -> Products:
-    """Return the products of a comparison; reads each plane of each map once.
+    """Return the products of a comparison; reads each plane of each map once, that of T twice.
 
-    Memory holds the bases of both sides for one sub-split and for the sum of all. Raises MemoryError where
-    that may be more than is left, before a job is killed for it.
+    Memory holds the bases of both sides for one sub-split and for the sum of all, of T and then of Q and U.
+    Raises MemoryError where that may be more than is left, before a job is killed for it.
     """
     _check_memory(sky, len(maps.letters))
     letters = FIELDS[len(maps.letters)]
@@ -115,49 +113,46 @@ def gather_products(
     blocks = divide_modes(sky, waves, min(maps.sides_deg))
     templates = possible_templates(letters, waves)
     of_letter = {letter: tuple(one for one in templates if letter in one.made) for letter in letters}
+    at = _order(waves, blocks.order)
+    del waves
     legs = comparison.legs[: comparison.shown]
-    slopes: Slopes = {
-        one: tuple(slope.astype(np.float32) for slope in sky.slopes(maps.weight(component)))
-        for one, component in (("T", 0), ("EB", len(maps.letters) - 1))
-    }
-    wave = _Wave(waves, blocks.order)
-    total: list[dict[str, Modes]] = []
+    pairs = len(legs) * (len(legs) - 1)
     own: dict[str, Array] = {}
+    cross: dict[str, Array] = {}
     coarse = np.empty((len(legs), len(maps.letters), *sky.grid.shape), np.float32)
-    for number, leg in enumerate(legs):
-        progress(f"Diagnosing {comparison.name}: sub-split {number + 1} of {len(legs)}")
-        sides = []
-        for sign, parts in enumerate((np.maximum(leg, 0) * 2, np.maximum(-leg, 0) * 2)):
-            bases, planes = _bases_of(maps, parts, sky, blocks.order, slopes)
-            sides.append(bases)
-            coarse[number] = planes / 2 if sign == 0 else coarse[number] - planes / 2
-        for letter in letters:
-            products = _block_products(sides, letter, of_letter[letter], blocks, wave)
-            own[letter] = own[letter] + products if number else products
-        if number == 0:
-            total = sides
-        else:
+    for part in {1: ([0],), 2: ([0, 1],), 3: ([0], [1, 2])}[len(maps.letters)]:
+        fields = "T" if maps.letters[part[0]] == "T" else "EB"
+        slopes = tuple(slope.astype(np.float32) for slope in sky.slopes(maps.weight(part[0])))
+        total: list[dict[str, Modes]] = []
+        for number, leg in enumerate(legs):
+            progress(f"Diagnosing {comparison.name}: {fields} of sub-split {number + 1} of {len(legs)}")
+            sides = []
+            coarse[number, part] = 0
+            for sign in (1, -1):
+                parts = np.maximum(sign * leg, 0) * 2
+                bases, planes = _bases_of(maps, parts, part, sky, blocks.order, slopes)
+                sides.append(bases)
+                coarse[number, part] += sign * planes / 2
+            for letter in fields:
+                products = _block_products(sides, letter, of_letter[letter], blocks, at)
+                own[letter] = own.get(letter, 0) + products / len(legs)
+            if not total:
+                total = sides
+                continue
             for sums, side in zip(total, sides, strict=True):
                 for name, modes in side.items():
                     sums[name] += modes
-        del sides
-    cross = {}
-    pairs = len(legs) * (len(legs) - 1)
-    for letter in letters:
-        products = _block_products(total, letter, of_letter[letter], blocks, wave)
-        cross[letter] = (products - own[letter]) / pairs
-        own[letter] = own[letter] / len(legs)
+            del sides, bases
+        for letter in fields:
+            products = _block_products(total, letter, of_letter[letter], blocks, at)
+            cross[letter] = (products - len(legs) * own[letter]) / pairs
     return Products(blocks, templates, of_letter, cross, own, coarse, len(legs))
-
-
-BASES = {1: 3, 2: 6, 3: 11}
-"""Bases of a side at most, by the number of planes."""
 
 
 def _check_memory(sky: Sky, planes: int) -> None:
     available = available_bytes(os.environ)
-    needed = (4 * BASES[planes] + 8) * 8.0 * int(sky.starts[-1])
-    held = getrusage(RUSAGE_SELF).ru_maxrss * 1024
+    needed = 2.0 * DIAGNOSIS_BYTES[planes] * int(sky.starts[-1])
+    held = memory_used_bytes() or 0
     if available is not None and needed > available - held:
         raise MemoryError(
             f"{needed / GB:.2g} GB are needed beside {held / GB:.2g} GB of {available / GB:.2g} GB"
@@ -165,65 +160,63 @@ def _check_memory(sky: Sky, planes: int) -> None:
 
 
 def _bases_of(
-    maps: NullMaps, coefficients: Array, sky: Sky, order: NDArray[np.intp], slopes: Slopes
+    maps: NullMaps,
+    coefficients: Array,
+    part: Sequence[int],
+    sky: Sky,
+    order: NDArray[np.intp],
+    slopes: Sequence[Single],
 ) -> tuple[dict[str, Modes], Single]:
-    """Return the bases of a combination of maps, ordered by block, and its planes on the coarse grid."""
-    fields = maps.letters
-    parts = {1: ((0,),), 2: ((0, 1),), 3: ((0,), (1, 2))}[len(fields)]
+    """Return the bases of a combination of maps, ordered by block, and its planes on the coarse grid.
+
+    part: T, or Q and U, by component; slopes: of its weight.
+    """
+
+    def combine(component: int) -> Single:
+        return maps.combination(coefficients, component).astype(np.float32, copy=False)
+
     bases: dict[str, Modes] = {}
-    coarse = np.empty((len(maps.letters), *sky.grid.shape), np.float32)
-    leaked: Single | None = None
-    for part in parts:
-        planes, unweighted = np.empty((len(part), *maps.shape), np.float32), []
-        for place, component in enumerate(part):
-            plane = maps.combination(coefficients, component).astype(np.float32, copy=False)
-            unweighted.append(plane)
-            np.multiply(plane, maps.weight(component), out=planes[place], casting="same_kind")
-            if len(maps.letters) == 3 and component == 0:
-                leaked = np.zeros((2, *maps.shape), np.float32)
-                np.multiply(plane, maps.weight(1), out=leaked[0], casting="same_kind")
-        letters = "T" if fields[part[0]] == "T" else "EB"
-        modes, coarse[list(part)] = sky.take(planes)
-        bases |= dict(zip(letters, (one[order] for one in modes), strict=True))
-        for axis, slope in zip("xy", slopes[letters], strict=False):
-            moved = sky.take(np.stack(unweighted) * slope)[0]
-            bases |= {axis + one: modes[order] for one, modes in zip(letters, moved, strict=True)}
-    if leaked is not None:
-        bases |= dict(zip(("LE", "LB"), (one[order] for one in sky.take(leaked)[0]), strict=True))
+
+    def take(planes: Single, names: Sequence[str]) -> Single:
+        modes, coarse = sky.take(planes)
+        bases.update(zip(names, (one[order] for one in modes), strict=True))
+        return coarse
+
+    letters = "T" if maps.letters[part[0]] == "T" else "EB"
+    planes = np.stack([combine(component) for component in part])
+    for axis, slope in zip("xy", slopes, strict=False):
+        take(planes * slope, [axis + letter for letter in letters])
+    weight = maps.weight(part[0])
+    planes *= weight
+    coarse = take(planes, letters)
+    if letters == "EB" and len(maps.letters) == 3:
+        np.multiply(combine(0), weight, out=planes[0], casting="same_kind")
+        planes[1] = 0
+        take(planes, ("LE", "LB"))
     return bases, coarse
 
 
-@dataclass(frozen=True)
-class _Wave:
-    """l² over the highest one's, and wave vectors, of modes ordered by block."""
-
-    waves: Waves
-    order: NDArray[np.intp]
-
-    def part(self, chosen: slice) -> At:
-        """Return them for a part of the modes."""
-        index = self.order[chosen]
-        waves = self.waves
-        square = (waves.multipole[index] / waves.multipole.max()) ** 2
-        up = np.zeros(len(index)) if waves.along_y is None else waves.along_y[index]
-        return At(square, waves.along_x[index], up)
+def _order(waves: Waves, order: NDArray[np.intp]) -> At:
+    """Return what modes ordered by block are."""
+    square = ((waves.multipole / waves.multipole.max()) ** 2).astype(np.float32)[order]
+    x, y = (
+        np.zeros(len(order), np.float32) if one is None else one.astype(np.float32)[order]
+        for one in (waves.along_x, waves.along_y)
+    )
+    return At(square, x, y)
 
 
 def _block_products(
-    sides: Sequence[Bases], letter: str, templates: Sequence[Template], blocks: Blocks, wave: _Wave
+    sides: Sequence[Bases], letter: str, templates: Sequence[Template], blocks: Blocks, at: At
 ) -> Array:
     size = 2 * len(templates) + 1
     products = np.empty((len(blocks.bin), size, size))
-    for number, chosen in enumerate(_slices(blocks)):
+    for number, (first, last) in enumerate(pairwise(blocks.starts)):
+        chosen = slice(int(first), int(last))
         parts = [{name: modes[chosen] for name, modes in side.items()} for side in sides]
-        at = wave.part(chosen)
-        rows = [one.made[letter](part, at) for part in parts for one in templates]
+        here = At(*(one[chosen] for one in at))
+        rows = [one.made[letter](part, here) for part in parts for one in templates]
         rows.append((parts[0][letter] - parts[1][letter]) / 2)
-        stack = np.stack(rows).astype(np.complex128)
-        products[number] = (stack @ stack.conj().T).real
+        stack = np.stack(rows)
+        products[number] = cross_products(stack, stack, np.array([0, stack.shape[1]]))[0]
     return products
-
-
-def _slices(blocks: Blocks) -> Iterator[slice]:
-    for first, last in zip(blocks.starts[:-1], blocks.starts[1:], strict=True):
-        yield slice(int(first), int(last))

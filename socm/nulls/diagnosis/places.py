@@ -145,7 +145,8 @@ def _band(planes: Single, sky: Sky) -> Single:
         sums = np.bincount(number.ravel(), power.ravel(), len(sky.edges) + 1)
         counts = np.bincount(number.ravel(), minlength=len(sky.edges) + 1)
         level = sums / np.maximum(counts, 1)
-        factor = np.where(inside, 1 / np.sqrt(np.maximum(level[number], 1e-300)), 0)
+        # A plane of zeros, as of Q and U that nobody measured, stays one.
+        factor = np.divide(1, np.sqrt(level), out=np.zeros_like(level), where=level > 0)[number] * inside
         modes[:, plane] *= factor.astype(np.float32)
     made: Single = fft.irfft2(modes, s=grid.shape, workers=sky.threads)
     return made

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from socm.nulls.pixels.weights import Array
 from socm.nulls.sky.flat import Modes, Waves
+from socm.nulls.sky.resampling import Single
 
 Bases = Mapping[str, Modes]
 """Modes of a side's maps, by name.
@@ -22,9 +22,9 @@ and y, so that the weighted derivative of a map is i k T - xT.
 class At(NamedTuple):
     """What modes are: l² over that of the highest, and the wave vector along x and y, (modes,)."""
 
-    square: Array
-    x: Array
-    y: Array
+    square: Single
+    x: Single
+    y: Single
 
 
 Made = Callable[[Bases, At], Modes]

@@ -16,7 +16,7 @@ from socm.formats.null_products import Diagnosis
 from socm.nulls.ahead import ahead, in_threads
 from socm.nulls.judging.amplitude import Freedom, found_amplitude, make_templates
 from socm.nulls.judging.differences import Comparison
-from socm.nulls.judging.flags import ORANGE, flag
+from socm.nulls.judging.flags import flag, is_remarkable
 from socm.nulls.judging.levels import family_powers, match_levels, smooth_coherence
 from socm.nulls.judging.spectra import FIELDS, BandPowers, Forms, make_forms, measure
 from socm.nulls.judging.statistics import (
@@ -109,7 +109,7 @@ class ComparisonResult:
     @property
     def is_remarkable(self) -> bool:
         """Whether chance alone seldom makes so large a deviation: what is diagnosed."""
-        return any(one.pte < ORANGE for one in self.judgements)
+        return is_remarkable(self.judgements)
 
 
 @dataclass(frozen=True)

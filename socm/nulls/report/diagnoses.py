@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from math import hypot
 
+from socm.diagnostics.amounts import utc_text
 from socm.formats.diagnoses import DiagnosedComparison, Diagnoses
-from socm.formats.null_products import Finding, JudgedComparison, SplitSummary
+from socm.formats.null_products import Finding, JudgedComparison, Ptes, SplitSummary
 from socm.nulls.diagnosis.findings import TITLES, short, with_error
-from socm.nulls.judging.flags import ORANGE
+from socm.nulls.judging.flags import is_remarkable
 from socm.nulls.judging.labels import LabelCorrelation
 from socm.nulls.report.records import Products, TestPlace, iter_products
 from socm.nulls.report.verdict import Verdict
@@ -28,7 +29,7 @@ def list_diagnoses(verdict: Verdict) -> Diagnoses:
         _describe(place, products, comparison, judged, verdict.correlated)
         for place, products in judged
         for comparison in products.ptes.comparisons
-        if is_remarkable(comparison)
+        if is_remarkable(comparison.judgements)
     ]
     rows.sort(key=lambda row: (min(row.ptes.values()), row.test, row.comparison))
     named = {row.test for row in rows}
@@ -37,11 +38,6 @@ def list_diagnoses(verdict: Verdict) -> Diagnoses:
         unremarkable=tuple(place.name for place, _ in judged if place.name not in named),
         unjudged=tuple(record.place.name for record in verdict.records if record.products is None),
     )
-
-
-def is_remarkable(comparison: JudgedComparison) -> bool:
-    """Return whether chance seldom makes a deviation as large as one of a comparison's: it is diagnosed."""
-    return any(one.pte < ORANGE for one in comparison.judgements)
 
 
 def _describe(
@@ -67,7 +63,7 @@ def _describe(
         label=comparison.label,
         ptes={one.spectrum: one.pte for one in comparison.judgements},
         diagnosis=diagnosis,
-        other_tests=tuple(_say_others(place.name, comparison, judged, correlated)),
+        other_tests=tuple(_say_others(place.name, products.ptes, comparison, judged, correlated)),
         missing=missing,
     )
 
@@ -75,9 +71,7 @@ def _describe(
 def _with_dates(finding: Finding, splits: Sequence[SplitSummary]) -> Finding:
     times = {split.name: split.balance.get(MEAN_TIME) for split in splits}
     dates = [
-        f"{name} {datetime.fromtimestamp(time, UTC):%Y-%m-%d}"
-        for name in finding.of
-        if (time := times.get(name)) is not None
+        f"{name} {utc_text(time, '%Y-%m-%d')}" for name in finding.of if (time := times.get(name)) is not None
     ]
     if not dates:
         return finding
@@ -86,6 +80,7 @@ def _with_dates(finding: Finding, splits: Sequence[SplitSummary]) -> Finding:
 
 def _say_others(
     name: str,
+    ptes: Ptes,
     comparison: JudgedComparison,
     judged: Sequence[tuple[TestPlace, Products]],
     correlated: Sequence[LabelCorrelation],
@@ -97,7 +92,7 @@ def _say_others(
         if phi is None:
             continue
         alike = f"{place.name} divides the observations much the same way (φ = {phi:.2f})"
-        theirs = [one for one in products.ptes.comparisons if is_remarkable(one)]
+        theirs = [one for one in products.ptes.comparisons if is_remarkable(one.judgements)]
         if not theirs:
             yield f"{alike} and has no excess."
             continue
@@ -105,22 +100,27 @@ def _say_others(
         if mine is None or other is None:
             yield f"{alike} and has an excess too: one may be the other's."
             continue
-        yield f"{alike} and has an excess too, {_compare(mine, other, phi, place.name)}"
+        # Of other than two groups, φ isn't the share of the one that is in the other.
+        is_share = all(len(one.comparisons) == 1 for one in (ptes, products.ptes))
+        yield f"{alike} and has an excess too, {_compare(mine, other, phi if is_share else None, place.name)}"
 
 
-def _compare(mine: Finding, other: Finding, phi: float, name: str) -> str:
+def _compare(mine: Finding, other: Finding, phi: float | None, name: str) -> str:
+    """Return which of two excesses is the larger; it explains one that is φ times as large.
+
+    Of two tests that halve the same observations, a systematic of one is φ times as large in the other.
+    """
     sizes = [(one.value or 0.0, one.error or 0.0) for one in (mine, other)]
     texts = [with_error(*size, mine.unit) for size in sizes]
     said = f"{texts[1]} against {texts[0]} here in {mine.spectrum}: "
     (here, here_error), (there, there_error) = sizes
-    apart = (here_error**2 + there_error**2) ** 0.5
-    if there - here > AGREE * apart:
-        fits = abs(here - phi * there) < AGREE * ((phi * there_error) ** 2 + here_error**2) ** 0.5
+    if abs(there - here) <= AGREE * hypot(here_error, there_error):
+        return said + "the data can't tell which explains the other."
+    (large, large_error), (small, small_error) = sorted(sizes, reverse=True)
+    fits = phi is not None and abs(small - phi * large) < AGREE * hypot(phi * large_error, small_error)
+    if there > here:
         return said + (f"{name} explains this one." if fits else f"{name} is the stronger.")
-    if here - there > AGREE * apart:
-        fits = abs(there - phi * here) < AGREE * ((phi * here_error) ** 2 + there_error**2) ** 0.5
-        return said + (f"this one explains {name}." if fits else "this one is the stronger.")
-    return said + "the data can't tell which explains the other."
+    return said + (f"this one explains {name}." if fits else "this one is the stronger.")
 
 
 def _shared_rms(
@@ -128,7 +128,8 @@ def _shared_rms(
 ) -> tuple[Finding | None, Finding | None]:
     """Return the rms of a comparison's excess, and the largest of others' in the same spectrum."""
     for mine in _rms_of(comparison):
-        theirs = [one for other in others for one in _rms_of(other) if one.spectrum == mine.spectrum]
+        alike = (mine.spectrum, mine.unit)
+        theirs = [one for other in others for one in _rms_of(other) if (one.spectrum, one.unit) == alike]
         if theirs:
             return mine, max(theirs, key=lambda one: one.value or 0.0)
     return None, None
@@ -154,7 +155,9 @@ def as_lines(row: DiagnosedComparison) -> Lines:
         return Lines(row.missing or "", (), row.other_tests)
     findings = row.diagnosis.findings
     limits = [
-        f"{TITLES[one.name]} {short(one.limit)} {one.unit}" for one in findings if one.limit is not None
+        f"{TITLES.get(one.name, one.name)} {short(one.limit)} {one.unit}"
+        for one in findings
+        if one.limit is not None
     ]
     return Lines(
         conclusion=row.diagnosis.conclusion,

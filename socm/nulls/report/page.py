@@ -6,13 +6,13 @@ import base64
 import json
 import os
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import numpy as np
 
+from socm.diagnostics.amounts import utc_text
 from socm.formats.document import replace_file, write_document
 from socm.formats.null_products import JudgedComparison, Rms, SplitSummary
 from socm.nulls.judging.amplitude import SHAPES
@@ -302,7 +302,7 @@ def _plain(key: str, value: float | None) -> str:
     if value is None or not np.isfinite(value):
         return "–"
     if key == "mean_time_unix_s":
-        return f"{datetime.fromtimestamp(value, UTC):%Y-%m-%d %H:%M}"
+        return utc_text(value, "%Y-%m-%d %H:%M")
     return f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 1e5 else f"{value:.4g}"
 
 

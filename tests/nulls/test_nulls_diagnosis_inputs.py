@@ -1,0 +1,180 @@
+"""Diagnoses of whatever can be judged: no failure, no cause that isn't there, and the judgement as it was."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+import validate_diagnosis as simulated
+
+from socm.diagnostics import DiagnosticError
+from socm.formats.analysis_options import AnalysisOptions
+from socm.formats.document import format_document
+from socm.nulls.arrays import ArrayMaps, open_groups, weigh_arrays
+from socm.nulls.diagnosis.diagnose import diagnose_test
+from socm.nulls.judging import analysis
+from socm.nulls.judging.differences import Comparison, compare_groups, contrast_splits
+from socm.nulls.pixels.weights import Array
+
+OPTIONS = AnalysisOptions(
+    simulations=99, multipole_min=90, multipole_max=540, spectra=("TT", "EE", "BB", "TE", "EB", "TB")
+)
+SMALL = simulated.Patch("flat", 48, 15.0, 60.0, OPTIONS)
+AMOUNTS = {
+    "": 0.0,
+    "gain": 0.2,
+    "leakage": 0.2,
+    "angle": 0.3,
+    "beam": 0.5,
+    "pointing": 2e-3,
+    "pickup": 20.0,
+    "place": 500.0,
+}
+"""Seen far above the small patch's noise."""
+
+GROUPS = {
+    "two groups": {"a": 2, "b": 2},
+    "a half difference": {"a": 1, "b": 1},
+    "one group": {"a": 4},
+    "a pair": {"a": 2},
+    "three groups": {"a": 2, "b": 2, "c": 2},
+    "three sub-splits": {"a": 3, "b": 3},
+}
+PLANES = {"T": slice(0, 1), "Q and U": slice(1, 3), "T, Q, U": slice(0, 3)}
+
+Spoil = Callable[[Array, Array], None]
+
+
+def make_holes(maps: Array, weights: Array) -> None:
+    """Take weight from a source in all maps and from a strip of one; what they hold there is no number."""
+    weights[:, :, 20:22, 20:22] = 0
+    weights[1, :, 5:9, 30:40] = 0
+    maps[weights == 0] = np.nan
+    maps[0, :, 21, 21] = np.inf
+
+
+def make_zero(maps: Array, _: Array) -> None:
+    maps[:, -1] = 0
+
+
+def make_equal(maps: Array, _: Array) -> None:
+    maps[:] = maps[0]
+
+
+def make_noiseless(maps: Array, _: Array) -> None:
+    half = len(maps) // 2
+    maps[:half], maps[half:] = maps[0], maps[-1]
+
+
+def make_one_loud(maps: Array, _: Array) -> None:
+    maps[0] *= 100
+
+
+def make_one_empty(maps: Array, _: Array) -> None:
+    maps[0] = 0
+
+
+def make_large(maps: Array, weights: Array) -> None:
+    maps *= 1e9
+    weights *= 1e-18
+
+
+def make_small(maps: Array, weights: Array) -> None:
+    maps *= 1e-9
+    weights *= 1e18
+
+
+def leave(_: Array, __: Array) -> None:
+    pass
+
+
+SPOILT: dict[str, Spoil] = {
+    one.__name__: one
+    for one in (
+        leave,
+        make_holes,
+        make_zero,
+        make_equal,
+        make_noiseless,
+        make_one_loud,
+        make_one_empty,
+        make_large,
+        make_small,
+    )
+}
+
+
+def compare(groups: dict[str, int]) -> tuple[Comparison, ...]:
+    splits = next(iter(groups.values()))
+    return contrast_splits(splits) if len(groups) == 1 else compare_groups(list(groups), splits)
+
+
+@pytest.fixture(scope="module")
+def flat() -> simulated.FlatWorld:
+    return simulated.make_world(SMALL)
+
+
+def judge(maps: analysis.NullMaps, groups: dict[str, int]) -> analysis.TestResult | None:
+    """Return the judgement of maps; None of those that no judgement is made of."""
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return analysis.analyse(maps, compare(groups), len(groups), OPTIONS, "inputs", 1)
+    except (DiagnosticError, np.linalg.LinAlgError):
+        return None
+
+
+def diagnose(maps: analysis.NullMaps, groups: dict[str, int], result: analysis.TestResult) -> analysis.TestResult:
+    names = [f"{group} {number}" for group, count in groups.items() for number in range(count)]
+    return diagnose_test(maps, compare(groups), result, names, "uK")
+
+
+def check_diagnoses(before: bytes, after: analysis.TestResult, cause: str) -> None:
+    """Hold that diagnoses are whole, name no cause but the one that is there, and left the judgement alone."""
+    result = pickle.loads(before)
+    bare = [replace(one, diagnosis=None) for one in after.comparisons]
+    assert pickle.dumps(list(result.comparisons)) == pickle.dumps(bare)
+    for one in after.comparisons:
+        assert (one.diagnosis is not None) == one.is_remarkable
+        if one.diagnosis is not None:
+            assert not [found.sentence for found in one.diagnosis.findings if found.name == "failed"]
+            assert set(one.diagnosis.causes) <= simulated.ANSWERS.get(cause, set()), one.diagnosis
+            one.diagnosis.model_validate_json(one.diagnosis.model_dump_json())
+
+
+@settings(max_examples=40, deadline=None, derandomize=True, database=None)
+@given(
+    groups=st.sampled_from(sorted(GROUPS)),
+    planes=st.sampled_from(sorted(PLANES)),
+    cause=st.sampled_from(sorted(AMOUNTS)),
+    spoil=st.sampled_from(sorted(SPOILT)),
+    seed=st.integers(0, 9),
+)
+def test_whatever_is_judged_keeps_its_ptes_and_no_cause_is_named_that_is_not_there(
+    flat, groups: str, planes: str, cause: str, spoil: str, seed: int
+) -> None:
+    of_groups = GROUPS[groups]
+    count = sum(of_groups.values())
+    spoilt = count // 2 if len(of_groups) == 1 else of_groups["a"]
+    sides = [0] * spoilt + [1] * (count - spoilt)
+    rng = np.random.default_rng(seed)
+    maps, weights = simulated.simulate(flat, rng, cause, AMOUNTS[cause], sides=sides)
+    maps, weights = maps[:, PLANES[planes]].copy(), weights[:, PLANES[planes]].copy()
+    SPOILT[spoil](maps, weights)
+    with warnings.catch_warnings(action="ignore"):
+        opened = weigh_arrays(maps, weights, flat.edge, (flat.step, -flat.step))
+    result = judge(opened, of_groups)
+    if result is None:
+        return
+    before, given = pickle.dumps(result), pickle.dumps(opened)
+    check_diagnoses(before, diagnose(opened, of_groups, result), cause)
+    assert pickle.dumps(opened) == given
