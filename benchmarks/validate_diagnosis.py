@@ -251,7 +251,7 @@ def spoil(world, modes, cause, amount):
 
 
 def simulate(world, rng, cause="", amount=0.0, *, striped=False, sky=1.0, modes=None, sides=None):
-    """Return maps (maps, 3, ny, nx) and their weights; those of side 0, of two groups the first, are spoilt."""
+    """Return maps (maps, 3, ny, nx) and their weights; those of side 0 (the first group) are spoilt."""
     modes = world.draw(rng) * sky if modes is None else modes
     clean = world.view(modes)
     spoilt = spoil(world, modes, cause, amount) if cause else clean

@@ -4,7 +4,8 @@ How needs grow with each number follows from the arrays and transforms that ther
 measurements (benchmarks/bench_nulls.py), from 300 × 300 pixels to 2400 × 10800 and of 2 to 14 fields, the
 rule says 1.03 to 1.7 times the memory and 1.2 to 10 times the CPU time, most for small maps. For HEALPix,
 held against 13 more (nside 256 to 1024, a twelfth of the sky and almost all of it, 2 to 14 fields), it says
-1.02 to 1.9 times the memory and 1.0 to 4 times the CPU time. Jobs ask for more by a margin.
+1.02 to 1.9 times the memory and 1.0 to 4 times the CPU time. With a diagnosis (docs/diagnosis.md) it says
+1.1 to 1.8 times the memory. Jobs ask for more by a margin.
 """
 
 from __future__ import annotations
