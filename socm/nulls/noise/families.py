@@ -206,11 +206,16 @@ class SmallTiles(_Tiles):
 
 
 class WideTiles(_Tiles):
-    """Powers in bands of wide tiles, as sharp as the noise covariance."""
+    """Powers in bands of wide tiles, as sharp as the noise covariance if it `sharpens`.
 
-    def __init__(self, depths: Single, families: Sequence[Sequence[int]], tiling: Tiling) -> None:
+    What a filter took out of weighted maps would be sharpened like noise, so there it must not.
+    """
+
+    def __init__(
+        self, depths: Single, families: Sequence[Sequence[int]], tiling: Tiling, *, sharpens: bool = True
+    ) -> None:
         super().__init__(depths, families, tiling)
-        self._bands = Bands(tiling)
+        self._bands, self._sharpens = Bands(tiling), sharpens
         self._counts = np.stack([cells.count for cells in self._bands.cells])
         self._weights: dict[tuple[int, int], Array] = {}
         known = np.array([self._known[band].any() for band in tiling.bands])
@@ -240,12 +245,13 @@ class WideTiles(_Tiles):
             np.array([1 / max(np.sum(shares[band] ** 2), 1e-300) for band in self._tiling.bands])[:, None]
         )
         plain: list[Single | None] = [None] * len(self._tiling.bands)
-        kernels: list[Single | None] = [
-            *self._bands.kernels(self._depths[family.members].mean(axis=(0, 1)), shares)
-        ]
-        blurred, powers = self._bands.powers(contrasts, scales, (plain, kernels), level)
-        if not self._is_sharp(blurred, powers):
-            kernels = plain
+        kernels, powers = plain, None
+        if self._sharpens:
+            sharp = self._bands.kernels(self._depths[family.members].mean(axis=(0, 1)), shares)
+            blurred, sharpened = self._bands.powers(contrasts, scales, (plain, sharp), level)
+            if self._is_sharp(blurred, sharpened):
+                kernels, powers = [*sharp], sharpened
+        if powers is None:
             (powers,) = self._bands.powers(contrasts, scales, (plain,))
         self._powers.append(powers)
         self._white_powers.append([])
@@ -275,19 +281,31 @@ class WideTiles(_Tiles):
         counts = self._counts * self._spreads[one]
         return self._sum_mean(one, other, weights * self._counts, counts, self._white_bands)
 
-    def directions(self, sky: Sky) -> Array:
-        """Return `LocalNoise.directions`."""
+    def average(self, values: Array) -> Array:
+        """Return means of values of the cells (cells,) over bins, (bins,), weighted by their covariance."""
+        squares, starts = self._squares, self._tiling.starts
+        mean: Array = sum_bins(squares * values, starts) / np.maximum(sum_bins(squares, starts), 1e-300)
+        return mean
+
+    @property
+    def _squares(self) -> Array:
+        """Squared power of each cell (cells,) times its modes, alike for families and components."""
         starts = self._tiling.starts
         held = self._counts.mean(axis=0)
-        squares = np.zeros(len(held))
+        total = np.zeros(len(held))
         for family in self._powers:
-            square = np.einsum("tcxx->cx", family).real ** 2
-            level = np.add.reduceat(held[:, None] * square, starts[:-1], axis=0)
-            squares += np.sum(square / np.repeat(np.maximum(level, 1e-300), np.diff(starts), axis=0), axis=1)
+            square = held[:, None] * np.einsum("tcxx->cx", family).real ** 2
+            level = np.maximum(sum_bins(square, starts), 1e-300)
+            total += np.sum(square / np.repeat(level, np.diff(starts), axis=0), axis=1)
+        return total
+
+    def directions(self, sky: Sky) -> Array:
+        """Return `LocalNoise.directions`."""
+        starts, squares = self._tiling.starts, self._squares
         found = np.zeros((self._tiling.bins, DIRECTIONS))
         for number, (start, stop) in enumerate(pairwise(starts)):
             # A first sector lies around the x axis, half on either side.
-            parts = np.repeat(held[start:stop] * squares[start:stop], 2 * DIRECTIONS)
+            parts = np.repeat(squares[start:stop], 2 * DIRECTIONS)
             turned = np.roll(parts, stop - start - DIRECTIONS)
             found[number] = turned.reshape(DIRECTIONS, -1).sum(axis=1)
         found /= found.sum(axis=1, keepdims=True)

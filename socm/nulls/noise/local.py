@@ -19,6 +19,7 @@ from socm.nulls.noise.contrasts import combine_contrasts, contrast_errors, level
 from socm.nulls.noise.families import SmallTiles, WideTiles, contrasts_of
 from socm.nulls.noise.tiles import Tiling
 from socm.nulls.pixels.weights import Array
+from socm.nulls.sky.cuts import covariance_left
 from socm.nulls.sky.protocols import Sky
 from socm.nulls.sky.resampling import CoarseGrid, Single
 
@@ -102,7 +103,8 @@ def measure_local_noise(
     wide_deg = max(WIDE_TILE_DEG, least_deg)
     high_deg = max(small_deg, min(wide_deg, _even_height_deg(weighted.grid.cosine, weighted.grid.steps[0])))
     small = SmallTiles(weighted.depths, families, weighted.tiling(sky, (small_deg, small_deg), 1, PLAIN_CELL))
-    wide = WideTiles(weighted.depths, families, weighted.tiling(sky, (high_deg, wide_deg), 2, SHARP_CELL))
+    wide_tiling = weighted.tiling(sky, (high_deg, wide_deg), 2, SHARP_CELL)
+    wide = WideTiles(weighted.depths, families, wide_tiling, sharpens=not any(sky.filter_cuts))
     rng = np.random.default_rng(seed)
     for members, power in zip(families, powers, strict=True):
         mixing = contrasts_of(len(members)).astype(np.float32)
@@ -118,10 +120,12 @@ def measure_local_noise(
                 if draw < tiles.white_draws:
                     tiles.measure_white(white)
     size, components = len(families), weighted.fields.shape[1]
+    left = wide.average(_filter_leaves(weighted, wide_tiling, sky))
     contrast = np.empty((size, size, len(sky.counts), *(components,) * 4))
     for one, other in combinations_with_replacement(range(size), 2):
         local = small.sum_tiles(one, other), small.sum_mean(one, other), wide.sum_mean(one, other)
         tensor = combine_contrasts(*local, sky.multipoles, sky.counts)
+        tensor *= left[:, None, None, None, None]
         contrast[one, other] = tensor
         contrast[other, one] = tensor.transpose(0, 2, 1, 4, 3)
     inverse_area = small.inverse_area()
@@ -132,6 +136,16 @@ def measure_local_noise(
     ]
     pairs = _pair_factors(weighted, families)
     return LocalNoise(contrast, inverse_area, pairs, np.stack(errors), wide.directions(sky))
+
+
+def _filter_leaves(weighted: WeightedFields, tiling: Tiling, sky: Sky) -> Array:
+    """Return `covariance_left` in the cells of a tiling, (cells,)."""
+    grid = weighted.grid
+    steps = (grid.steps[0], grid.steps[1] * float(grid.cosine.mean()))
+    multipole = np.repeat(sky.multipoles, tiling.sectors)
+    modes = multipole * np.abs(np.sin(tiling.angles)), multipole * np.abs(np.cos(tiling.angles))
+    window = np.sqrt(weighted.depths.mean(axis=(0, 1)))
+    return covariance_left(window, steps, sky.filter_cuts, modes)
 
 
 def _even_height_deg(cosine: Array, step: float) -> float:

@@ -128,6 +128,14 @@ class Tiling:
         """Number of bins."""
         return len(self.edges) - 1
 
+    @property
+    def angles(self) -> Array:
+        """Angle between the x axis and the modes of each cell (cells,), radians."""
+        sectors = np.repeat(self.sectors, self.sectors)
+        place = np.arange(self.starts[-1]) - np.repeat(self.starts[:-1], self.sectors)
+        angles: Array = np.pi * place / sectors
+        return angles
+
     def padded(self, tiles: Sequence[Tile], multiple: int = 1) -> tuple[int, int]:
         """Return the shape of the transform of tiles, a multiple of a small number."""
         from scipy import fft

@@ -9,6 +9,7 @@ from socm.nulls.pixels.weights import Array
 from socm.nulls.sky.resampling import Single
 
 DIRECTIONS = 1000
+MOST_CARRIED = 10
 
 
 def cut_modes(
@@ -43,6 +44,33 @@ def share_left(multipoles: Array, cuts: tuple[float, float]) -> Array:
             left *= _left(multipoles[:, None] * side, cut)
     share: Array = np.mean(left**2, axis=1)
     return share
+
+
+def covariance_left(
+    window: Single, steps: tuple[float, float], cuts: tuple[float, float], modes: tuple[Array, Array]
+) -> Array:
+    """Return how much covariance modes have with others behind a filter, over what their power says, (n,).
+
+    A filter of weighted maps multiplies the covariance of two modes by the factors of both, and the power of
+    one by the square of its own: where the filter is steep, a mean of squared powers is more than one of
+    squared covariances. modes: |ky| and |kx| of the modes (n,); window: rms of noise under the weight
+    (ny, nx), whose transform says how far a mode carries its power; steps: size of a pixel (y, x) on the sky,
+    radians.
+    """
+    from scipy import fft
+
+    left = np.ones(len(modes[0]))
+    for axis, (cut, step, order) in enumerate(zip(cuts, steps, modes, strict=True)):
+        if cut:
+            size = 4 * window.shape[axis]
+            power = np.sum(np.abs(fft.fft(window, size, axis=axis)) ** 2, axis=1 - axis)
+            offset = 2 * np.pi * np.fft.fftfreq(size, abs(step))
+            # Far beyond the filter's edge there is next to nothing of a window that is smooth.
+            near = np.abs(offset) < MOST_CARRIED * cut
+            factor = _left(np.abs(order[:, None] + offset[near]), cut).astype(float)
+            spread = power[near] / power[near].sum()
+            left *= (factor**2 @ spread) ** 2 / np.maximum(factor**4 @ spread, 1e-300)
+    return left
 
 
 def _left(order: NDArray[np.floating], cut: float) -> Single:

@@ -58,6 +58,7 @@ class FlatSky:
     threads: int = 1
     name: ClassVar[str] = "flat"
     is_periodic: ClassVar[bool] = True
+    filter_cuts: ClassVar[tuple[float, float]] = (0.0, 0.0)
 
     @cached_property
     def grid(self) -> CoarseGrid:

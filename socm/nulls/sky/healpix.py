@@ -30,9 +30,13 @@ class HealpixSky(SphericalSky):
     """Spherical harmonics of HEALPix maps in bins of multipoles; planes hold the support's pixels alone."""
 
     def __init__(
-        self, pixels: HealpixPixels, edges: Array, threads: int = 1, least: tuple[float, float] = (0.0, 0.0)
+        self,
+        pixels: HealpixPixels,
+        edges: Array,
+        threads: int = 1,
+        filter_cuts: tuple[float, float] = (0.0, 0.0),
     ) -> None:
-        super().__init__((1, len(pixels.numbers)), None, edges, threads, least)
+        super().__init__((1, len(pixels.numbers)), None, edges, threads, filter_cuts)
         self.pixels = pixels
 
     @cached_property
@@ -88,8 +92,8 @@ class HealpixSky(SphericalSky):
         """Return the modes in bins of weighted planes (components, n), and the planes on `grid`."""
         alm = self.harmonics(weighted)
         coarse = self._draw(alm)
-        if any(self.least):
-            coarse = cut_modes(coarse, self.grid.steps, self.grid.cosine, self.least, self.threads)
+        if any(self.filter_cuts):
+            coarse = cut_modes(coarse, self.grid.steps, self.grid.cosine, self.filter_cuts, self.threads)
             alm = transform_rows(coarse, self.rectangle.wcs, self.highest, self.threads)
         return self._choose(alm), coarse
 

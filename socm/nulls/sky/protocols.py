@@ -53,6 +53,10 @@ class Sky(Protocol):
         """Multipoles |ky| and |kx| below which modes are left out."""
 
     @property
+    def filter_cuts(self) -> tuple[float, float]:
+        """Multipoles |ky| and |kx| below which modes are filtered out of weighted maps (`cut_modes`)."""
+
+    @property
     def threads(self) -> int:
         """Threads to compute with."""
 

@@ -27,9 +27,9 @@ LEAST_LEFT = 0.02
 class SphericalSky:
     """Spherical harmonics of a cylindrical (CAR) map in bins of multipoles.
 
-    wcs: the map's WCS, whose rows are parallels and whose columns are equally spaced; least: modes with |ky|
-    or |kx| on the sky below these multipoles are filtered out (`cut_modes`). Power is the mean over all
-    directions, those filtered out making up for by the others.
+    wcs: the map's WCS, whose rows are parallels and whose columns are equally spaced; filter_cuts: modes with
+    |ky| or |kx| on the sky below these multipoles are filtered out (`cut_modes`). Power is the mean over all
+    directions: those that are left make up for those that aren't.
     """
 
     name = "sphere"
@@ -43,9 +43,10 @@ class SphericalSky:
         wcs: Any,
         edges: Array,
         threads: int = 1,
-        least: tuple[float, float] = (0.0, 0.0),
+        filter_cuts: tuple[float, float] = (0.0, 0.0),
     ) -> None:
-        self.shape, self.wcs, self.edges, self.threads, self.least = shape, wcs, edges, threads, least
+        self.shape, self.wcs, self.edges, self.threads = shape, wcs, edges, threads
+        self.filter_cuts = filter_cuts
         self.highest = int(np.ceil(edges[-1])) - 1
 
     @cached_property
@@ -151,9 +152,12 @@ class SphericalSky:
 
     def take(self, weighted: Single) -> tuple[Modes, Single]:
         """Return the modes in bins of weighted planes (components, pixels), and the planes on `grid`."""
-        if any(self.least):
+        if any(self.filter_cuts):
             weighted = np.stack(
-                [cut_modes(one, self._steps, self._cosine, self.least, self.threads) for one in weighted]
+                [
+                    cut_modes(one, self._steps, self._cosine, self.filter_cuts, self.threads)
+                    for one in weighted
+                ]
             )
         coarse = np.stack([resample(plane, self.grid.shape, self.threads) for plane in weighted])
         return self.modes(weighted), coarse
@@ -175,18 +179,19 @@ class SphericalSky:
     @cached_property
     def _left(self) -> Array:
         """Degrees of freedom of each bin that the filter leaves, (bins,)."""
-        return self._sum(share_left(np.arange(self.highest + 1.0), self.least))
+        return self._sum(share_left(np.arange(self.highest + 1.0), self.filter_cuts))
 
     def check_filter(self) -> None:
         """Raise DiagnosticError (empty-bin) if the filter leaves next to nothing of a bin."""
         gone = np.flatnonzero(self._left < LEAST_LEFT * self.counts)
         if len(gone):
+            ky_min, kx_min = self.filter_cuts
             raise DiagnosticError(
                 Diagnostic(
                     "empty-bin",
-                    f"ky_min = {self.least[0]:g} and kx_min = {self.least[1]:g} leave nothing of the bin at "
-                    f"l = {self.edges[gone[0]]:.0f} to {self.edges[gone[0] + 1]:.0f}",
-                    key=("ky_min" if self.least[0] else "kx_min",),
+                    f"ky_min = {ky_min:g} and kx_min = {kx_min:g} leave nothing of the bin at l = "
+                    f" {self.edges[gone[0]]:.0f} to {self.edges[gone[0] + 1]:.0f}",
+                    key=("ky_min" if ky_min else "kx_min",),
                     hint="Raise multipole_min, or make the cuts smaller.",
                 )
             )
