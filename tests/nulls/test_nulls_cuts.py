@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from socm.diagnostics import DiagnosticError
 from socm.nulls.pixels.healpix import HealpixGeometry, HealpixPixels
-from socm.nulls.sky.cuts import cut_modes, share_left
+from socm.nulls.sky.cuts import covariance_left, cut_modes, share_left
 from socm.nulls.sky.healpix import HealpixSky
 from socm.nulls.sky.sphere import SphericalSky
 
@@ -50,6 +50,40 @@ def test_no_cut_leaves_all_and_a_cut_above_all_multipoles_leaves_nothing() -> No
     np.testing.assert_allclose(share_left(multipoles, (1100.0, 0.0)), 0)
     # Far above a cut its strip takes the part that it has of the circle's angles.
     np.testing.assert_allclose(share_left(np.array([5000.0]), (50.0, 0.0)), 1 - 2 / np.pi * 0.01, atol=1e-3)
+
+
+@pytest.mark.parametrize("cut", [30.0, 60.0, 150.0])
+@pytest.mark.parametrize("ridge", [0.0, 400.0])
+@pytest.mark.parametrize("height_deg", [10, 20, 40])
+def test_covariance_behind_a_filter_is_that_of_all_pairs_of_modes(
+    height_deg: int, ridge: float, cut: float
+) -> None:
+    held, size = 120, 300
+    step = np.radians(height_deg) / held
+    place = (np.arange(size) + 0.5) / held - 0.5
+    window = np.where(np.abs(place) < 0.5, np.cos(np.pi * np.clip(place, -0.5, 0.5)), 0)
+    order = 2 * np.pi * np.abs(np.fft.fftfreq(size, step))
+
+    def covariance(cut: float, ridge: float) -> np.ndarray:
+        power = 1 + (ridge / (order + 30)) ** 3
+        between = np.abs(np.arange(size)[:, None] - np.arange(size))
+        noise = window[:, None] * np.fft.ifft(power).real[between] * window
+        for _ in range(2):
+            noise = cut_modes(noise.T.astype(np.float32)[None], (step, 1.0), np.ones(size), (cut, 0.0))[0]
+        return np.abs(np.fft.fft(np.fft.ifft(noise, axis=1), axis=0))
+
+    # Each mode counts for fewer behind a window, which white noise shows.
+    even = covariance(0.0, 0.0)
+    share = np.sum(even**2) / np.sum(np.diag(even) ** 2)
+    found = covariance(cut, ridge)
+    left = covariance_left(window[:, None], (step, 1.0), (cut, 0.0), (order, order))
+    plain, claimed = (share * np.sum(part * np.diag(found) ** 2) for part in (1, left))
+    wanted = np.sum(found**2)
+    assert wanted < 1.01 * claimed
+    assert claimed <= plain
+    # A map can't resolve a cut that is narrower than two of its modes.
+    if cut > 2 * 360 / height_deg:
+        assert wanted == pytest.approx(claimed, rel=0.01)
 
 
 def _sky(kind: str, least: tuple[float, float]) -> tuple[SphericalSky, np.ndarray]:

@@ -292,7 +292,7 @@ def weigh_fields(
     for (one, other), factor in zip(pairs, found, strict=True):
         norm[:, one, other] = norm[:, other, one] = factor
     flat = modes.reshape(count * size, -1)
-    sums = cross_products(flat, flat, sky.starts).reshape(-1, count, size, count, size)
+    sums = cross_products(flat, flat, sky.starts, threads).reshape(-1, count, size, count, size)
     noise_part, own_part, mixed_part = overlaps.mean(axis=0)
     return FieldProducts(
         products=norm[:, None, :, None, :] * sums,

@@ -145,14 +145,19 @@ class Bands:
                 return power.ravel()[cells.index]
 
             found = [*pool.map(sharpen, total)]
-            products = np.empty((components, components, len(cells.index)), np.complex64)
-            for (one, other), power in zip(pairs, found, strict=True):
-                products[one, other] = power
-                products[other, one] = power if one == other else power.conj()
-            # Powers of Q and U become those of E and B first on one side, then on the other.
-            cells.rotate(products)
-            cells.rotate(products.swapaxes(0, 1))
-            return cells.average({pair: products[pair] for pair in pairs})
+
+            def sum_block(block: slice) -> NDArray[np.complex128]:
+                part = cells.part(block)
+                products = np.empty((components, components, len(part.index)), np.complex64)
+                for (one, other), power in zip(pairs, found, strict=True):
+                    products[one, other] = power[block]
+                    products[other, one] = power[block] if one == other else power[block].conj()
+                # Powers of Q and U become those of E and B first on one side, then on the other.
+                part.rotate(products)
+                part.rotate(products.swapaxes(0, 1))
+                return part.sum({pair: products[pair] for pair in pairs})
+
+            return cells.average(np.sum([*pool.map(sum_block, cells.blocks)], axis=0))
 
         return [*map(average, kernels)]
 

@@ -19,6 +19,10 @@ MOST_SIDE_BY_SIDE = 4
 """Tiles that are transformed at the same time: each takes memory."""
 
 
+BLOCK = 2**17
+"""Modes that a thread sums at a time, whatever their number, so that sums don't hang on it."""
+
+
 @dataclass(frozen=True)
 class Cells:
     """The modes of one tile, sorted into cells: a bin of multipoles and a sector of directions.
@@ -33,8 +37,17 @@ class Cells:
     cosine: Single
     sine: Single
 
-    def average(self, products: Mapping[tuple[int, int], NDArray[np.complex64]]) -> NDArray[np.complex128]:
-        """Return the mean of products in each cell, (cells, C, C).
+    @property
+    def blocks(self) -> list[slice]:
+        """The modes in pieces, to sum side by side."""
+        return [slice(start, start + BLOCK) for start in range(0, len(self.index), BLOCK)]
+
+    def part(self, block: slice) -> Cells:
+        """Return a piece of the modes, with the counts of all."""
+        return Cells(self.index[block], self.cell[block], self.count, self.cosine[block], self.sine[block])
+
+    def sum(self, products: Mapping[tuple[int, int], NDArray[np.complex64]]) -> NDArray[np.complex128]:
+        """Return the sum of products in each cell, (cells, C, C).
 
         products: of the modes of each pair of components (modes,), the first no later than the second.
         """
@@ -45,8 +58,12 @@ class Cells:
             if one != other:
                 result[:, one, other].imag = np.bincount(self.cell, values.imag, size)
                 result[:, other, one] = result[:, one, other].conj()
-        result /= np.maximum(self.count, 1)[:, None, None]
         return result
+
+    def average(self, sums: NDArray[np.complex128]) -> NDArray[np.complex128]:
+        """Return the means in cells of what is summed over all their modes, (cells, C, C)."""
+        means: NDArray[np.complex128] = sums / np.maximum(self.count, 1)[:, None, None]
+        return means
 
     def rotate(self, values: NDArray[np.complex64]) -> None:
         """Turn Q and U, the last two of values (C, …, modes), into E and B, in place."""
@@ -203,7 +220,9 @@ class Tiling:
             modes = fft.rfft2(windowed, s=shape, workers=self.threads // side_by_side)
             modes = np.take(modes.reshape(*modes.shape[:-2], -1), cells.index, axis=-1)
             cells.rotate(modes.swapaxes(0, 1))
-            return cells.average({pair: multiply(modes, *pair) for pair in pairs_of(modes.shape[1])})
+            return cells.average(
+                cells.sum({pair: multiply(modes, *pair) for pair in pairs_of(modes.shape[1])})
+            )
 
         with ThreadPoolExecutor(side_by_side) as pool:
             return np.stack([*pool.map(measure, tiles)])

@@ -224,6 +224,11 @@ class NestedGrid:
         """Return the grid of half the nside."""
         return NestedGrid(self.nside // 2)
 
+    def coarsen(self, chosen: Mask) -> Mask:
+        """Return the pixels of the coarser grid (its size,) that hold any of those chosen (size,)."""
+        found: Mask = np.logical_or.reduce(chosen.reshape(-1, 4), axis=1)
+        return found
+
     def parents(self, pixels: Numbers) -> Numbers:
         """Return the pixels of the coarser grid that hold some, (n,)."""
         return pixels // 4

@@ -35,6 +35,9 @@ class Grid(Protocol):
     def coarser(self) -> Grid:
         """Return the grid whose pixels hold four of this."""
 
+    def coarsen(self, chosen: Mask) -> Mask:
+        """Return the pixels of the coarser grid (its size,) that hold any of those chosen (size,)."""
+
     def parents(self, pixels: Pixels) -> Pixels:
         """Return the pixels of the coarser grid that hold some, (n,)."""
 
@@ -68,6 +71,15 @@ class RowGrid:
     def coarser(self) -> RowGrid:
         """Return the grid whose pixels hold four of this, fewer at an odd edge."""
         return RowGrid(((self.shape[0] + 1) // 2, (self.shape[1] + 1) // 2))
+
+    def coarsen(self, chosen: Mask) -> Mask:
+        """Return the pixels of the coarser grid (its size,) that hold any of those chosen (size,)."""
+        plane = chosen.reshape(self.shape)
+        rows = plane[::2].copy()
+        rows[: self.shape[0] // 2] |= plane[1::2]
+        found = rows[:, ::2].copy()
+        found[:, : self.shape[1] // 2] |= rows[:, 1::2]
+        return found.ravel()
 
     def parents(self, pixels: Pixels) -> Pixels:
         """Return the pixels of the coarser grid that hold some, (n,)."""
@@ -117,11 +129,8 @@ class HoleFilling:
         grids = [(grid, good & ~holes, holes)]
         while grids[-1][2].any():
             grid, held, wanted = grids[-1]
-            coarser = grid.coarser()
-            above, empty = (np.zeros(coarser.size, np.bool_) for _ in range(2))
-            above[grid.parents(np.flatnonzero(held))] = True
-            empty[grid.parents(np.flatnonzero(wanted))] = True
-            grids.append((coarser, above, empty & ~above))
+            above = grid.coarsen(held)
+            grids.append((grid.coarser(), above, grid.coarsen(wanted) & ~above))
         self._sizes = [one.size for one, _, _ in grids]
         self._levels: list[_Level] = []
         needed = np.zeros_like(grids[-1][1])

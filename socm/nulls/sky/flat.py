@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from socm.nulls.ahead import in_threads
 from socm.nulls.pixels.weights import Array, Plane
 from socm.nulls.sky.resampling import CoarseGrid, Single, coarsen_grid, resample
 
@@ -194,14 +195,17 @@ class FlatSky:
         return taken
 
 
-def cross_products(one: Modes, other: Modes, starts: NDArray[np.intp]) -> Array:
+def cross_products(one: Modes, other: Modes, starts: NDArray[np.intp], threads: int = 1) -> Array:
     """Return sums of Re(a b*) over the modes of each bin, for all pairs of fields of two sets.
 
     one, other: (..., fields, modes) ordered by bin; starts: (bins + 1,). Returns (..., bins, fields, fields).
     """
     first, second = one.view(one.real.dtype), other.view(other.real.dtype)
     sums = np.empty((*one.shape[:-2], len(starts) - 1, one.shape[-2], other.shape[-2]))
-    for number in range(len(starts) - 1):
+
+    def multiply(number: int) -> None:
         part = slice(2 * starts[number], 2 * starts[number + 1])
         sums[..., number, :, :] = first[..., part] @ np.swapaxes(second[..., part], -1, -2)
+
+    in_threads(multiply, range(len(starts) - 1), threads)
     return sums

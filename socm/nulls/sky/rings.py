@@ -49,7 +49,7 @@ def transform_rows(planes: Plane, wcs: Any, highest: int, threads: int) -> Modes
         in_threads(fill, map(slice, cuts[:-1], cuts[1:]), threads)
         flat = whole.reshape(high - low, -1)
         parts.append(sht.adjoint_synthesis(map=flat, spin=spin, lmax=highest, nthreads=threads, **rings))
-    return np.concatenate(parts)
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _row_weights(shape: tuple[int, ...], wcs: Any) -> Plane:

@@ -189,8 +189,8 @@ class SphericalSky:
             raise DiagnosticError(
                 Diagnostic(
                     "empty-bin",
-                    f"ky_min = {ky_min:g} and kx_min = {kx_min:g} leave nothing of the bin at l = "
-                    f" {self.edges[gone[0]]:.0f} to {self.edges[gone[0] + 1]:.0f}",
+                    f"ky_min = {ky_min:g} and kx_min = {kx_min:g} leave nothing of the bin at "
+                    f"l = {self.edges[gone[0]]:.0f} to {self.edges[gone[0] + 1]:.0f}",
                     key=("ky_min" if ky_min else "kx_min",),
                     hint="Raise multipole_min, or make the cuts smaller.",
                 )
