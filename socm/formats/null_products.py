@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -87,11 +87,23 @@ class JudgedComparison(Part):
     diagnosis: Diagnosis | None = None
 
 
+class Cut(Part):
+    """A cut of modes in which stripes lie: `key` of the analysis at a multipole.
+
+    rms_factor: the smallest systematic that would be found with it, over that found without.
+    """
+
+    key: Literal["ky_min", "kx_min"]
+    multipole: float
+    rms_factor: float
+
+
 class Ptes(Document):
     """What was judged and how, numbers only.
 
     A test is `complete` if every split holds what it must and every comparison was judged. edges: (bins +
-    1,); multipoles, freedom: (bins,).
+    1,); multipoles, freedom: (bins,). cuts: that would make the test find more; judgements of before socm
+    looked for them hold none.
     """
 
     noun: ClassVar[str] = "file of PTEs"
@@ -112,6 +124,7 @@ class Ptes(Document):
     multipoles: tuple[float, ...]
     freedom: tuple[float, ...]
     comparisons: tuple[JudgedComparison, ...]
+    cuts: tuple[Cut, ...] = ()
 
 
 class Rms(Part):

@@ -49,6 +49,7 @@ def describe_result(test: NullSpecification, result: TestResult, under_covered: 
                 )
                 for comparison in result.comparisons
             ),
+            cuts=result.cuts,
         )
     except ValidationError as error:
         raise DiagnosticError.of(

@@ -42,6 +42,29 @@ def test_clean_wide_maps_in_striped_noise_have_uniform_ptes(validation: ModuleTy
     assert stats.kstest(ptes.ravel() ** 2, "uniform").pvalue < 0.001
 
 
+@pytest.mark.parametrize("patch", ["40 x 20", "20 x 20"])
+def test_stripes_are_named_with_the_cut_that_finds_more_and_even_noise_with_none(
+    validation: ModuleType, patch: str
+) -> None:
+    def judged(noise: str, **cuts: float) -> analysis.TestResult:
+        options = AnalysisOptions(multipole_max=900, spectra=("TT",), **cuts)
+        result: analysis.TestResult = validation.Campaign(validation.PATCHES[patch], noise).judge_test(
+            options, [7, 0], 0
+        )
+        return result
+
+    assert judged("red").cuts == ()
+    for noise, key in (("ridge ky = 0", "ky_min"), ("ridge kx = 0", "kx_min")):
+        plain = judged(noise)
+        (cut,) = plain.cuts
+        assert cut.key == key
+        without = judged(noise, **{key: cut.multipole})
+        assert without.cuts == ()
+        before, after = (one.comparisons[0].judgements[0].found_rms["white"] for one in (plain, without))
+        assert after / before == pytest.approx(cut.rms_factor, rel=0.35)
+        assert after < 0.7 * before
+
+
 def test_maps_are_judged_alike_as_flat_and_as_a_sphere(
     validation: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from socm.diagnostics import Diagnostic, DiagnosticError
 from socm.formats.analysis_options import AnalysisOptions
-from socm.formats.null_products import Diagnosis
+from socm.formats.null_products import Cut, Diagnosis
 from socm.nulls.ahead import ahead, in_threads
 from socm.nulls.judging.amplitude import Freedom, found_amplitude, make_templates
 from socm.nulls.judging.differences import Comparison
@@ -129,7 +129,7 @@ class Evidence:
 class TestResult:
     """A whole test: its bins and comparisons; those `unjudged` have a single half difference.
 
-    evidence: where a comparison is remarkable.
+    evidence: where a comparison is remarkable; cuts: that would make the test find more.
     """
 
     sky: str
@@ -141,6 +141,7 @@ class TestResult:
     comparisons: tuple[ComparisonResult, ...]
     unjudged: tuple[str, ...]
     evidence: Evidence | None = None
+    cuts: tuple[Cut, ...] = ()
 
 
 def analyse(
@@ -185,6 +186,7 @@ def analyse(
         forms = [make_forms(comparison, fields) for comparison in judged]
         density = sky.counts / sky.area
         spread = Freedom(density / weighted.own, density / weighted.mixed)
+        cuts: tuple[Cut, ...] = ()
         if families == 2 and can_flip(len(fields), options):
             source, freedom = "sign flips", density / weighted.noise
             progress(f"Simulating noise: {options.simulations} sign flips")
@@ -195,7 +197,7 @@ def analyse(
             coarse = weighted.coarse
             powers = smooth_coherence(family_powers(measured, members), sky.multipoles, sky.counts)
             local = measure_local_noise(coarse, members, powers, sky, whitening)
-            mixing = mix_bins(coarse, sky, local.directions)
+            cuts, mixing = local.cuts, mix_bins(coarse, sky, local.directions)
             progress(f"Simulating noise: {options.simulations} draws")
             simulated, freedom = draw_products(
                 powers, members, local, density, sky.multipoles, mixing, options.simulations, drawing
@@ -218,6 +220,7 @@ def analyse(
         tuple(results),
         unjudged,
         Evidence(sky, fields, measured, simulated) if any(one.is_remarkable for one in results) else None,
+        cuts,
     )
 
 

@@ -25,11 +25,12 @@ Level = Callable[[Array], Single]
 class Bands:
     """The bands of a tiling, whose tiles are transformed to the same modes.
 
-    tiling: tiles, with a padding of 2.
+    tiling: tiles, with a padding of 2; filter_cuts: multipoles |ky| and |kx| below which modes were filtered
+    out of the maps, see `cut_modes`.
     """
 
-    def __init__(self, tiling: Tiling) -> None:
-        self._tiling = tiling
+    def __init__(self, tiling: Tiling, filter_cuts: tuple[float, float] = (0.0, 0.0)) -> None:
+        self._tiling, self._filter_cuts = tiling, filter_cuts
         self._tiles = [[tiling.tiles[number] for number in band] for band in tiling.bands]
         smallest = min(min(tile.shape) for tile in tiling.tiles)
         self._block = int(np.clip(smallest // SMALLEST_BLOCKS, 1, MOST_BLOCK))
@@ -40,7 +41,7 @@ class Bands:
         ]
 
     def kernels(self, depth: Single, shares: Array) -> list[Single]:
-        """Return the factor on each band's correlation function, (ny, nx // 2 + 1) of lags.
+        """Return the factor on each band's correlation function, (ny, nx // 2 + 1) of lags, or 1 of an axis.
 
         With noise that is stationary behind M, measured powers are P blurred by |F M|^2, so that products of
         two have the square of M's autocorrelation A at each lag; the noise covariance has the autocorrelation
@@ -76,7 +77,9 @@ class Bands:
             )
             refined = _refine(_refine(np.minimum(kernel, MOST_SHARPENING), block).T, block).T
             refined[0, 0] = 1
-            kernels.append(np.ascontiguousarray(refined))
+            # Along the axis of a filter power has the filter's edge, which no window has blurred.
+            height, width = (1 if cut else None for cut in self._filter_cuts)
+            kernels.append(np.ascontiguousarray(refined[:height, :width]))
         return kernels
 
     def powers(

@@ -9,6 +9,7 @@ from itertools import combinations_with_replacement, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from socm.formats.null_products import Cut
 from socm.nulls.noise.bands import Bands, Level
 from socm.nulls.noise.cells import (
     DIRECTIONS,
@@ -22,6 +23,7 @@ from socm.nulls.noise.cells import (
     sum_cells,
 )
 from socm.nulls.noise.contrasts import smooth
+from socm.nulls.noise.stripes import advise_cuts
 from socm.nulls.noise.tiles import Tiling
 from socm.nulls.pixels.weights import Array
 from socm.nulls.sky.protocols import Sky
@@ -206,16 +208,17 @@ class SmallTiles(_Tiles):
 
 
 class WideTiles(_Tiles):
-    """Powers in bands of wide tiles, as sharp as the noise covariance if it `sharpens`.
-
-    What a filter took out of weighted maps would be sharpened like noise, so there it must not.
-    """
+    """Powers in bands of wide tiles, as sharp as the noise covariance; filter_cuts: see `Bands`."""
 
     def __init__(
-        self, depths: Single, families: Sequence[Sequence[int]], tiling: Tiling, *, sharpens: bool = True
+        self,
+        depths: Single,
+        families: Sequence[Sequence[int]],
+        tiling: Tiling,
+        filter_cuts: tuple[float, float] = (0.0, 0.0),
     ) -> None:
         super().__init__(depths, families, tiling)
-        self._bands, self._sharpens = Bands(tiling), sharpens
+        self._bands = Bands(tiling, filter_cuts)
         self._counts = np.stack([cells.count for cells in self._bands.cells])
         self._weights: dict[tuple[int, int], Array] = {}
         known = np.array([self._known[band].any() for band in tiling.bands])
@@ -245,13 +248,12 @@ class WideTiles(_Tiles):
             np.array([1 / max(np.sum(shares[band] ** 2), 1e-300) for band in self._tiling.bands])[:, None]
         )
         plain: list[Single | None] = [None] * len(self._tiling.bands)
-        kernels, powers = plain, None
-        if self._sharpens:
-            sharp = self._bands.kernels(self._depths[family.members].mean(axis=(0, 1)), shares)
-            blurred, sharpened = self._bands.powers(contrasts, scales, (plain, sharp), level)
-            if self._is_sharp(blurred, sharpened):
-                kernels, powers = [*sharp], sharpened
-        if powers is None:
+        kernels: list[Single | None] = [
+            *self._bands.kernels(self._depths[family.members].mean(axis=(0, 1)), shares)
+        ]
+        blurred, powers = self._bands.powers(contrasts, scales, (plain, kernels), level)
+        if not self._is_sharp(blurred, powers):
+            kernels = plain
             (powers,) = self._bands.powers(contrasts, scales, (plain,))
         self._powers.append(powers)
         self._white_powers.append([])
@@ -298,6 +300,14 @@ class WideTiles(_Tiles):
             level = np.maximum(sum_bins(square, starts), 1e-300)
             total += np.sum(square / np.repeat(level, np.diff(starts), axis=0), axis=1)
         return total
+
+    def advise_cuts(self, sky: Sky) -> tuple[Cut, ...]:
+        """Return the cuts that would make a test find more."""
+        cuts = (sky.cuts[0] or sky.filter_cuts[0], sky.cuts[1] or sky.filter_cuts[1])
+        tiling = self._tiling
+        return advise_cuts(
+            self._counts.mean(axis=0), self._squares, tiling.angles, tiling.starts, sky.multipoles, cuts
+        )
 
     def directions(self, sky: Sky) -> Array:
         """Return `LocalNoise.directions`."""

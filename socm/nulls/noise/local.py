@@ -15,6 +15,7 @@ from itertools import combinations_with_replacement
 
 import numpy as np
 
+from socm.formats.null_products import Cut
 from socm.nulls.noise.contrasts import combine_contrasts, contrast_errors, level_between, smooth_level
 from socm.nulls.noise.families import SmallTiles, WideTiles, contrasts_of
 from socm.nulls.noise.tiles import Tiling
@@ -50,6 +51,7 @@ class LocalNoise:
     a family's contrasts may have.
     directions: (bins, DIRECTIONS): the part of a bin's covariance in modes of each direction, the first along
     x, mean over families and components.
+    cuts: that would take stripes out of the noise.
     """
 
     contrast: Array
@@ -57,6 +59,7 @@ class LocalNoise:
     pairs: Array
     errors: Array
     directions: Array
+    cuts: tuple[Cut, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ def measure_local_noise(
     high_deg = max(small_deg, min(wide_deg, _even_height_deg(weighted.grid.cosine, weighted.grid.steps[0])))
     small = SmallTiles(weighted.depths, families, weighted.tiling(sky, (small_deg, small_deg), 1, PLAIN_CELL))
     wide_tiling = weighted.tiling(sky, (high_deg, wide_deg), 2, SHARP_CELL)
-    wide = WideTiles(weighted.depths, families, wide_tiling, sharpens=not any(sky.filter_cuts))
+    wide = WideTiles(weighted.depths, families, wide_tiling, sky.filter_cuts)
     rng = np.random.default_rng(seed)
     for members, power in zip(families, powers, strict=True):
         mixing = contrasts_of(len(members)).astype(np.float32)
@@ -135,7 +138,9 @@ def measure_local_noise(
         for one, members in enumerate(families)
     ]
     pairs = _pair_factors(weighted, families)
-    return LocalNoise(contrast, inverse_area, pairs, np.stack(errors), wide.directions(sky))
+    return LocalNoise(
+        contrast, inverse_area, pairs, np.stack(errors), wide.directions(sky), wide.advise_cuts(sky)
+    )
 
 
 def _filter_leaves(weighted: WeightedFields, tiling: Tiling, sky: Sky) -> Array:

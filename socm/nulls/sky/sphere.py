@@ -14,14 +14,11 @@ from socm.formats.analysis_options import AnalysisOptions
 from socm.nulls.ahead import in_threads
 from socm.nulls.pixels.weights import Array, Plane
 from socm.nulls.sky.bins import choose_edges
-from socm.nulls.sky.cuts import cut_modes, share_left
+from socm.nulls.sky.cuts import LEAST_LEFT, cut_modes, share_left
 from socm.nulls.sky.flat import Modes, Waves
 from socm.nulls.sky.protocols import MapsOnSky
 from socm.nulls.sky.resampling import CoarseGrid, Single, average, coarsen_grid, resample
 from socm.nulls.sky.rings import transform_rows
-
-LEAST_LEFT = 0.02
-"""Part of a bin's modes that a filter must leave: of less, what is judged would be the filter's edge."""
 
 
 class SphericalSky:
@@ -182,17 +179,20 @@ class SphericalSky:
         return self._sum(share_left(np.arange(self.highest + 1.0), self.filter_cuts))
 
     def check_filter(self) -> None:
-        """Raise DiagnosticError (empty-bin) if the filter leaves next to nothing of a bin."""
+        """Raise DiagnosticError (empty-bin) if the filter leaves less than LEAST_LEFT of a bin."""
         gone = np.flatnonzero(self._left < LEAST_LEFT * self.counts)
         if len(gone):
             ky_min, kx_min = self.filter_cuts
+            multipoles = np.arange(self.highest + 1.0)
+            enough = multipoles[share_left(multipoles, self.filter_cuts) >= LEAST_LEFT]
             raise DiagnosticError(
                 Diagnostic(
                     "empty-bin",
-                    f"ky_min = {ky_min:g} and kx_min = {kx_min:g} leave nothing of the bin at "
-                    f"l = {self.edges[gone[0]]:.0f} to {self.edges[gone[0] + 1]:.0f}",
+                    f"ky_min = {ky_min:g} and kx_min = {kx_min:g} leave less than {LEAST_LEFT:.0%} of the "
+                    f"bin at l = {self.edges[gone[0]]:.0f} to {self.edges[gone[0] + 1]:.0f}",
                     key=("ky_min" if ky_min else "kx_min",),
-                    hint="Raise multipole_min, or make the cuts smaller.",
+                    hint=(f"Set multipole_min = {enough[0]:.0f}, or m" if len(enough) else "M")
+                    + "ake the cuts smaller.",
                 )
             )
 
