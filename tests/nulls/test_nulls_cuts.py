@@ -125,7 +125,7 @@ def test_white_noise_keeps_its_power_and_stripes_along_the_cut_go(
 @pytest.mark.parametrize("least", [(170.0, 0.0), (0.0, 60.0), (45.0, 45.0)])
 def test_a_cut_that_leaves_little_of_a_bin_is_an_error(kind: str, least: tuple[float, float]) -> None:
     _sky(kind, (30.0, 0.0))[0].check_filter()
-    with pytest.raises(DiagnosticError, match="leave less than 25% of the bin at l = 40 to 80") as caught:
+    with pytest.raises(DiagnosticError, match="leaves less than 25% of the bin at l = 40 to 80") as caught:
         _sky(kind, least)[0].check_filter()
     (problem,) = caught.value.diagnostics
     assert problem.code == "empty-bin"

@@ -182,15 +182,16 @@ class SphericalSky:
         """Raise DiagnosticError (empty-bin) if the filter leaves less than LEAST_LEFT of a bin."""
         gone = np.flatnonzero(self._left < LEAST_LEFT * self.counts)
         if len(gone):
-            ky_min, kx_min = self.filter_cuts
+            cuts = {key: cut for key, cut in zip(("ky_min", "kx_min"), self.filter_cuts, strict=True) if cut}
             multipoles = np.arange(self.highest + 1.0)
             enough = multipoles[share_left(multipoles, self.filter_cuts) >= LEAST_LEFT]
             raise DiagnosticError(
                 Diagnostic(
                     "empty-bin",
-                    f"ky_min = {ky_min:g} and kx_min = {kx_min:g} leave less than {LEAST_LEFT:.0%} of the "
-                    f"bin at l = {self.edges[gone[0]]:.0f} to {self.edges[gone[0] + 1]:.0f}",
-                    key=("ky_min" if ky_min else "kx_min",),
+                    f"{' with '.join(f'{key} = {cut:g}' for key, cut in cuts.items())} leaves less than "
+                    f"{LEAST_LEFT:.0%} of the bin at l = {self.edges[gone[0]]:.0f} to "
+                    f"{self.edges[gone[0] + 1]:.0f}",
+                    key=(next(iter(cuts)),),
                     hint=(f"Set multipole_min = {enough[0]:.0f}, or m" if len(enough) else "M")
                     + "ake the cuts smaller.",
                 )
