@@ -120,17 +120,19 @@ class Bands:
         components = maps.shape[1]
         pairs = pairs_of(components)
         total = np.zeros((len(pairs), shape[0], shape[1] // 2 + 1), np.complex64)
-        roots = None
+        flat = None
         if level is not None:
-            roots = np.sqrt(level(np.hypot(*self._tiling.wavenumbers(shape, tiles[0].cosine))))
+            flat = 1 / np.sqrt(level(np.hypot(*self._tiling.wavenumbers(shape, tiles[0].cosine))))
         for number, tile in zip(self._tiling.bands[place], tiles, strict=True):
             if not scales[number].any():
                 continue
             scale = scales[number].astype(np.float32)[:, None, None]
             windowed = maps[..., tile.rows, tile.columns] * (tile.window * scale)
-            modes = fft.rfft2(windowed, s=shape, workers=self._tiling.threads)
-            if roots is not None:
-                modes /= roots
+            # Rows of the padding hold nothing to transform.
+            rows = fft.rfft(windowed, shape[1], workers=self._tiling.threads)
+            modes = fft.fft(rows, shape[0], axis=-2, workers=self._tiling.threads)
+            if flat is not None:
+                modes *= flat
 
             def add(
                 power: NDArray[np.complex64], pair: tuple[int, int], modes: NDArray[np.complex64] = modes

@@ -35,23 +35,27 @@ def advise_cuts(
     sides = np.abs(np.sin(angles)), np.abs(np.cos(angles))
 
     def signal(left: Array) -> Array:
-        kept: Array = sum_bins(count * left, starts) ** 2 / np.maximum(
-            sum_bins(squares * left**2, starts), 1e-300
-        )
+        noise = np.maximum(sum_bins(squares * left**2, starts), 1e-300)
+        kept: Array = sum_bins(count * left, starts) ** 2 / noise
         return kept
 
-    whole, found = signal(np.ones_like(count)), []
-    for axis, (key, side) in enumerate(zip(("ky_min", "kx_min"), sides, strict=True)):
-        if cuts[axis]:
+    whole = signal(np.ones_like(count))
+    held = whole > 0
+
+    def gain(side: Array, cut: float) -> float:
+        left = modes_left(multipole * side, cut).astype(float) ** 2
+        return float(np.mean(signal(left)[held] / whole[held]))
+
+    found = []
+    for key, side, present in zip(("ky_min", "kx_min"), sides, cuts, strict=True):
+        if present or not held.any():
             continue
         gains = {
-            cut: float(np.mean(signal(modes_left(multipole * side, cut).astype(float) ** 2) / whole))
-            for cut in CUTS
-            if share_left(multipoles[:1], (cut, 0.0))[0] >= LEAST_LEFT
+            cut: gain(side, cut) for cut in CUTS if share_left(multipoles[:1], (cut, 0.0))[0] >= LEAST_LEFT
         }
         best = max(gains.values(), default=0.0)
         if best >= LEAST_GAIN:
-            cut = min(cut for cut, gain in gains.items() if gain >= NEAR_BEST * best)
+            cut = min(cut for cut, one in gains.items() if one >= NEAR_BEST * best)
             # The power of a systematic goes with the square of its rms.
             found.append(Cut(key=key, multipole=cut, rms_factor=gains[cut] ** -0.25))
     return tuple(found)

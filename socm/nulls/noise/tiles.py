@@ -244,7 +244,7 @@ class Tiling:
         for band in self.bands:
             first = self.tiles[band.start]
             weight = (first.across**2 * factor[first.rows]).astype(np.float32)
-            columns = np.tensordot(planes[..., first.rows, :], weight, axes=(-2, 0)).astype(float)
+            columns = (weight @ planes[..., first.rows, :]).astype(float)
             found += [
                 columns[..., tile.columns] @ tile.along.astype(float) ** 2
                 for tile in self.tiles[band.start : band.stop]

@@ -64,11 +64,12 @@ def resample(plane: NDArray[np.floating], shape: tuple[int, int], threads: int =
     single = np.asarray(plane, dtype=np.float32)
     if single.shape == shape:
         return single
-    modes = fft.rfft2(single, norm="forward", workers=threads)
-    half, columns = (shape[0] - 1) // 2, min(shape[1] // 2 + 1, modes.shape[1])
+    half, columns = (shape[0] - 1) // 2, min(shape[1], single.shape[1]) // 2 + 1
+    rows = fft.rfft(single, norm="forward", workers=threads)[:, :columns]
+    modes = fft.fft(rows, axis=0, norm="forward", workers=threads)
     kept = np.zeros((shape[0], shape[1] // 2 + 1), modes.dtype)
-    kept[: half + 1, :columns] = modes[: half + 1, :columns]
-    kept[-half:, :columns] = modes[-half:, :columns]
+    kept[: half + 1, :columns] = modes[: half + 1]
+    kept[-half:, :columns] = modes[-half:]
     coarse: Single = fft.irfft2(kept, s=shape, norm="forward", workers=threads)
     return coarse
 
