@@ -23,7 +23,6 @@ from socm.diagnostics import DiagnosticError
 from socm.formats.document import read_document
 from socm.formats.null_products import Ptes
 from socm.nulls.diagnosis import diagnose
-from socm.nulls.diagnosis.findings import TITLES
 from socm.nulls.job import run_test
 from socm.nulls.report.page import render_report
 from socm.nulls.report.verdict import judge_workspaces
@@ -94,17 +93,6 @@ def test_a_place_is_where_the_source_is(flat) -> None:
     assert np.hypot(right_ascension - 0.4 * half, declination - 0.3 * half) < 0.5, said
 
 
-def test_ptes_are_the_same_with_and_without_a_diagnosis(flat, monkeypatch: pytest.MonkeyPatch) -> None:
-    with_one = judged(flat, "gain", 0.04)
-    monkeypatch.setattr("socm.nulls.arrays.diagnose_test", lambda *given: given[2])
-    without = judged(flat, "gain", 0.04)
-    assert without.diagnosis is None
-    assert with_one.diagnosis is not None
-    assert with_one.judgements == without.judgements
-    for name in ("power", "sigma", "noise", "ratio", "simulated", "deviation"):
-        assert np.array_equal(getattr(with_one, name), getattr(without, name)), name
-
-
 def test_without_an_excess_nothing_is_spent(flat, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise AssertionError
@@ -131,30 +119,6 @@ def test_without_a_sky_nothing_is_blamed_on_it(flat, cause: str) -> None:
     diagnosis = judged(flat, cause, AMOUNTS[cause], sky=0.0).diagnosis
     assert simulated.name_cause(diagnosis) in (cause, "none")
     assert "too little signal" in " ".join(one.sentence for one in diagnosis.findings)
-
-
-MANY = {
-    "T alone": (slice(0, 1), {}),
-    "Q and U alone": (slice(1, 3), {}),
-    "one bin": (slice(0, 3), {"bin_edges": (120.0, 800.0)}),
-    "two bins": (slice(0, 3), {"bin_edges": (120.0, 200.0, 800.0)}),
-    "cuts": (slice(0, 3), {"kx_min": 40.0, "ky_min": 40.0}),
-    "one spectrum": (slice(0, 3), {"spectra": ("TB",)}),
-}
-
-
-@pytest.mark.parametrize("kind", MANY)
-@pytest.mark.parametrize("cause", ["gain", "place", "leakage"])
-def test_any_test_has_a_diagnosis_with_finite_numbers(flat, kind: str, cause: str) -> None:
-    planes, options = MANY[kind]
-    rng = np.random.default_rng(3)
-    maps, weights = simulated.simulate(flat, rng, cause, 4 * AMOUNTS[cause])
-    patch = replace(flat.patch, options=flat.patch.options.model_copy(update=options))
-    world = simulated.make_world(patch)
-    comparison = world.judge(maps[:, planes], weights[:, planes], 1).comparisons[0]
-    assert (comparison.diagnosis is not None) == comparison.is_remarkable
-    if comparison.diagnosis is not None:
-        assert all(one.name in TITLES and one.name != "failed" for one in comparison.diagnosis.findings)
 
 
 def test_the_sub_splits_without_which_it_goes_away_are_named(flat) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,16 +18,21 @@ import validate_diagnosis as simulated
 
 from socm.diagnostics import DiagnosticError
 from socm.formats.analysis_options import AnalysisOptions
-from socm.nulls.arrays import weigh_arrays
+from socm.nulls.arrays import judge_arrays, weigh_arrays
 from socm.nulls.diagnosis.diagnose import diagnose_test
+from socm.nulls.diagnosis.findings import TITLES
 from socm.nulls.judging import analysis
 from socm.nulls.judging.differences import Comparison, compare_groups, contrast_splits
 from socm.nulls.pixels.weights import Array
 
-OPTIONS = AnalysisOptions(
-    simulations=99, multipole_min=90, multipole_max=540, spectra=("TT", "EE", "BB", "TE", "EB", "TB")
-)
-SMALL = simulated.Patch("flat", 48, 15.0, 60.0, OPTIONS)
+SMALL = simulated.PATCHES["small"]
+OPTIONS: dict[str, dict[str, Any]] = {
+    "all": {},
+    "one bin": {"bin_edges": (120.0, 500.0)},
+    "two bins": {"bin_edges": (120.0, 200.0, 500.0)},
+    "cuts": {"kx_min": 40.0, "ky_min": 40.0},
+    "one spectrum": {"spectra": ("TB",)},
+}
 AMOUNTS = {
     "": 0.0,
     "gain": 0.2,
@@ -139,6 +145,13 @@ def diagnose(
     return diagnose_test(maps, compare(groups), result, names, "uK")
 
 
+def judge_all(
+    maps: analysis.NullMaps, splits: int, names: Sequence[str] = ("a",)
+) -> tuple[analysis.ComparisonResult, ...]:
+    """Return the comparisons of groups, with their diagnoses."""
+    return judge_arrays(maps, dict.fromkeys(names, splits), SMALL.options, "inputs", 1).comparisons
+
+
 def digits(maps: analysis.NullMaps, groups: dict[str, int], result: analysis.TestResult) -> list[object]:
     """Return all numbers of a judgement and of its maps, bit for bit."""
     arrays = ("power", "sigma", "noise", "ratio", "simulated", "deviation")
@@ -167,20 +180,22 @@ def check_diagnoses(
         assert (one.diagnosis is not None) == one.is_remarkable
         if one.diagnosis is not None:
             assert not [found.sentence for found in one.diagnosis.findings if found.name == "failed"]
+            assert {found.name for found in one.diagnosis.findings} <= TITLES.keys()
             assert set(one.diagnosis.causes) <= simulated.ANSWERS.get(cause, set()), one.diagnosis
             one.diagnosis.model_validate_json(one.diagnosis.model_dump_json())
 
 
-@settings(max_examples=40, deadline=None, derandomize=True, database=None)
+@settings(max_examples=50, deadline=None, derandomize=True, database=None)
 @given(
     groups=st.sampled_from(sorted(GROUPS)),
     planes=st.sampled_from(sorted(PLANES)),
     cause=st.sampled_from(sorted(AMOUNTS)),
     spoil=st.sampled_from(sorted(SPOILT)),
+    options=st.sampled_from(sorted(OPTIONS)),
     seed=st.integers(0, 9),
 )
 def test_whatever_is_judged_keeps_its_ptes_and_no_cause_is_named_that_is_not_there(
-    flat, groups: str, planes: str, cause: str, spoil: str, seed: int
+    flat, groups: str, planes: str, cause: str, spoil: str, options: str, seed: int
 ) -> None:
     of_groups = GROUPS[groups]
     count = sum(of_groups.values())
@@ -192,7 +207,7 @@ def test_whatever_is_judged_keeps_its_ptes_and_no_cause_is_named_that_is_not_the
     SPOILT[spoil](maps, weights)
     with warnings.catch_warnings(action="ignore"):
         opened = weigh_arrays(maps, weights, flat.edge, (flat.step, -flat.step))
-    check_diagnoses(opened, of_groups, OPTIONS, cause)
+    check_diagnoses(opened, of_groups, SMALL.options.model_copy(update=OPTIONS[options]), cause)
 
 
 @pytest.mark.parametrize("kind", ["sphere", "HEALPix"])
@@ -202,3 +217,41 @@ def test_wide_maps_and_healpix_maps_keep_their_ptes(kind: str) -> None:
     make_holes(maps, weights)
     opened = world.open(maps, weights)[0]
     check_diagnoses(opened, GROUPS["two groups"], world.patch.options, "leakage")
+
+
+def test_the_dates_of_one_group_without_which_it_goes_away_are_named(flat) -> None:
+    rng = np.random.default_rng(5)
+    sides = [1, 1, 0, 0, 1, 1, 1, 1]
+    maps, weights = simulated.simulate(flat, rng, "place", AMOUNTS["place"], sides=sides)
+    opened = weigh_arrays(maps, weights, flat.edge, (flat.step, -flat.step))
+    flagged = [one for one in judge_all(opened, 8) if one.diagnosis is not None]
+    assert len(flagged) > 1
+    for one in flagged:
+        (found,) = (finding for finding in one.diagnosis.findings if finding.name == "maps")
+        assert set(found.of) == {"a 3", "a 4"}, (one.label, found)
+
+
+def test_the_rms_that_is_reported_is_the_injected_one_within_its_error(flat) -> None:
+    """Of white fields, and of red ones, whose power falls with the square of the multipole."""
+    pulls = []
+    edges = flat.open(*(array[:, :1] for array in simulated.simulate(flat, np.random.default_rng(0))))[
+        1
+    ].edges
+    within = (flat.multipole >= edges[0]) & (flat.multipole < edges[-1])
+    columns = np.full(flat.multipole.shape[1], 2.0)
+    columns[[0, -1]] = 1
+    for seed in range(16):
+        rng = np.random.default_rng(seed)
+        maps, weights = simulated.simulate(flat, rng, sky=0.0)
+        shape = np.maximum(flat.multipole / SMALL.options.multipole_min, 0.5) ** -(seed % 2)
+        field = np.fft.irfft2(np.fft.rfft2(rng.standard_normal(flat.big)) * shape, s=flat.big)
+        rms, unit = 15.0, np.sqrt((columns * within * shape**2).sum() / field.size)
+        maps[:2, 0] += rms / unit * field[: flat.shape[0], : flat.shape[1]]
+        opened = weigh_arrays(maps[:, :1], weights[:, :1], flat.edge, (flat.step, -flat.step))
+        (one,) = judge_all(opened, 2, ("a", "b"))
+        (found,) = (finding for finding in one.diagnosis.findings if finding.name == "rms")
+        assert ("white", "red")[seed % 2] in found.sentence, found
+        pulls.append((found.value - rms) / found.error)
+    # So many pulls know their mean to 0.25 and their deviation to 18 %.
+    assert abs(np.mean(pulls)) < 0.6, pulls
+    assert 0.6 < np.std(pulls) < 1.5, pulls

@@ -134,8 +134,10 @@ def leave_out_maps(
         if not kept:
             return []
         part = _statistic(replace(comparison, crosses=kept), evidence, name)
-        step = (whole[0] - part[0]) / np.std(whole[1] - part[1])
-        found.append(WithoutMap(int(index), float(part[0] / np.std(part[1])), float(step)))
+        # Cross power may be below zero, and goes away by rising.
+        sign = np.sign(whole[0])
+        step = sign * (whole[0] - part[0]) / np.std(whole[1] - part[1])
+        found.append(WithoutMap(int(index), float(sign * part[0] / np.std(part[1])), float(step)))
     return found
 
 
