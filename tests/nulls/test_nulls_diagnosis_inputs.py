@@ -88,13 +88,13 @@ def make_one_empty(maps: Array, _: Array) -> None:
 
 
 def make_large(maps: Array, weights: Array) -> None:
-    maps *= 1e9
-    weights *= 1e-18
+    maps *= 1e6
+    weights *= 1e-12
 
 
 def make_small(maps: Array, weights: Array) -> None:
-    maps *= 1e-9
-    weights *= 1e18
+    maps *= 1e-6
+    weights *= 1e12
 
 
 def leave(_: Array, __: Array) -> None:

@@ -18,6 +18,7 @@ from judged_workspace import write_manifest
 pytest.importorskip("pixell")
 pytest.importorskip("matplotlib")
 
+from socm.cli.diagnose import diagnose_command
 from socm.cli.verdict import report_command, verdict_command
 from socm.diagnostics import DiagnosticError
 from socm.nulls.__main__ import run
@@ -117,6 +118,8 @@ def test_a_single_difference_has_no_cross_and_says_so(write_test: Write) -> None
     result = verdict("single")
     assert result.exit_code == 4
     assert "a-b has a single half difference, no cross" in result.output
+    said = CliRunner().invoke(diagnose_command, ["single"], catch_exceptions=False)
+    assert said.output.startswith("Not judged")
     report("single")
 
 

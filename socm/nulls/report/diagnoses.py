@@ -32,11 +32,13 @@ def list_diagnoses(verdict: Verdict) -> Diagnoses:
         if is_remarkable(comparison.judgements)
     ]
     rows.sort(key=lambda row: (min(row.ptes.values()), row.test, row.comparison))
+    # A single half difference has no cross-spectrum, and so no PTE.
+    compared = [place.name for place, products in judged if products.ptes.comparisons]
     named = {row.test for row in rows}
     return Diagnoses(
         comparisons=tuple(rows),
-        unremarkable=tuple(place.name for place, _ in judged if place.name not in named),
-        unjudged=tuple(record.place.name for record in verdict.records if record.products is None),
+        unremarkable=tuple(name for name in compared if name not in named),
+        unjudged=tuple(one.place.name for one in verdict.records if one.place.name not in compared),
     )
 
 
