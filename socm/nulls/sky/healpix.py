@@ -16,7 +16,7 @@ from socm.nulls.sky.bins import choose_edges
 from socm.nulls.sky.cuts import cut_modes
 from socm.nulls.sky.flat import Modes
 from socm.nulls.sky.resampling import SPARE, CoarseGrid, Single
-from socm.nulls.sky.rings import SPINS, transform_rows
+from socm.nulls.sky.rings import SPINS, Rings
 from socm.nulls.sky.sphere import SphericalSky
 
 GRID_MARGIN = 4
@@ -94,8 +94,12 @@ class HealpixSky(SphericalSky):
         coarse = self._draw(alm)
         if any(self.filter_cuts):
             coarse = cut_modes(coarse, self.grid.steps, self.grid.cosine, self.filter_cuts, self.threads)
-            alm = transform_rows(coarse, self.rectangle.wcs, self.highest, self.threads)
+            alm = self._rings.transform(coarse)
         return self._choose(alm), coarse
+
+    @cached_property
+    def _rings(self) -> Rings:
+        return Rings(self.rectangle.shape, self.rectangle.wcs, self.highest, self.threads)
 
     def coarsen(self, plane: Plane) -> Single:
         """Return a plane (n,) that varies slowly on `grid`, interpolated between its pixels."""

@@ -18,7 +18,7 @@ from socm.nulls.sky.cuts import LEAST_LEFT, cut_modes, share_left
 from socm.nulls.sky.flat import Modes, Waves
 from socm.nulls.sky.protocols import MapsOnSky
 from socm.nulls.sky.resampling import CoarseGrid, Single, average, coarsen_grid, resample
-from socm.nulls.sky.rings import transform_rows
+from socm.nulls.sky.rings import Rings
 
 
 class SphericalSky:
@@ -109,9 +109,13 @@ class SphericalSky:
         area: Array = np.asarray(enmap.pixsizemap(self.shape, self.wcs, broadcastable=True), dtype=float)
         return area
 
+    @cached_property
+    def _rings(self) -> Rings:
+        return Rings(self.shape, self.wcs, self.highest, self.threads)
+
     def harmonics(self, weighted: Plane) -> Modes:
         """Return spherical harmonics, in alm order: T of a weighted T; E, B of Q, U; T, E, B of T, Q, U."""
-        return transform_rows(weighted, self.wcs, self.highest, self.threads)
+        return self._rings.transform(weighted)
 
     def modes(self, weighted: Plane) -> Modes:
         """Return modes in bins (components, modes) of weighted planes; see `harmonics`."""
