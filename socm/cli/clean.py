@@ -41,9 +41,9 @@ def clean_command(
 ) -> None:
     """Remove products of jobs that are no longer in the campaign, after asking.
 
-    What the campaign still names stays, also where it belongs to workflows that are disabled or
-    whose jobs aren't known yet. So does every file that isn't proven to be a job's of this workspace,
-    left as the job left it: it is listed as not mine. docs/safety.md says what counts as proof.
+    Keeps whatever the campaign still names, even if it belongs to workflows that are disabled or
+    whose jobs aren't known yet. Also keeps, and lists as not mine, every file that can't be proven to be
+    a product of this workspace, unchanged since its job. docs/safety.md says what counts as proof.
     """
     from socm.compile import compile_campaign
     from socm.formats.layout import MANIFEST

@@ -25,9 +25,9 @@ from socm.formats.diagnoses import DiagnosedComparison, Diagnoses
     help="Output format.",
 )
 def diagnose_command(place: Path, tests: tuple[str, ...], form: str) -> None:
-    """Say why null tests failed: multipoles, sky, direction, place, maps, other tests.
+    """Explain why null tests failed: multipoles, sky, direction, place, maps, other tests.
 
-    PLACE is a campaign file, a file of `socm judge`, or the folder that holds either's results. Every
+    PLACE is a campaign file, a `socm judge` file, or the folder that holds the results of either. Every
     comparison with a PTE below 0.01 was diagnosed when it was judged; nothing is computed here.
     """
     from socm.formats.document import format_document

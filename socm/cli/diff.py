@@ -24,8 +24,8 @@ LINE_COLUMNS = 110
 def diff_command(file: Path, output: Path | None, every_job: bool, form: str, no_plugins: bool) -> None:
     """Show which jobs a compile would add or re-run, why, and at what cost. Nothing is written.
 
-    Core hours are those of a job's last run where there was one, else what it asks for. Jobs that
-    are gone leave their files behind: they are listed with their sizes.
+    Core hours are those of a job's last run or, if it has never run, of its request. Files that jobs
+    no longer in the campaign left behind are listed with their sizes.
     """
     from socm.cli.diff_view import difference_json, print_difference
     from socm.compile import compile_campaign

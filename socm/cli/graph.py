@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 def graph_command(
     file: Path, form: str, by: Level, output: Path | None, force: bool, no_plugins: bool
 ) -> None:
-    """Show the dependencies between workflows, and their numbers of jobs. Nothing else is written."""
+    """Show how workflows depend on each other, and how many jobs each has."""
     from socm.compile import compile_campaign
     from socm.formats.new_file import write_new
     from socm.graph.network import make_network

@@ -63,11 +63,11 @@ def check(file: Path, form: str, no_plugins: bool) -> None:
     help="json: the schema for editors; markdown: the reference page for people.",
 )
 @plugins_option
-@click.option("--judge", is_flag=True, help="The schema of the files of `socm judge`.")
+@click.option("--judge", is_flag=True, help="Print the schema of `socm judge` files.")
 def schema(file: Path | None, form: str, no_plugins: bool, judge: bool) -> None:
     """Print the JSON schema of campaign files, or the reference page.
 
-    With CAMPAIGN, the kinds of workflow that its plugins bring are in it. Editors that know TOML
+    With CAMPAIGN, it includes the kinds of workflow that its plugins define. Editors that know TOML
     read the schema from the file that the first line of a campaign names:
     #:schema ./campaign.schema.json
     """

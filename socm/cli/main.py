@@ -37,7 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "resources": (
         "socm.cli.resources:resources_command",
-        "Show for each workflow what its jobs ask for, what they used, and what they should ask for.",
+        "Compare what the jobs of each workflow request with what they used, and suggest better requests.",
     ),
     "splits": (
         "socm.cli.splits:splits_command",
@@ -45,7 +45,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "graph": (
         "socm.cli.graph:graph_command",
-        "Show the dependencies between workflows, and their numbers of jobs.",
+        "Show how workflows depend on each other, and how many jobs each has.",
     ),
     "plan": (
         "socm.cli.plan:plan_command",
@@ -65,7 +65,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "diagnose": (
         "socm.cli.diagnose:diagnose_command",
-        "Say why null tests failed: multipoles, sky, direction, place, maps, other tests.",
+        "Explain why null tests failed: multipoles, sky, direction, place, maps, other tests.",
     ),
     "judge": (
         "socm.cli.judge:judge_command",

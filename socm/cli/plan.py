@@ -37,8 +37,8 @@ QUEUE_SPREAD = 3.0
 @click.option(
     "--queue-wait",
     metavar="DURATION",
-    help="How long a job typically waits in the queue besides the campaign's own limits, such as 30m; "
-    "`measured` takes your own jobs of the last two weeks.",
+    help="Typical wait of a job in the queue, beyond that due to the campaign's own limits, such as 30m; "
+    "`measured` uses your own jobs of the last two weeks.",
 )
 @click.option(
     "--failures",
@@ -74,9 +74,9 @@ def plan_command(
 ) -> None:
     """Predict a campaign's run time, resources and bottlenecks before it runs.
 
-    The run is simulated many times under the limits of the cluster. Run times are learnt from jobs like its
-    own that ran in the campaign's workspace, or where its rules learn from; of others, they are what jobs ask
-    for. Nothing is written but the plot.
+    The run is simulated many times within the cluster's limits. Run times are learnt from similar jobs in
+    the campaign's workspace, or wherever its rules learn from; failing that, they are those requested.
+    Writes nothing but the plot.
     """
     from socm.compile import compile_campaign
     from socm.planning.deadline import PlannedRun, outlook, remedies

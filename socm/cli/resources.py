@@ -22,18 +22,18 @@ TABLE_COLUMNS = 140
 @click.command(name="resources", cls=FormattedCommand)
 @campaign_argument
 @output_option("Workspace that the jobs ran in")
-@click.option("--jobs", "every_job", is_flag=True, help="Show every job, and what it asks for rests on.")
-@click.option("--write", is_flag=True, help="Write what is suggested into the campaign file.")
+@click.option("--jobs", "every_job", is_flag=True, help="Show every job, and what its request is based on.")
+@click.option("--write", is_flag=True, help="Write the suggestions into the campaign file.")
 @format_option
 @plugins_option
 def resources_command(
     file: Path, output: Path | None, every_job: bool, write: bool, form: str, no_plugins: bool
 ) -> None:
-    """Show for each workflow what its jobs ask for, what they used, and what they should ask for.
+    """Compare what the jobs of each workflow request with what they used, and suggest better requests.
 
-    Memory is that of a whole job. What is suggested is 1.3 times the most memory and 1.5 times the longest
-    run time that a job used or, if it has still to run, is expected to use; under Slurm, what Snakemake takes
-    beside it is added. Core hours are wasted where cores, or memory that other cores would need, did nothing.
+    Memory is per job. The suggestion is 1.3 times the most memory and 1.5 times the longest run time of any
+    job, as used or, for jobs that have yet to run, as predicted; under Slurm, what Snakemake itself takes is
+    added. Core hours count as wasted where cores, or memory that other cores need, were idle.
     """
     from socm.cli.resources_view import resources_json, resources_view
     from socm.compile import compile_campaign

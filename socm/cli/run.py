@@ -47,11 +47,9 @@ LAST_LINES = 20
     "--allocation",
     type=click.IntRange(min=1),
     metavar="NODES",
-    help="Submit one Slurm job of so many whole nodes, in which Snakemake runs all jobs as steps.",
+    help="Submit one Slurm job of this many whole nodes, and run all jobs as steps of it.",
 )
-@click.option(
-    "--time", "allocation_time", metavar="DURATION", help="How long the allocation lasts, such as 12h."
-)
+@click.option("--time", "allocation_time", metavar="DURATION", help="Length of the allocation, such as 12h.")
 @click.option("--plain", is_flag=True, help="Show Snakemake's own output instead of a progress display.")
 @plugins_option
 def run_command(
@@ -67,10 +65,10 @@ def run_command(
 ) -> None:
     """Compile a campaign, check for problems, and run it with Snakemake.
 
-    Every step is a command, printed before it runs, that you could type yourself. Further options
-    are Snakemake's own: `socm run campaign.toml -- --jobs 4`. The exit code is Snakemake's, or 2 if
-    nothing was run. Where jobs are known only when others have run (simulated observations), all of
-    it happens again after that.
+    Every step is a command that you could type yourself, and is printed before it runs. Further options
+    go to Snakemake: `socm run campaign.toml -- --jobs 4`. The exit status is Snakemake's, or 2 if
+    nothing ran. If some jobs are known only after others have run (simulated observations), the
+    whole sequence is then repeated.
     """
     if allocation is not None or allocation_time is not None:
         minutes = _minutes_of(allocation, allocation_time, profile)

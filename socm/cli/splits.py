@@ -46,7 +46,7 @@ def splits_command(
     """Show the splits of every null test, their balance, and correlated tests.
 
     A `!` marks a split that differs by more than 20 % from the others of its group.
-    Nothing is written but the plot.
+    Writes nothing but the plot.
     """
     from socm.cli.splits_view import print_splits, splits_json, splits_tsv
     from socm.compile import compile_campaign

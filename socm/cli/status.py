@@ -21,7 +21,7 @@ LINE_COLUMNS = 120
 
 @click.command(name="status")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True), default=".")
-@click.option("--failed", is_flag=True, help="Show all failed jobs, and only those, with their logs.")
+@click.option("--failed", is_flag=True, help="Show only failed jobs, all of them, with their logs.")
 @click.option("--watch", is_flag=True, help="Refresh until all jobs are done.")
 @click.option("--interval", type=click.FloatRange(min=0.5), default=5, help="Seconds between refreshes.")
 @click.option(
@@ -37,8 +37,8 @@ def status_command(
 ) -> None:
     """Show the state of each job: done, running, waiting, failed, stale or missing.
 
-    FOLDER is where the campaign was compiled to, by default the present one. It
-    works during a run, after a crash, and without Slurm. The exit code is 3 if a job failed.
+    FOLDER is the workspace, by default the current folder. Works during a run, after a crash, and
+    without Slurm. The exit status is 3 if a job failed.
     """
     if product is not None:
         _show_note(folder, product, form)

@@ -48,7 +48,7 @@ def report_command(
 ) -> None:
     """Write a report on the null tests of a compiled campaign, finished or not.
 
-    DIR is the campaign's folder (here), that of `socm judge`, or the output folders of single tests.
+    DIR is the campaign's folder (default: the current one), that of `socm judge`, or folders of single tests.
     """
     from socm.formats.new_file import check_free
     from socm.nulls.report.page import is_page, is_verdict, write_reports
@@ -82,7 +82,7 @@ def report_command(
 def verdict_command(directories: tuple[Path, ...], quiet: bool) -> None:
     """Judge the null tests of a compiled campaign; exit status 0 pass, 3 fail, 4 incomplete.
 
-    DIR is the campaign's folder (here), or the output folders of single tests.
+    DIR is the campaign's folder (default: the current one), that of `socm judge`, or folders of single tests.
     """
     verdict = judge(directories or (Path(),))
     if not quiet:

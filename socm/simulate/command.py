@@ -56,18 +56,18 @@ OPTIONS: tuple[tuple[str, str, type, str], ...] = (
         "observations",
         int,
         (
-            f"Number of observations in all.  [default: one every {DEFAULT_DAYS_PER_OBSERVATION:g} days, "
+            f"Total number of observations.  [default: one every {DEFAULT_DAYS_PER_OBSERVATION:g} days, "
             f"{DEFAULT_OBSERVATIONS} in a new directory]"
         ),
     ),
     ("--days", "days", float, "Days over which they are spread.  [default: as many as they need]"),
-    ("--sample-rate", "sample_rate_hz", float, "Samples a second, Hz."),
+    ("--sample-rate", "sample_rate_hz", float, "Sampling rate, Hz."),
     (
         "--duration",
         "duration_s",
         float,
         (
-            f"Length of an observation, s.  [default: {_DEFAULTS.duration_s:g}, {HWP_DURATION_S:g} with a "
+            f"Length of each observation, s.  [default: {_DEFAULTS.duration_s:g}, {HWP_DURATION_S:g} with a "
             "half-wave plate, or what a scan to and fro over a wider area takes]"
         ),
     ),
