@@ -54,10 +54,11 @@ docs: $(VENV)/.test  ## build the documentation as a site, build/site; a broken 
 bench: $(VENV)/.bench  ## print the ratios that docs/performance.md explains
 	@for benchmark in benchmarks/bench_*.py; do echo "== $$benchmark"; PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python $$benchmark || exit 1; done
 
-validate: $(VENV)/.test  ## judge 1,000 simulated campaigns and wide maps in striped noise (docs/validation.md); predict makespans on Slurm
+validate: $(VENV)/.test  ## judge 1,000 simulated campaigns, wide maps in striped noise (docs/validation.md) and filter-and-bin maps; predict makespans on Slurm
 	$(BIN)/python benchmarks/validate_nulls.py
 	$(BIN)/python benchmarks/validate_wide.py
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 0 -s -m validation tests/slurm/test_slurm_plan.py
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 0 -s -m validation \
+	  tests/slurm/test_slurm_plan.py tests/workflows/test_workflows_filterbin_halves.py
 
 clean: demo-clean  ## remove everything that isn't in git, the environment too
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

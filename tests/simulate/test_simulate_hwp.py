@@ -27,10 +27,17 @@ SETTINGS = SimulationSettings(observations=1, duration_s=320.0, noise_uk_sqrt_s=
 PREPROCESS = Path(__file__).parents[2] / "examples" / "filterbin" / "preprocess.yaml"
 
 
-def sum_of_maps(folder: Path, settings: SimulationSettings) -> tuple[Any, Any, Any]:
-    """Simulate in a folder, map ws0 at 90 GHz, and return the mean of the maps and its weight, and the sky."""
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which data are simulated."""
+    folder = tmp_path_factory.mktemp("hwp")
+    simulate(folder / "data", SETTINGS)
+    return folder
+
+
+def sum_of_maps(folder: Path) -> tuple[Any, Any, Any]:
+    """Map ws0 at 90 GHz, and return the mean of the maps and its weight, and the sky."""
     data = folder / "data"
-    simulate(data, settings)
     shutil.copy(PREPROCESS, folder)
     (folder / "preprocess").mkdir()
     connection = sqlite3.connect(data / "obsdb.sqlite")
@@ -55,8 +62,8 @@ def sum_of_maps(folder: Path, settings: SimulationSettings) -> tuple[Any, Any, A
     return mean * 1e6, weight / 1e12, enmap.project(read_map(data / "sky.fits"), shape, wcs, order=1)
 
 
-def test_filter_and_bin_maps_hold_the_polarisation_that_went_in(tmp_path: Path) -> None:
-    mean, weight, sky = sum_of_maps(tmp_path, SETTINGS)
+def test_filter_and_bin_maps_hold_the_polarisation_that_went_in(simulated: Path) -> None:
+    mean, weight, sky = sum_of_maps(simulated)
     inside = weight[1] > 0.3 * weight[1].max()
     for component in (1, 2):
         made, true = mean[component][inside], sky[component][inside]
@@ -65,12 +72,11 @@ def test_filter_and_bin_maps_hold_the_polarisation_that_went_in(tmp_path: Path) 
         assert 0.85 < (made @ true) / (true @ true) < 1.05
 
 
-def test_detectors_lie_on_either_side_of_what_splits_part_them_by(tmp_path: Path) -> None:
+def test_detectors_lie_on_either_side_of_what_splits_part_them_by(simulated: Path) -> None:
     from sotodlib.core import Context
     from sotodlib.obs_ops.splits import get_split_flags
 
-    simulate(tmp_path / "data", SETTINGS)
-    context = Context(str(tmp_path / "data/context.yaml"))
+    context = Context(str(simulated / "data/context.yaml"))
     (observation,) = context.obsdb.query()
     cuts = []
     for wafer in ("ws0", "ws1"):

@@ -53,10 +53,10 @@ class Workspace:
         """Return every path in the folder but for Python's compiled files."""
         return sorted(path for path in self.folder.rglob("*") if "__pycache__" not in path.parts)
 
-    def run(self, *options: str) -> Run:
+    def run(self, *options: str, timeout_s: float = 500) -> Run:
         """Run the workflow on this machine, without the start-up of a shell around it."""
         words = ("snakemake", "--profile", "local", "--cores", "2", *options)
-        done = run_program(*words, folder=self.folder, check=False)
+        done = run_program(*words, folder=self.folder, check=False, timeout=timeout_s)
         text = done.stdout + done.stderr
         started = re.findall(r"^Job \d+: (.*), log: ", text, flags=re.MULTILINE)
         return Run(done.returncode, tuple(sorted(started)), text)

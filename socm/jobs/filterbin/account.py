@@ -11,7 +11,7 @@ import re
 import shutil
 import sqlite3
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -126,10 +126,26 @@ def account_of(row: Mapping[str, Any], observations: Collection[str], log: Itera
             continue
         skipped.append(Skipped(observation=name, reason=reason))
     if not made:
-        lines = [f"  {one.observation}: {one.reason}" for one in skipped]
-        more = [f"  and {len(lines) - MOST_LINES} more"] if len(lines) > MOST_LINES else []
-        raise ValueError("\n".join(["no observation could be mapped:", *lines[:MOST_LINES], *more]))
+        raise nothing_done("mapped", skipped)
     return AtomicMaps(maps=tuple(made), empty=tuple(empty), skipped=tuple(skipped))
+
+
+def nothing_done(done: str, skipped: Sequence[Skipped]) -> ValueError:
+    """Return the error of a job that did nothing, with the reasons; `done` is the participle."""
+    lines = [f"  {one.observation}: {one.reason}" for one in skipped[:MOST_LINES]]
+    more = [f"  and {len(skipped) - MOST_LINES} more"] if len(skipped) > MOST_LINES else []
+    return ValueError("\n".join([f"no observation could be {done}:", *lines, *more]))
+
+
+def read_rows(path: Path, query: str, *parameters: str) -> list[tuple[Any, ...]]:
+    """Return what a query finds in a database, nothing where there is none yet; raises ValueError."""
+    if not path.exists():
+        return []
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            return database.execute(query, parameters).fetchall()
+    except sqlite3.Error as error:
+        raise ValueError(f"{path} can't be read: {error}") from None
 
 
 def _read_database(path: Path, wafer: str, band: str) -> dict[tuple[str, str], tuple[str, bool]]:
@@ -137,17 +153,11 @@ def _read_database(path: Path, wafer: str, band: str) -> dict[tuple[str, str], t
 
     A map is one of an observation or of a half of it, which the database calls a split.
     """
-    if not path.exists():
-        return {}
     query = "SELECT obs_id, split_label, prefix_path, valid FROM atomic WHERE wafer = ? AND freq_channel = ?"
-    try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
-            return {
-                (obs_id, label): (prefix, bool(valid))
-                for obs_id, label, prefix, valid in database.execute(query, (wafer, band))
-            }
-    except sqlite3.Error as error:
-        raise ValueError(f"{path} can't be read: {error}") from None
+    return {
+        (obs_id, label): (prefix, bool(valid))
+        for obs_id, label, prefix, valid in read_rows(path, query, wafer, band)
+    }
 
 
 def _files_of(prefix: str, base: Path) -> tuple[dict[str, AtomicFile], str | None]:
