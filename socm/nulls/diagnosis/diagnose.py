@@ -33,8 +33,8 @@ from socm.nulls.judging.spectra import FIELDS, make_forms
 from socm.nulls.progress import silent
 from socm.nulls.sky.resampling import Single
 
-DIRECTION, PLACE = 4.0, 4.5
-"""Sigma from which a direction and a place are named."""
+DIRECTION, PLACE = 4.0, 6.5
+"""Sigma from which a direction and a place are named; the highest box of clean maps reaches 6.3."""
 
 ELSEWHERE = 3.0
 """Sigma below which the map outside of a place has no excess."""

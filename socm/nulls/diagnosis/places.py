@@ -20,7 +20,7 @@ LEAST_BOX_DEG, BOXES = 1.0, 150
 WAVES = 3.0
 """Half waves of the middle multipole that a box is wide at least."""
 
-LEAST_POWER = 0.1
+LEAST_POWER = 0.3
 """Of the median power over the map, what a box must hold to be looked at."""
 
 
