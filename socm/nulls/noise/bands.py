@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from socm.nulls.noise.tiles import Tiling, multiply, pairs_of
+from socm.nulls.ahead import in_threads
+from socm.nulls.noise.tiles import MOST_SIDE_BY_SIDE, Tiling, multiply, pairs_of
 from socm.nulls.pixels.weights import Array
 from socm.nulls.sky.resampling import Single
 
@@ -98,11 +99,15 @@ class Bands:
         bands, all if None.
         """
         places = range(len(self._tiles)) if chosen is None else chosen
-        with ThreadPoolExecutor(self._tiling.threads) as pool:
-            found = [
-                self._measure(place, maps, scales, [each[place] for each in kernels], level, pool)
-                for place in places
-            ]
+        side_by_side = min(self._tiling.threads, len(places), MOST_SIDE_BY_SIDE)
+        threads = self._tiling.threads // side_by_side
+
+        def measure(place: int) -> list[NDArray[np.complex128]]:
+            with ThreadPoolExecutor(threads) as pool:
+                sharpened = [each[place] for each in kernels]
+                return self._measure(place, maps, scales, sharpened, level, pool, threads)
+
+        found = in_threads(measure, places, side_by_side)
         return [np.stack(powers) for powers in zip(*found, strict=True)]
 
     def _measure(
@@ -113,6 +118,7 @@ class Bands:
         kernels: Sequence[Single | None],
         level: Level | None,
         pool: ThreadPoolExecutor,
+        threads: int,
     ) -> list[NDArray[np.complex128]]:
         from scipy import fft
 
@@ -129,8 +135,8 @@ class Bands:
             scale = scales[number].astype(np.float32)[:, None, None]
             windowed = maps[..., tile.rows, tile.columns] * (tile.window * scale)
             # Rows of the padding hold nothing to transform.
-            rows = fft.rfft(windowed, shape[1], workers=self._tiling.threads)
-            modes = fft.fft(rows, shape[0], axis=-2, workers=self._tiling.threads)
+            rows = fft.rfft(windowed, shape[1], workers=threads)
+            modes = fft.fft(rows, shape[0], axis=-2, workers=threads)
             if flat is not None:
                 modes *= flat
 
