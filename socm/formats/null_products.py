@@ -94,8 +94,8 @@ class Cut(Part):
     """
 
     key: Literal["ky_min", "kx_min"]
-    multipole: float
-    rms_factor: float
+    multipole: float = Field(gt=0)
+    rms_factor: float = Field(gt=0, le=1)
 
 
 class Ptes(Document):

@@ -373,6 +373,11 @@ def forge(
     write_document(folder / "summary.json", summary.model_copy(update={"products": products}).sealed())
 
 
+def set_cut(**keys: object) -> Callable[[Any], Any]:
+    cut = {"key": "ky_min", "multipole": 60.0, "rms_factor": 0.25} | keys
+    return lambda document: document | {"cuts": [cut]}
+
+
 def set_pte(value: float | None) -> Callable[[Any], Any]:
     return lambda document: edited(document, ("comparisons", 0, "judgements", 1, "pte"), lambda _: value)
 
@@ -381,6 +386,8 @@ def set_pte(value: float | None) -> Callable[[Any], Any]:
     "ptes",
     [
         *(set_pte(value) for value in (float("nan"), float("inf"), 0.0, -0.1, 1.5, None)),
+        *(set_cut(rms_factor=value) for value in (0.0, -0.5, 2.0, float("nan"))),
+        *(set_cut(**keys) for keys in ({"multipole": 0.0}, {"key": "multipole_min"}, {"more": 1})),
         lambda document: document | {"complete": False},
         lambda document: document | {"under_covered": ["rising_split_1"], "complete": False},
         lambda document: document | {"under_covered": ["rising_split_1"]},
@@ -398,6 +405,15 @@ def set_pte(value: float | None) -> Callable[[Any], Any]:
 def test_ptes_of_another_test_or_of_none_are_no_pass(campaign: Path, ptes: Callable[[Any], Any]) -> None:
     forge(Path("out/direction"), ptes)
     assert not passes()
+    assert CliRunner().invoke(report_command, [], catch_exceptions=False).exit_code != 1
+
+
+def test_the_report_names_the_cut_that_takes_stripes_out(campaign: Path) -> None:
+    forge(Path("out/direction"), set_cut())
+    assert passes()
+    CliRunner().invoke(report_command, [], catch_exceptions=False)
+    page = Path("report.html").read_text()
+    assert "with <code>ky_min = 60</code> in its analysis this test would find systematics 4.0 times" in page
 
 
 @pytest.mark.parametrize("name", ["ratio", "simulated", "power", "sigma", "edges", "multipoles", "spectra"])

@@ -145,6 +145,8 @@ def measure_local_noise(
 
 def _filter_leaves(weighted: WeightedFields, tiling: Tiling, sky: Sky) -> Array:
     """Return `covariance_left` in the cells of a tiling, (cells,)."""
+    if not any(sky.filter_cuts):
+        return np.ones(tiling.starts[-1])
     grid = weighted.grid
     steps = (grid.steps[0], grid.steps[1] * float(grid.cosine.mean()))
     multipole = np.repeat(sky.multipoles, tiling.sectors)
