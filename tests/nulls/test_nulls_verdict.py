@@ -32,6 +32,8 @@ from socm.nulls.__main__ import run
 from socm.nulls.report.verdict import Status, Verdict, judge_workspaces
 
 FEW = {"simulations": 99, "spectra": ["TT", "EE", "BB"]}
+JOBS = ("Snakefile", "common.sh", "jobs/direction-tests.json", "rules/direction-tests.smk")
+"""What says what the jobs of a campaign do; nothing here runs them."""
 OUTPUTS = {"direction-tests": "out/direction", "mission-tests": "out/mission"}
 
 
@@ -44,7 +46,11 @@ def make_campaign(folder: Path, seed: int) -> None:
             write_null_test({"rising": 2, "setting": 2}, seed=seed, **few): "out/direction",
             write_null_test({"all": 4}, name="mission-tests", seed=seed + 1, **few): "out/mission",
         }
-        write_manifest(tests)
+        jobs = [Path("workflow", name) for name in JOBS]
+        for path in jobs:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(json.dumps({"of": path.name}))
+        write_manifest(tests, jobs)
         for specification, output in tests.items():
             assert run([str(specification), output]) == 0
         assert judge().status is Status.PASS

@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 from socm.diagnostics import DiagnosticError
 from socm.diagnostics.amounts import some_of
 from socm.formats.document import parse_document, read_document, read_file
-from socm.formats.file_record import FileRecord
+from socm.formats.file_record import FileRecord, digest_of
 from socm.formats.judged_maps import JUDGED_MAPS, JudgedMaps
 from socm.formats.known_digests import known_digests
-from socm.formats.layout import MANIFEST
+from socm.formats.layout import MANIFEST, WORKFLOW
 from socm.formats.manifest import read_manifest
 from socm.formats.null_products import PTES, REMEDY, SPECTRA, SUMMARY, Ptes, Summary, parse_spectra
 from socm.formats.null_spec import NullSpecification
@@ -25,6 +25,8 @@ from socm.nulls.judging.labels import Membership, read_observations
 
 MOST_NAMED = 4
 """Files that a reason names one by one."""
+
+_OF_TESTS = tuple(f"{WORKFLOW}/{folder}/" for folder in ("nulls", "splits"))
 
 Unsettled = Mapping[Path, str]
 """Files that a job of the campaign is yet to make, or to make anew: absolute path to the reason."""
@@ -140,11 +142,38 @@ def read_records(places: Sequence[TestPlace], unsettled: Unsettled | None = None
             workspace: stack.enter_context(known_digests(workspace)).digest_of
             for workspace in {place.workspace for place in places}
         }
-        return [_read_record(place, unsettled or {}, digests[place.workspace]) for place in places]
+        edited = {workspace: tuple(_edited(workspace, places)) for workspace in digests}
+        return [
+            _read_record(place, unsettled or {}, edited[place.workspace], digests[place.workspace])
+            for place in places
+        ]
 
 
-def _read_record(place: TestPlace, unsettled: Unsettled, digest: Callable[[Path], str]) -> TestRecord:
+def _edited(workspace: Path, places: Iterable[TestPlace]) -> Iterator[str]:
+    """Yield what isn't as compiled of the files that say what the jobs of a workspace do.
+
+    A job that an edited one made is done, and of no campaign that was compiled. Specifications and lists of
+    observations are held against what each test was judged from.
+    """
+    compiled = next(place.digests for place in places if place.workspace == workspace)
+    edited = []
+    for path, digest in compiled.items():
+        if path.startswith(f"{WORKFLOW}/") and not path.startswith(_OF_TESTS):
+            try:
+                is_compiled = digest_of(workspace / path) == digest
+            except OSError:
+                is_compiled = False
+            if not is_compiled:
+                edited.append(path)
+    if edited:
+        yield f"{some_of(edited, MOST_NAMED)}: not as compiled"
+
+
+def _read_record(
+    place: TestPlace, unsettled: Unsettled, edited: Sequence[str], digest: Callable[[Path], str]
+) -> TestRecord:
     reasons = _Reasons()
+    reasons.found += edited
     test = reasons.get(lambda: _read_specification(place)) if place.spec is not None else None
     digests: dict[str, str] = {}
     made = reasons.get(lambda: _read_products(place, digests))
