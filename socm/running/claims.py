@@ -10,8 +10,10 @@ import hashlib
 import json
 import os
 import random
+import stat
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +26,9 @@ from socm.workspace.jobs import read_jobs
 from socm.workspace.lock import AlreadyRunningError
 from socm.workspace.processes import Process
 from socm.workspace.rerun import read_file
+
+MOMENT_SECONDS = 5
+"""Of claims that are younger, whoever wrote them may have found this one and withdrawn."""
 
 FOLDER = ".socm-runs"
 """Folder of claims, in the folder that the outputs of a rule share."""
@@ -69,31 +74,55 @@ def outside_folders(workspace: Path) -> Mapping[Path, frozenset[str]]:
     return {root: frozenset(folders) for root, folders in sorted(shared.items())}
 
 
-def claim_outputs(workspace: Path, attempts: int = 5) -> tuple[Path, ...]:
-    """Claim what a workspace makes outside of itself; return the files that say so.
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a workspace has claimed, and why it couldn't claim the rest: others see nothing of that."""
+
+    files: tuple[Path, ...]
+    unclaimed: tuple[OSError, ...]
+
+
+def claim_outputs(workspace: Path, attempts: int = 5) -> Claims:
+    """Claim what a workspace makes outside of itself.
 
     Whoever finds another's claim withdraws; of two that start in the same moment both may, and try
-    again. Raises AlreadyRunningError.
+    again. Where no claim can be written, those of others count all the same. Raises AlreadyRunningError.
     """
     wanted = outside_folders(workspace)
-    for attempt in range(attempts):
-        files = tuple(_write(root, folders, workspace) for root, folders in wanted.items())
+    while True:
+        claims = _claim(wanted, workspace)
         other = next(
             (claim for root, folders in wanted.items() for claim in _others(root, folders, workspace)), None
         )
         if other is None:
-            return files
-        release(files)
-        if attempt + 1 < attempts and time.time() - other.file.stat().st_mtime < attempts:
-            time.sleep(random.uniform(0.1, 1))  # noqa: S311 -- who comes first is left to chance
-            continue
-        break
-    raise AlreadyRunningError(
-        f"its outputs are being made by {other.process} in {other.workspace}; "
-        f"if that one no longer runs, remove {other.file}"
-        if other
-        else "its outputs are being made from another workspace"
-    )
+            return claims
+        release(claims.files)
+        attempts -= 1
+        if not attempts or not _is_younger(other.file, MOMENT_SECONDS):
+            raise AlreadyRunningError(
+                f"its outputs are being made by {other.process} in {other.workspace}; "
+                f"if that one no longer runs, remove {other.file}"
+            )
+        time.sleep(random.uniform(0.1, 1))  # noqa: S311 -- who comes first is left to chance
+
+
+def _claim(wanted: Mapping[Path, frozenset[str]], workspace: Path) -> Claims:
+    files: list[Path] = []
+    unclaimed: list[OSError] = []
+    for root, folders in wanted.items():
+        try:
+            files.append(_write(root, folders, workspace))
+        except OSError as error:
+            unclaimed.append(error)
+    return Claims(tuple(files), tuple(unclaimed))
+
+
+def _is_younger(file: Path, seconds: float) -> bool:
+    """Return whether a claim may be of one that started in the same moment, and may have withdrawn."""
+    try:
+        return time.time() - file.stat().st_mtime < seconds
+    except FileNotFoundError:
+        return True
 
 
 def release(files: tuple[Path, ...]) -> None:
@@ -103,11 +132,16 @@ def release(files: tuple[Path, ...]) -> None:
 
 
 def _write(root: Path, folders: frozenset[str], workspace: Path) -> Path:
+    """Write a claim; whoever may read or write what is made there may do so with claims."""
     here = os.path.realpath(workspace)
     # The name alone would be one for /a/b-c and /a-b/c.
     digest = hashlib.sha256(os.fsencode(here)).hexdigest()[:8]
     file = root / FOLDER / f"{here.strip('/').replace('/', '-')[-180:]}-{digest}.json"
-    file.parent.mkdir(parents=True, exist_ok=True)
+    root.mkdir(parents=True, exist_ok=True)
+    permissions = stat.S_IMODE(root.stat().st_mode)
+    with suppress(FileExistsError):
+        file.parent.mkdir()
+        _permit(file.parent, permissions)
     record = {
         "workspace": here,
         **Process.current().record(),
@@ -115,7 +149,14 @@ def _write(root: Path, folders: frozenset[str], workspace: Path) -> Path:
         "executors": [executor.name for executor in used_in(workspace)],
     }
     replace_file(file, (json.dumps(record, indent=1) + "\n").encode())
+    _permit(file, permissions & 0o666 | 0o600)
     return file
+
+
+def _permit(path: Path, permissions: int) -> None:
+    # File systems that know no permissions let everybody in.
+    with suppress(OSError):
+        path.chmod(permissions)
 
 
 def _others(root: Path, folders: frozenset[str], workspace: Path) -> Iterator[Claim]:
@@ -127,7 +168,8 @@ def _others(root: Path, folders: frozenset[str], workspace: Path) -> Iterator[Cl
             if claim is None or claim.workspace == here or not claim.folders & folders:
                 continue
             if claim.is_over:
-                file.unlink(missing_ok=True)
+                with suppress(OSError):
+                    file.unlink()
             else:
                 yield claim
 

@@ -125,9 +125,9 @@ def _prepare(here: Path, executor: str) -> None:
     # An executor that is new here has no jobs of an earlier run: it isn't asked.
     earlier = used_in(here)
     record_use(here, executor)
-    try:
-        _claims[:] = claim_outputs(here)
-    except OSError as error:
+    claims = claim_outputs(here)
+    _claims[:] = claims.files
+    for error in claims.unclaimed:
         _say(f"Nobody is kept from writing the same outputs from another folder: {error}")
     if wait_for_orphans(here, _say, earlier):
         _say("They have ended. Starting over, to see what they made.")

@@ -9,6 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
+_ENDED = -1
+"""In place of the start of a process that its parent hasn't waited for yet."""
+
 
 @dataclass(frozen=True, slots=True)
 class Process:
@@ -55,7 +58,10 @@ class Process:
         """Whether it is known to have ended; False where that can't be seen."""
         if self.host == socket.gethostname() and self.boot.partition(" ")[0] != _boot().partition(" ")[0]:
             return True  # the host was started again since
-        return self.is_here and _start_ticks(self.pid) != self.start_ticks
+        if not self.is_here:
+            return False
+        ticks = _start_ticks(self.pid)
+        return not _is_hidden(self.pid) if ticks is None else ticks != self.start_ticks
 
     def __str__(self) -> str:
         return f"process {self.pid} of {self.user} on {self.host}"
@@ -70,7 +76,7 @@ def _boot() -> str:
 
 
 def _start_ticks(pid: int) -> int | None:
-    """Return when a process started, in ticks since the boot; None if there is no such process.
+    """Return when a process started, in ticks since the boot; None if none is seen, _ENDED of one that ended.
 
     psutil has it in seconds since 1970, which move when the clock is set.
     """
@@ -78,4 +84,15 @@ def _start_ticks(pid: int) -> int | None:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return None
-    return None if fields[0] in "ZX" else int(fields[19])
+    return _ENDED if fields[0] in "ZX" else int(fields[19])
+
+
+def _is_hidden(pid: int) -> bool:
+    """Return whether another user has such a process, which /proc hides (hidepid)."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (ProcessLookupError, OverflowError):
+        pass
+    return False

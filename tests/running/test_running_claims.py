@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -54,6 +55,21 @@ def start(folder: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
+def start_as(uid: int, umask: int, folder: Path, script: str) -> subprocess.Popen[bytes]:
+    """Start a process of another user, who is in the group 7000; what it imports is read before by root."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can be two users")
+    become = (
+        "import os, socm.running.claims, socm.workspace.rerun, socm.workspace.jobs, psutil; os.environ['HOME'] = '/'; "
+        f"os.environ['USER'] = 'u{uid}'; "
+        f"os.setgroups([7000]); os.setgid({uid}); os.setuid({uid}); os.umask({umask}); "
+    )
+    command = [sys.executable, "-c", become + script]
+    return subprocess.Popen(
+        command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
 def stop(process: subprocess.Popen[bytes]) -> None:
     process.kill()
     process.communicate()
@@ -67,7 +83,7 @@ def test_only_what_is_outside_is_claimed(tmp_path):
     assert outside_folders(made) == {
         shared / "f090": frozenset({f"{shared}/f090/1", f"{shared}/f090/2"}),
     }
-    assert claim_outputs(workspace(tmp_path / "b", maps=["results/1/map.fits"])) == ()
+    assert claim_outputs(workspace(tmp_path / "b", maps=["results/1/map.fits"])).files == ()
 
 
 def test_a_second_workspace_is_refused_until_the_first_has_ended(no_slurm, tmp_path):
@@ -80,7 +96,7 @@ def test_a_second_workspace_is_refused_until_the_first_has_ended(no_slurm, tmp_p
     ):
         claim_outputs(second, attempts=1)
     stop(holder)
-    files = claim_outputs(second)
+    files = claim_outputs(second).files
     assert [file.parent for file in files] == [tmp_path / "shared/1" / FOLDER]
     release(files)
     assert not files[0].exists()
@@ -92,7 +108,7 @@ def test_other_folders_below_the_same_one_are_free(no_slurm, tmp_path):
     third = workspace(tmp_path / "cleo", maps=[f"{tmp_path}/shared/2/map.fits"])
     holder = start(first)
     assert holder.stdout.readline() == b"mine\n"
-    release(claim_outputs(second))
+    release(claim_outputs(second).files)
     with pytest.raises(AlreadyRunningError):
         claim_outputs(third, attempts=1)
     stop(holder)
@@ -116,4 +132,41 @@ def test_broken_claims_are_no_claims(no_slurm, tmp_path):
     made = workspace(tmp_path / "ada", maps=[f"{tmp_path}/shared/1/map.fits"])
     (tmp_path / "shared/1" / FOLDER).mkdir(parents=True)
     (tmp_path / "shared/1" / FOLDER / "x.json").write_text("{")
-    release(claim_outputs(made))
+    release(claim_outputs(made).files)
+
+
+@pytest.mark.parametrize("umask", [0o002, 0o022, 0o077])
+def test_users_of_one_group_take_turns_whatever_their_umask(no_slurm, tmp_path, umask):
+    """Neither keeps the other from claiming, nor hides a claim."""
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    os.chown(shared, 0, 7000)
+    shared.chmod(0o2770)
+    paths = [f"{shared}/{n}/map.fits" for n in (1, 2)]
+    first, second = (workspace(tmp_path / name, maps=paths) for name in ("ada", "ben"))
+    holder = start_as(7001, umask, first, HOLD)
+    assert holder.stdout.readline() == b"mine\n", holder.stderr.read()
+    refused = start_as(7002, umask, second, CLAIM)
+    assert b"AlreadyRunningError: its outputs are being made by process" in refused.communicate()[1]
+    stop(holder)
+    after = start_as(7002, umask, second, f"{CLAIM}.files[0]")
+    assert after.communicate() == (b"", b"")
+
+
+def test_where_no_claim_can_be_written_those_of_others_count(no_slurm, tmp_path):
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    paths = [f"{tmp_path}/shared/{n}/map.fits" for n in (1, 2)]
+    first, second = (workspace(tmp_path / name, maps=paths) for name in ("ada", "ben"))
+    holder = start(first)
+    assert holder.stdout.readline() == b"mine\n"
+    refused = start_as(7002, 0o022, second, CLAIM)
+    assert b"AlreadyRunningError: its outputs are being made by process" in refused.communicate()[1]
+    stop(holder)
+    unclaimed = start_as(
+        7002, 0o022, second, CLAIM.replace("claim_outputs(Path())", "print(claim_outputs(Path()))")
+    )
+    said, errors = unclaimed.communicate()
+    assert b"Claims(files=(), unclaimed=(PermissionError(13, 'Permission denied')" in said, errors

@@ -169,3 +169,58 @@ def test_a_run_inside_a_job_on_another_node_is_over_with_its_job(
     older(tmp_path)
     assert (release_dead_lock(tmp_path) is not None) == is_released
     assert is_locked(tmp_path) != is_released
+
+
+HIDDEN = """
+import os, socm.workspace.processes, socm.workspace.lock, socm.diagnostics
+from pathlib import Path
+def become(uid):
+    os.setgroups([])
+    os.setgid(uid)
+    os.setuid(uid)
+ready, life = os.pipe(), os.pipe()
+if (child := os.fork()) == 0:
+    os.environ["USER"] = "ada"
+    become(7001)
+    socm.workspace.lock.take_turn(Path())
+    os.write(ready[1], b"x")
+    os.read(life[0], 1)
+    os._exit(0)
+os.read(ready[0], 1)
+if (other := os.fork()) == 0:
+    become(7002)
+    holder = socm.workspace.lock.read_holder(Path())
+    print(holder.is_over, flush=True)
+    os.write(life[1], b"x")
+    while True:
+        try:
+            os.kill(child, 0)
+        except ProcessLookupError:
+            break
+        except PermissionError:
+            pass
+    print(holder.is_over, flush=True)
+    os._exit(0)
+os.waitpid(child, 0)
+os.waitpid(other, 0)
+"""
+
+
+def test_a_run_of_another_user_whose_processes_are_hidden_is_not_taken_for_dead(tmp_path):
+    """Login nodes mount /proc so that it shows one's own processes only."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can hide processes")
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    workspace = tmp_path / "campaign"
+    workspace.mkdir()
+    workspace.chmod(0o777)
+    script = 'mount -t proc -o hidepid=2 proc /proc && exec "$0" -c "$1"'
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script, sys.executable, HIDDEN],
+        cwd=workspace,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.split() == ["False", "True"], done.stderr
