@@ -10,7 +10,7 @@ from socm.cli.options import FormattedCommand, campaign_argument, format_option,
 from socm.cli.printing import report
 from socm.diagnostics import DiagnosticError, did_you_mean, explained_codes
 from socm.diagnostics.amounts import counted
-from socm.diagnostics.edge import naming
+from socm.diagnostics.naming import naming
 from socm.diagnostics.terminal import echo, echo_json, json_text, printable_json
 from socm.formats.new_file import check_free, write_new
 

@@ -12,7 +12,7 @@ import click
 from socm.cli.options import FormattedCommand, campaign_argument, plugins_option
 from socm.cli.printing import console, report
 from socm.diagnostics import Diagnostic, DiagnosticError, did_you_mean
-from socm.diagnostics.edge import naming
+from socm.diagnostics.naming import naming
 from socm.diagnostics.terminal import echo, echo_json
 
 if TYPE_CHECKING:

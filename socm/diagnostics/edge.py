@@ -7,13 +7,14 @@ import io
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from socm import __version__
 from socm.diagnostics.model import Diagnostic, DiagnosticError, Place
+from socm.diagnostics.naming import naming
 from socm.diagnostics.printing import format_diagnostics, format_summary, one_line, read_sources, wants_colour
 from socm.diagnostics.terminal import echo
 
@@ -100,17 +101,6 @@ def problem_of(error: OSError | MemoryError) -> Diagnostic:
     if error.filename2 is not None:
         reason = f"{reason} (on the way to {os.fsdecode(error.filename2)})"
     return Diagnostic("file-problem", reason, place=Place(name), hint=hint)
-
-
-@contextmanager
-def naming(path: Path | str) -> Iterator[None]:
-    """Give `path` to an OSError of the block that names no file: a full disk doesn't say which it was."""
-    try:
-        yield
-    except OSError as error:
-        if error.filename is None:
-            error.filename = str(path)
-        raise
 
 
 def report_error(error: DiagnosticError) -> None:

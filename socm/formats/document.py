@@ -13,6 +13,7 @@ from typing import Any, ClassVar, NoReturn, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from socm.diagnostics import Diagnostic, DiagnosticError
+from socm.diagnostics.naming import naming
 
 FORMAT_KEY = "format"
 """The first key of every document: the number of its format."""
@@ -112,18 +113,19 @@ def read_file(path: Path, noun: str, remedy: str | None = None) -> bytes:
 def replace_file(path: Path, content: bytes) -> None:
     """Write a file beside its place and rename it into place, so that a reader sees the old or the new.
 
-    Permissions are those of a new file. A failure leaves what was there.
+    Permissions are those of a new file. A failure leaves what was there, and names the file.
     """
-    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            os.fchmod(file.fileno(), 0o666 & ~umask())
-        Path(partial).replace(path)
-    except BaseException:
-        with suppress(OSError):
-            Path(partial).unlink()
-        raise
+    with naming(path):
+        handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                os.fchmod(file.fileno(), 0o666 & ~umask())
+            Path(partial).replace(path)
+        except BaseException:
+            with suppress(OSError):
+                Path(partial).unlink()
+            raise
 
 
 def umask() -> int:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from socm.diagnostics import Diagnostic, DiagnosticError, Place
-from socm.diagnostics.edge import naming
 from socm.formats.document import replace_file
 
 
@@ -46,5 +45,4 @@ def write_new(
     The same content counts as ours. Raises DiagnosticError file-exists, and OSError.
     """
     check_free(path, force=force, is_ours=lambda found: found == content or is_ours(found))
-    with naming(path):
-        replace_file(path, content)
+    replace_file(path, content)

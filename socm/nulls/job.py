@@ -67,6 +67,8 @@ def run_test(
         ptes = describe_result(test, result, [split.name for split in splits if split.uncovered])
         contents = {PTES: format_document(ptes), SPECTRA: format_spectra(spectra_arrays(result), ptes)}
         output_dir.mkdir(parents=True, exist_ok=True)
+        # Cut off from here on, what an earlier judgement left is no longer of one run.
+        (output_dir / SUMMARY).unlink(missing_ok=True)
         differences, means = write_half_differences(opened, comparisons, output_dir, progress)
         rests_on = read.result()
     _check_unchanged(rests_on)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from socm.diagnostics import Diagnostic, DiagnosticError
-from socm.diagnostics.edge import naming
+from socm.diagnostics.naming import naming
 from socm.formats.document import replace_file, umask
 from socm.formats.layout import MANIFEST, WORKFLOW
 from socm.formats.locks import locked
@@ -106,8 +106,7 @@ def _write(workspace: Path, contents: Mapping[str, bytes]) -> Written:
     outside = [path for path in (*created, *changed) if not path.startswith(f"{WORKFLOW}/")]
     for path in outside:
         (workspace / path).parent.mkdir(parents=True, exist_ok=True)
-        with naming(workspace / path):
-            replace_file(workspace / path, contents[path])
+        replace_file(workspace / path, contents[path])
     if len(outside) < len(created) + len(changed) or removed:
         generated = {*contents, *before, MANIFEST}
         _replace_folder(workspace, contents, set(created) | set(changed), set(removed), generated)

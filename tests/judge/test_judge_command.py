@@ -237,6 +237,20 @@ def test_bad_planes_are_shown_in_the_file_and_no_pass_stays(
     assert verdict["status"] == "incomplete"
 
 
+def test_a_judgement_that_is_cut_off_between_its_products_leaves_no_pass_of_the_one_before(
+    judged: Path,
+) -> None:
+    """The maps of the judgement before may come back, and its half differences don't."""
+    before = (judged / "r2.fits").read_bytes()
+    write_car(judged / "r2.fits", 2 * noise(3, car_geometry()[0], 0)[0])
+    picture = judged / "results/direction/d_rising-setting_1.png"
+    picture.unlink()
+    (picture / "in the way").mkdir(parents=True)
+    assert run("judge", "nulls.toml") == 2
+    (judged / "r2.fits").write_bytes(before)
+    assert run("verdict", "results") == 4
+
+
 def test_files_that_do_not_go_together_leave_everything_as_it_was(
     judged: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

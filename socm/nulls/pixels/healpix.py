@@ -19,6 +19,7 @@ from socm.nulls.pixels.maps import (
     Pixelization,
     Window,
     as_plane,
+    begin_fits,
     open_fits,
     unreadable,
 )
@@ -369,22 +370,28 @@ def begin_columns(
     )
     start = (fits.PrimaryHDU().header.tostring() + header.tostring()).encode("ascii")
     rows = np.dtype([("PIXEL", ">i8"), *((name, ">f4") for name in names)])
-    path.write_bytes(start)
-    with path.open("r+b") as file:
-        file.truncate(len(start) + -(-len(numbers) * rows.itemsize // BLOCK_BYTES) * BLOCK_BYTES)
+    begin_fits(path, start, len(numbers) * rows.itemsize)
 
     def write(values: NDArray[Any], name: str) -> None:
-        # Mapped for one column at a time: what was written is no longer this process's memory.
-        if len(numbers):
-            np.memmap(path, rows, "r+", len(start), len(numbers))[name] = values
+        # Read and written back: a full disk would end a process that had mapped the file into its memory.
+        with path.open("r+b") as file:
+            for first in range(0, len(numbers), ROWS_AT_ONCE):
+                part = values[first : first + ROWS_AT_ONCE]
+                block = np.empty(len(part), rows)
+                place = len(start) + first * rows.itemsize
+                file.seek(place)
+                file.readinto(block.view(np.uint8).data)
+                block[name] = part
+                file.seek(place)
+                file.write(block.view(np.uint8).data)
 
     write(numbers, "PIXEL")
     coming = iter(names)
     return lambda plane: write(plane[numbers], next(coming))
 
 
-BLOCK_BYTES = 2880
-"""What a FITS file is a multiple of."""
+ROWS_AT_ONCE = 1_000_000
+"""Rows of a table that are held at a time."""
 
 
 def cylindrical_grid(

@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from socm.diagnostics import DiagnosticError
+from socm.diagnostics.naming import naming
+from socm.formats.fits_header import BLOCK_BYTES
 from socm.nulls.pixels.holes import HoleFilling, RowGrid
 from socm.nulls.pixels.weights import (
     HOLE_DEG,
@@ -304,20 +306,51 @@ def stream_map(
 
     It is in its place when all planes are written, and not before.
     """
-    from astropy.io import fits
-
     from socm.nulls.pixels.healpix import HealpixGeometry, begin_columns
 
     partial = path.with_name(f".{path.name}.partial")
     partial.unlink(missing_ok=True)
-    if isinstance(geometry, HealpixGeometry):
-        yield begin_columns(partial, count, geometry, unit, seen)
-    elif isinstance(geometry, Geometry):
-        header = fits.Header([("SIMPLE", True), ("BITPIX", -32), ("NAXIS", 3)])
-        for axis, length in enumerate((geometry.shape[1], geometry.shape[0], count), 1):
-            header[f"NAXIS{axis}"] = length
-        header.extend(geometry.wcs.to_header(relax=True), update=True)
-        header["BUNIT"] = unit
-        with fits.StreamingHDU(partial, header) as stream:
-            yield lambda plane: stream.write(np.asarray(plane, dtype=">f4"))
-    partial.replace(path)
+    try:
+        with naming(path):
+            if isinstance(geometry, HealpixGeometry):
+                write = begin_columns(partial, count, geometry, unit, seen)
+            elif isinstance(geometry, Geometry):
+                write = _begin_image(partial, count, geometry, unit)
+
+        def write_plane(plane: Plane) -> None:
+            with naming(path):
+                write(plane)
+
+        yield write_plane
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _begin_image(path: Path, count: int, geometry: Geometry, unit: str) -> Callable[[Plane], None]:
+    """Begin a FITS image (count, ny, nx) of float32; return what writes its next plane."""
+    from astropy.io import fits
+
+    header = fits.Header([("SIMPLE", True), ("BITPIX", -32), ("NAXIS", 3)])
+    for axis, length in enumerate((geometry.shape[1], geometry.shape[0], count), 1):
+        header[f"NAXIS{axis}"] = length
+    header.extend(geometry.wcs.to_header(relax=True), update=True)
+    header["BUNIT"] = unit
+    start = header.tostring().encode("ascii")
+    plane_bytes = 4 * geometry.shape[0] * geometry.shape[1]
+    begin_fits(path, start, count * plane_bytes)
+    places = iter(range(len(start), len(start) + count * plane_bytes, plane_bytes))
+
+    def write(plane: Plane) -> None:
+        with path.open("r+b") as file:
+            file.seek(next(places))
+            file.write(np.ascontiguousarray(plane, ">f4").view(np.uint8).data)
+
+    return write
+
+
+def begin_fits(path: Path, header: bytes, size_bytes: int) -> None:
+    """Write the header of a FITS file, with room for its data."""
+    with path.open("wb") as file:
+        file.write(header)
+        file.truncate(len(header) + -(-size_bytes // BLOCK_BYTES) * BLOCK_BYTES)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from socm.formats.document import replace_file
 from socm.nulls.pixels.healpix import HealpixGeometry, picture_grid
 from socm.nulls.pixels.maps import Geometry, Pixelization
 from socm.nulls.pixels.weights import Plane
@@ -102,7 +104,9 @@ def draw_panels(
         figure.colorbar(picture, ax=axis, location="bottom", shrink=0.85, label=f"{unit} (±3σ)")
     axes[0].set_ylabel("declination [deg]")
     figure.suptitle(title, fontsize=11)
-    figure.savefig(path, dpi=110, metadata={"Software": None})
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=110, metadata={"Software": None})
+    replace_file(path, content.getvalue())
 
 
 def _cosine(geometry: Geometry) -> float:
