@@ -446,6 +446,11 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any]], None], str, str]] = {
         "b 2, ivar, plane TT",
     ),
     "no weight": (lambda one: one["ivar"].__setitem__(2, 0), "zero-weights", "b 2, ivar, plane UU"),
+    "another map's": (
+        lambda one: one["map"].__setitem__(1, noise(3, car_geometry()[0], 0)[0][1]),
+        "same-map",
+        "b 2, map, plane Q is that of a 1, map",
+    ),
     "constant": (lambda one: one["map"].__setitem__(0, 3.0), "constant-map", "b 2, map, plane T"),
 }
 

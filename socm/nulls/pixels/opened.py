@@ -285,7 +285,7 @@ def _wrong_weights(plane: str, weight: Plane) -> Iterator[Diagnostic]:
 
 
 def _check_maps(maps: Sequence[SplitMap], support: Mask, threads: int) -> None:
-    """Raise for each plane that holds no data where it is used, and for weights that are variances."""
+    """Raise for each plane without data of its own in the support, and for weights that are variances."""
     problems = Collector()
     outside = ~support
     used = np.flatnonzero(support)
@@ -293,6 +293,7 @@ def _check_maps(maps: Sequence[SplitMap], support: Mask, threads: int) -> None:
     first = tuple(axis[0] for axis in some)
     for component, letter in enumerate(COMPONENTS[maps[0].components]):
         scatter = _Scatter(maps)
+        seen: dict[bytes, int] = {}
         planes = (one.read(component) for one in maps)
         for number, values in enumerate(ahead(planes, threads)):
             one = maps[number]
@@ -310,6 +311,13 @@ def _check_maps(maps: Sequence[SplitMap], support: Mask, threads: int) -> None:
                     f"{plane} is {values[first]:g} in every pixel where it has weight",
                     key=(number, MAP),
                     hint="Nothing was mapped there, whatever its weights are; make the map again.",
+                )
+            elif (same := seen.setdefault(values[some].tobytes(), number)) != number:
+                problems.error(
+                    "same-map",
+                    f"{plane} is that of {maps[same].map.name}, to the last digit",
+                    key=(number, MAP),
+                    hint="Name the map that was meant: a file was copied or linked under two names.",
                 )
             elif component == 0:
                 scatter.add(number, values[some], one.inverse_variance(component)[some])
