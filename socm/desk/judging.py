@@ -28,21 +28,23 @@ def read_tests(directories: Sequence[Path]) -> list[TestRecord]:
     from socm.nulls.report.records import find_tests, read_records
 
     places = find_tests(directories)
+    workspaces = dict.fromkeys(place.workspace for place in places if (place.workspace / MANIFEST).exists())
     unsettled: dict[Path, str] = {}
-    for workspace in dict.fromkeys(
-        place.workspace for place in places if (place.workspace / MANIFEST).exists()
-    ):
-        unsettled |= _yet_to_make(workspace)
-    return read_records(places, unsettled)
+    unknown: dict[Path, str] = {}
+    for workspace in workspaces:
+        _ask_jobs(workspace, unsettled, unknown)
+    return read_records(places, unsettled, unknown)
 
 
-def _yet_to_make(workspace: Path) -> dict[Path, str]:
-    """Return the files that jobs of a workspace have yet to make, or to make anew, and why."""
+def _ask_jobs(workspace: Path, unsettled: dict[Path, str], unknown: dict[Path, str]) -> None:
+    """Add the files that jobs have yet to make, and those of which no record says how they were made."""
+    from socm.workspace.snakemake import why_unknown
     from socm.workspace.status import read_status
 
-    return {
-        (workspace / path).absolute(): f"{job.title} is {job.state}" + (f": {job.why}" if job.why else "")
-        for job in read_status(workspace).jobs
-        if job.state != "done"
-        for path in job.makes
-    }
+    for job in read_status(workspace).jobs:
+        paths = [(workspace / path).absolute() for path in job.makes]
+        if job.state != "done":
+            reason = f"{job.title} is {job.state}" + (f": {job.why}" if job.why else "")
+            unsettled |= dict.fromkeys(paths, reason)
+        elif job.makes and (why := why_unknown(workspace, job.makes[0])):
+            unknown |= dict.fromkeys(paths, f"{job.title}: {why}")

@@ -116,7 +116,10 @@ def replace_file(path: Path, content: bytes) -> None:
     Permissions are those of a new file. A failure leaves what was there, and names the file.
     """
     with naming(path):
-        handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
+        try:
+            handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(path)) from None
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)

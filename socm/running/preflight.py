@@ -12,7 +12,7 @@ from socm.core.models import Environment
 from socm.diagnostics import Diagnostic, Severity
 from socm.diagnostics.amounts import size_text
 from socm.executors.registry import EXECUTORS
-from socm.formats.layout import user_cache
+from socm.formats.layout import LOCKS, RECORDS, SNAKEMAKE, user_cache
 from socm.graph.plan import Plan, Rule
 
 LEAST_FREE_BYTES = 1_000_000_000
@@ -28,6 +28,7 @@ def check_before_run(
     """
     found = [
         *check_cache(),
+        *_check_records(workspace),
         *_check_disks(plan, workspace),
         *_check_environments(plan, workspace),
     ]
@@ -51,6 +52,18 @@ def check_cache(severity: Severity = Severity.ERROR) -> tuple[Diagnostic, ...]:
             hint="export XDG_CACHE_HOME=… names another folder, one that compute nodes see too",
         ),
     )
+
+
+def _check_records(workspace: Path) -> Iterator[Diagnostic]:
+    """Yield a problem where Snakemake can't keep its records, as in a workspace that somebody else ran."""
+    folders = (_nearest_folder(workspace / place / "file") for place in (SNAKEMAKE, RECORDS, LOCKS))
+    closed = next((folder for folder in folders if not os.access(folder, os.W_OK | os.X_OK)), None)
+    if closed is not None:
+        yield Diagnostic(
+            "not-writable",
+            f"{closed} can't be written to, and Snakemake keeps its records there",
+            hint="`socm compile -o` writes the workflow into a folder of yours",
+        )
 
 
 def _check_disks(plan: Plan, workspace: Path) -> Iterator[Diagnostic]:

@@ -23,6 +23,19 @@ def read_record(workspace: Path, output: str) -> SnakemakeRecord | None:
     return read_foreign(SnakemakeRecord, _place(workspace / RECORDS, output))
 
 
+def why_unknown(workspace: Path, output: str) -> str | None:
+    """Return why it isn't known how an output was made, in words; None if Snakemake's record says it."""
+    if read_record(workspace, output) is not None:
+        return None
+    try:
+        _place(workspace / RECORDS, output).read_bytes()
+    except FileNotFoundError:
+        return "Snakemake has no record of how it was made"
+    except OSError as error:
+        return f"Snakemake's record of how it was made can't be read: {error.strerror}"
+    return "Snakemake's record of how it was made is damaged"
+
+
 def is_incomplete(workspace: Path, output: str) -> bool:
     """Return whether an output is being made, or was cut off while it was."""
     return _place(workspace / INCOMPLETE, output).exists()

@@ -216,6 +216,34 @@ def test_a_verdict_is_of_the_campaign_as_it_is_compiled_and_of_jobs_that_are_don
     assert any("mission_split_2/pass1_sky_map.fits" in line for line in lacks["mission-tests"])
 
 
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (Path.unlink, "Snakemake has no record of how it was made"),
+        (lambda record: record.write_bytes(b""), "Snakemake's record of how it was made is damaged"),
+        (
+            lambda record: (record.unlink(), record.mkdir()),
+            "Snakemake's record of how it was made can't be read: Is a directory",
+        ),
+    ],
+)
+def test_maps_that_nothing_says_the_making_of_are_no_pass_until_somebody_vouches(workspace, spoil, reason):
+    """Of a copy without .snakemake nothing runs again, whatever the campaign says now."""
+    records = sorted((workspace.folder / ".snakemake/metadata").iterdir())
+    for record in records:
+        spoil(record)
+    code, lacks = verdict_of(workspace)
+    assert code == 4
+    assert f"mission-tests: mission-tests mission_split_1: {reason}" in lacks["mission-tests"]
+    assert "18 PTEs of 2 null tests" in workspace.run("socm", "verdict", check=False).stdout
+    for record in records:
+        if record.is_dir():
+            record.rmdir()
+    assert workspace.would_run() == set()
+    workspace.snakemake("--touch", "--forceall")
+    assert verdict_of(workspace)[1]["mission-tests"] == []
+
+
 def test_a_run_of_maps_alone_leaves_no_verdict_of_the_maps_before(workspace):
     before = json.loads((workspace.folder / "verdict.json").read_text())
     assert {test["test"]: test["judged"] for test in before["tests"]}["mission-tests"]

@@ -28,8 +28,8 @@ MOST_NAMED = 4
 
 _OF_TESTS = tuple(f"{WORKFLOW}/{folder}/" for folder in ("nulls", "splits"))
 
-Unsettled = Mapping[Path, str]
-"""Files that a job of the campaign is yet to make, or to make anew: absolute path to the reason."""
+Doubts = Mapping[Path, str]
+"""Files of a campaign whose content is in doubt: absolute path to the reason."""
 
 T = TypeVar("T")
 
@@ -135,8 +135,14 @@ def _find_place(folder: Path, known: dict[Path, list[TestPlace]]) -> TestPlace:
     return TestPlace(folder.name, folder, None, folder)
 
 
-def read_records(places: Sequence[TestPlace], unsettled: Unsettled | None = None) -> list[TestRecord]:
-    """Return each test's products, or every reason why they aren't of the campaign as it is compiled now."""
+def read_records(
+    places: Sequence[TestPlace], unsettled: Doubts | None = None, unknown: Doubts | None = None
+) -> list[TestRecord]:
+    """Return each test's products, or every reason why they aren't of the campaign as it is compiled now.
+
+    unsettled: what a job is yet to make, or to make anew. unknown: what is there, and nothing says how it was
+    made; a test that rests on such a file has products, and can't count as passed.
+    """
     with ExitStack() as stack:
         digests = {
             workspace: stack.enter_context(known_digests(workspace)).digest_of
@@ -144,7 +150,9 @@ def read_records(places: Sequence[TestPlace], unsettled: Unsettled | None = None
         }
         edited = {workspace: tuple(_edited(workspace, places)) for workspace in digests}
         return [
-            _read_record(place, unsettled or {}, edited[place.workspace], digests[place.workspace])
+            _read_record(
+                place, unsettled or {}, unknown or {}, edited[place.workspace], digests[place.workspace]
+            )
             for place in places
         ]
 
@@ -170,7 +178,11 @@ def _edited(workspace: Path, places: Iterable[TestPlace]) -> Iterator[str]:
 
 
 def _read_record(
-    place: TestPlace, unsettled: Unsettled, edited: Sequence[str], digest: Callable[[Path], str]
+    place: TestPlace,
+    unsettled: Doubts,
+    unknown: Doubts,
+    edited: Sequence[str],
+    digest: Callable[[Path], str],
 ) -> TestRecord:
     reasons = _Reasons()
     reasons.found += edited
@@ -179,7 +191,7 @@ def _read_record(
     made = reasons.get(lambda: _read_products(place, digests))
     comparisons = None if made is None else reasons.get(lambda: _judged_comparisons(place, made[1], made[0]))
     if test is not None:
-        reasons.found += _yet_to_make(place, test, unsettled)
+        reasons.found += _doubts(place, test, unsettled)
         if made is not None:
             reasons.found += _differences(test, made[0], made[1])
             reasons.found += _changes(place, test, made[0].rests_on, digest)
@@ -189,7 +201,9 @@ def _read_record(
     knows = test is not None and all(split.observations is not None for split in test.splits)
     membership = reasons.get(lambda: _read_membership(place, test)) if test is not None and knows else None
     products = Products(ptes, summary, arrays, comparisons, membership)
-    return TestRecord(place, products, (*_shortfalls(place, test, summary, ptes), *reasons.found), digests)
+    doubts = () if test is None else _doubts(place, test, unknown)
+    lacks = (*_shortfalls(place, test, summary, ptes), *doubts, *reasons.found)
+    return TestRecord(place, products, lacks, digests)
 
 
 class _Reasons:
@@ -248,10 +262,10 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _yet_to_make(place: TestPlace, test: NullSpecification, unsettled: Unsettled) -> Iterator[str]:
-    """Yield why the campaign isn't done with a file that a test rests on, each reason once."""
+def _doubts(place: TestPlace, test: NullSpecification, doubts: Doubts) -> Iterator[str]:
+    """Yield why a file that a test rests on is in doubt, each reason once."""
     files = [*(place.workspace / path for path in test.files), place.folder / SUMMARY]
-    found = (unsettled.get(path.absolute()) for path in files)
+    found = (doubts.get(path.absolute()) for path in files)
     yield from dict.fromkeys(reason for reason in found if reason is not None)
 
 
