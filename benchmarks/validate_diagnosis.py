@@ -43,6 +43,8 @@ class Patch:
     options: AnalysisOptions
     splits: int = 2
     nside: int = 0
+    strip_deg: float = 0.0
+    """Width of the rhomb that rising and setting scans share, as high as the map; 0 for all of it."""
 
 
 PATCHES = {
@@ -51,6 +53,14 @@ PATCHES = {
     ),
     "flat": Patch(
         "flat", 96, 10.0, 60.0, AnalysisOptions(simulations=199, multipole_min=90, multipole_max=810)
+    ),
+    "strip": Patch(
+        "flat",
+        96,
+        10.0,
+        60.0,
+        AnalysisOptions(simulations=199, multipole_min=270, multipole_max=810),
+        strip_deg=3.0,
     ),
     "sphere": Patch(
         "sphere", 0, 15.0, 60.0, AnalysisOptions(simulations=199, multipole_min=72, multipole_max=522)
@@ -66,7 +76,9 @@ PATCHES = {
 }
 CORNERS_DEG = ((-15, 20), (5, -20))
 
-CAUSES = ("gain", "leakage", "angle", "beam", "pointing", "pickup", "place")
+CAUSES = ("gain", "leakage", "angle", "beam", "pointing", "pickup", "azimuth", "place", "scan", "other")
+SITE_LATITUDE_DEG, ELEVATIONS_DEG, FIELD_DEG = -23.0, (40.0, 50.0, 60.0), -30.0
+"""Of scans that see the ground, and the declination that the middle of a map has for them."""
 
 
 class FlatWorld:
@@ -81,7 +93,11 @@ class FlatWorld:
         self.lx = -2 * np.pi * np.fft.rfftfreq(2 * size, self.step)[None]
         self.multipole = np.hypot(self.ly, self.lx)
         self.y, self.x = np.mgrid[-1 : 1 : 1j * size, -1 : 1 : 1j * size]
-        distance = (1 - np.maximum(abs(self.x), abs(self.y))) * size * patch.pixel_arcmin / 120
+        half_deg = size * patch.pixel_arcmin / 120
+        distance = (1 - np.maximum(abs(self.x), abs(self.y))) * half_deg
+        if patch.strip_deg:
+            narrow = patch.strip_deg / 2 / half_deg
+            distance = (1 - abs(self.y) - abs(self.x) / narrow) * patch.strip_deg / 2
         self.edge = 0.5 - 0.5 * np.cos(np.pi * np.clip(distance / 1.2, 0, 1))
 
     def draw(self, rng):
@@ -227,8 +243,29 @@ def make_world(patch: Patch):
     return FlatWorld(patch) if patch.kind == "flat" else SphereWorld(patch)
 
 
-def spoil(world, modes, cause, amount):
-    """Return the sky's maps (3, ny, nx) as one side sees them, with a systematic of some amount."""
+def seen_ground(world, random):
+    """Return what the ground adds, by azimuth, at elevations whose share changes along right ascension.
+
+    (3, ny, nx), of rms about 1.
+    """
+    declination = np.radians(FIELD_DEG + world.y * world.shape[0] * world.patch.pixel_arcmin / 120)
+    latitude, total, weights = np.radians(SITE_LATITUDE_DEG), 0.0, 0.0
+    for number, elevation in enumerate(np.radians(ELEVATIONS_DEG)):
+        cosine = np.sin(declination) - np.sin(elevation) * np.sin(latitude)
+        cosine /= np.cos(elevation) * np.cos(latitude)
+        azimuth = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
+        knots = random.standard_normal((3, 720))
+        seen = np.stack([np.interp(azimuth, np.linspace(0, 180, 720), one) for one in knots])
+        weight = 1 + 0.8 * np.cos(np.pi * world.x + 2 * np.pi * number / 3)
+        total, weights = total + weight * seen, weights + weight
+    return 2 * total / weights
+
+
+def spoil(world, modes, cause, amount, draw=99):
+    """Return the sky's maps (3, ny, nx) as one side sees them, with a systematic of some amount.
+
+    draw: the seed of a systematic that is drawn.
+    """
     sky = world.view(modes)
     if cause == "gain":
         return sky * (1 + amount)
@@ -242,10 +279,20 @@ def spoil(world, modes, cause, amount):
     if cause == "pointing":
         return world.view(world.shift(modes, amount))
     extra = np.zeros_like(sky)
+    random, weight = np.random.default_rng(draw), np.array([1, 0.3, 0.3])[:, None, None]
     if cause == "pickup":
-        rows = np.random.default_rng(99).standard_normal((3, world.shape[0]))
-        weight = np.array([1, 0.3, 0.3])[:, None]
-        extra += (rows * weight)[:, :, None] * (1 + 0.2 * world.x)
+        rows = random.standard_normal((3, world.shape[0]))
+        extra += weight * rows[:, :, None] * (1 + 0.2 * world.x)
+    if cause == "azimuth":
+        extra += weight * seen_ground(world, random)
+    if cause == "scan":
+        # Stripes at 30 to 60 deg from right ascension, whose direction turns over the map.
+        across = 0.5 * world.y + 0.87 * world.x + 0.15 * world.x * world.y
+        knots = random.standard_normal((3, 2 * max(world.shape)))
+        at = np.linspace(-1.6, 1.6, knots.shape[1])
+        extra += weight * np.stack([np.interp(across, at, one) for one in knots])
+    if cause == "other":
+        extra += world.view(world.draw(random)) / 30
     if cause == "place":
         away = (world.y - 0.3) ** 2 * world.shape[0] ** 2 + (world.x + 0.4) ** 2 * world.shape[1] ** 2
         pixels = 30 / world.patch.pixel_arcmin
@@ -253,11 +300,11 @@ def spoil(world, modes, cause, amount):
     return sky + amount * extra
 
 
-def simulate(world, rng, cause="", amount=0.0, *, striped=False, sky=1.0, modes=None, sides=None):
+def simulate(world, rng, cause="", amount=0.0, *, striped=False, sky=1.0, modes=None, sides=None, draw=99):
     """Return maps (maps, 3, ny, nx) and their weights; those of side 0 (the first group) are spoilt."""
     modes = world.draw(rng) * sky if modes is None else modes
     clean = world.view(modes)
-    spoilt = spoil(world, modes, cause, amount) if cause else clean
+    spoilt = spoil(world, modes, cause, amount, draw) if cause else clean
     maps, weights = [], []
     for side in np.repeat((0, 1), world.patch.splits) if sides is None else sides:
         depth = 1.6 - 0.5 * (world.x - rng.uniform(-0.4, 0.4)) ** 2 - 0.5 * world.y**2
@@ -277,7 +324,10 @@ UNIT = {
     "beam": 0.1,
     "pointing": 1e-3,
     "pickup": 30.0,
+    "azimuth": 30.0,
     "place": 1000.0,
+    "scan": 30.0,
+    "other": 10.0,
 }
 """Amounts that are seen far above the noise, from which powers follow."""
 
@@ -287,10 +337,17 @@ ANSWERS = {
     "angle": {"angle"},
     "beam": {"beam"},
     "pointing": {"pointing_x", "pointing_y"},
-    "pickup": {"direction"},
+    "pickup": {"ground"},
     "place": {"place"},
+    "scan": {"direction"},
 }
 """Names of findings that are the right cause."""
+
+RIGHT = {cause: cause for cause in CAUSES} | {"azimuth": "pickup", "other": "none"}
+"""What is to be said of each cause."""
+
+SIGNED = ("gain", "leakage", "angle", "beam", "pointing")
+"""Causes that are of one sign or the other."""
 
 
 def detection_limit(world, cause, *, striped):
@@ -354,8 +411,10 @@ def confuse(world, count, times, *, striped, seed=0, causes=CAUSES):
         said = Counter()
         for number in range(count):
             rng = np.random.default_rng([seed, number, CAUSES.index(cause)])
-            sign = 1 if cause in ("place", "pickup") else rng.choice([-1, 1])
-            maps, weights = simulate(world, rng, cause, sign * times * limit, striped=striped)
+            sign = rng.choice([-1, 1]) if cause in SIGNED else 1
+            maps, weights = simulate(
+                world, rng, cause, sign * times * limit, striped=striped, draw=[seed, number]
+            )
             result = world.judge(maps, weights, number).comparisons[0]
             said["quiet" if not result.is_remarkable else name_cause(result.diagnosis)] += 1
         table[cause] = said
@@ -409,7 +468,8 @@ def main() -> int:
                 print(f"{name}, {noise}, {times:g} x the limit:")
                 for cause, said in table.items():
                     counts = ", ".join(f"{one} {number}" for one, number in said.most_common())
-                    print(f"  {cause:9} {counts}")
+                    right, said_of = said[RIGHT[cause]], said.total() - said["quiet"]
+                    print(f"  {cause:9} {right} of {said_of} right: {counts}")
             if arguments.clean:
                 said = blame_clean(world, arguments.clean, striped=striped, seed=arguments.seed)
                 counts = ", ".join(f"{one} {number}" for one, number in said.most_common())

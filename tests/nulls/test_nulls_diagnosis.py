@@ -36,7 +36,10 @@ AMOUNTS = {
     "beam": 0.15,
     "pointing": -4e-4,
     "pickup": 6.0,
+    "azimuth": 6.0,
     "place": 250.0,
+    "scan": 6.0,
+    "other": 1.0,
 }
 """Some three times what is detected in the flat patch's white noise."""
 
@@ -58,7 +61,15 @@ def test_the_cause_that_is_there_is_named_and_no_other(flat, cause: str, striped
     amount = AMOUNTS[cause] * (2 if striped else 1)
     comparison = judged(flat, cause, amount, striped=striped)
     assert comparison.is_remarkable
-    assert simulated.name_cause(comparison.diagnosis) == cause, comparison.diagnosis
+    assert simulated.name_cause(comparison.diagnosis) == simulated.RIGHT[cause], comparison.diagnosis
+
+
+@pytest.mark.parametrize("cause", ["pickup", "azimuth"])
+def test_the_ground_is_named_in_the_strip_that_rising_and_setting_scans_share(cause: str) -> None:
+    world = simulated.make_world(simulated.PATCHES["strip"])
+    comparison = judged(world, cause, 2 * AMOUNTS[cause])
+    assert comparison.diagnosis.causes == ("ground",), comparison.diagnosis
+    assert "ground pickup" in comparison.diagnosis.conclusion
 
 
 def test_what_is_said_to_differ_is_what_differs(flat) -> None:

@@ -91,11 +91,11 @@ SPOILT = {
 
 DIAGNOSED = {
     "wafer-gain": ("gain_T",),
-    "ground-pickup": (),
+    "ground-pickup": ("ground",),
     "late-source": ("place",),
     "gain-drift": ("gain_T",),
 }
-"""Causes that are named; rising and setting scans share too narrow a strip to see in it how pickup is striped."""
+"""Causes that are named."""
 
 SPARED = {"wafer-gain": "time", "ground-pickup": "wafer", "late-source": "direction", "gain-drift": "wafer"}
 """A test that each systematic is to spare, as both of its sides have it."""

@@ -20,24 +20,29 @@ from socm.nulls.diagnosis.findings import (
     pte_text,
     say_bins,
     say_direction,
+    say_ground,
     say_place,
     say_rms,
     say_template,
     sentence_case,
 )
+from socm.nulls.diagnosis.ground import Ground, find_ground
 from socm.nulls.diagnosis.places import Place, find_place
 from socm.nulls.diagnosis.regression import explained_power
 from socm.nulls.judging.analysis import ComparisonResult, Evidence, NullMaps, TestResult
 from socm.nulls.judging.differences import Comparison
 from socm.nulls.judging.spectra import FIELDS, make_forms
 from socm.nulls.progress import silent
-from socm.nulls.sky.resampling import Single
 
-DIRECTION, PLACE = 4.0, 6.5
-"""Sigma from which a direction and a place are named; the highest box of clean maps reaches 6.3."""
+DIRECTION, GROUND, PLACE = 4.0, 4.0, 6.5
+"""Sigma from which each is named; the highest box of clean maps reaches 6.3."""
 
-ELSEWHERE = 3.0
-"""Sigma below which the map outside of a place has no excess."""
+ELSEWHERE, EVERYWHERE = 3.0, 8.0
+"""Sigma below which the map outside of a place has no excess, and from which the excess isn't in one place.
+
+Beside simulated sources it reaches 4; where a few boxes of a narrow map hold most of another excess, it is 12
+and more.
+"""
 
 MOSTLY = 0.5
 """Share of the excess that a cause must hold to be concluded on."""
@@ -121,20 +126,25 @@ class _Case:
         sky = find_causes(products, fraction)
         letters = "".join(dict.fromkeys("".join(excess.spectrum for excess in excesses)))
         direction = find_direction(products, letters, fraction)
-        place = find_place(self._planes(products, letters), self.evidence.sky)
+        wanted = self._wanted(letters)
+        planes = products.coarse[:, wanted]
+        place = find_place(planes, self.evidence.sky)
+        weights = [self.evidence.sky.coarsen(self.maps.weight(one)) for one in wanted]
+        ground = find_ground(planes, weights, self.evidence.sky)
         after = self._ptes_after(products, sky, numbers)
-        found, conclusion, causes = self._conclude(sky, direction, place, after)
+        found, conclusion, causes = self._conclude(sky, direction, ground, place, after)
         return Diagnosis(
             conclusion=conclusion, causes=causes, findings=(*_ordered([*findings, *found]), *maps)
         )
 
-    def _planes(self, products: Products, letters: str) -> Single:
-        fields = self.maps.letters
+    def _wanted(self, letters: str) -> list[int]:
+        """Return the numbers of the planes that hold some fields."""
         polarized = bool(set("EB") & set(letters))
-        wanted = [
-            number for number, one in enumerate(fields) if (polarized if one != "T" else one in letters)
+        return [
+            number
+            for number, one in enumerate(self.maps.letters)
+            if (polarized if one != "T" else one in letters)
         ]
-        return products.coarse[:, wanted]
 
     def _maps(self, number: int) -> list[Finding]:
         found = leave_out_maps(self.comparison, number, self.evidence, self.test.spectra)
@@ -184,7 +194,12 @@ class _Case:
         return found
 
     def _conclude(
-        self, sky: SkyCauses, direction: Direction | None, place: Place | None, after: list[_After]
+        self,
+        sky: SkyCauses,
+        direction: Direction | None,
+        ground: Ground | None,
+        place: Place | None,
+        after: list[_After],
     ) -> tuple[list[Finding], str, tuple[str, ...]]:
         findings, causes, parts = [], [], []
         waves = self.evidence.sky.waves(float(np.mean(self.maps.declination_deg)))
@@ -239,22 +254,26 @@ class _Case:
             and (place.share >= MOSTLY or place.rest < ELSEWHERE)
         )
         is_direction = direction is not None and direction.significance >= DIRECTION
+        is_ground = ground is not None and ground.significance >= GROUND and ground.share >= MOSTLY
         if place is not None:
             findings.append(say_place(place, self._position(place), is_place))
-        if direction is not None:
+        if ground is not None:
+            findings.append(say_ground(ground, is_ground))
+        if direction is not None and (is_direction or not is_ground):
             findings.append(say_direction(direction, is_folded, is_direction))
         if not explains:
-            if place is not None and is_place and place.share >= MOSTLY:
+            if place is not None and is_place and place.share >= MOSTLY and place.rest < EVERYWHERE:
                 causes.append("place")
                 parts.append(f"It is in one place, {self._position(place)}: a source or an artefact.")
+            elif is_ground:
+                causes.append("ground")
+                parts.append(
+                    "It goes with declination, and not with the sky: ground pickup, or another signal of the "
+                    "scan's azimuth."
+                )
             elif direction is not None and is_direction and direction.share >= MOSTLY:
                 causes.append("direction")
-                axis = direction.sector in (0, SECTORS_HALF)
-                parts.append(
-                    "It is striped, and not of the sky: ground pickup or another signal of the scan."
-                    if axis
-                    else "It is striped at an angle, and not of the sky: a signal that goes with the scan."
-                )
+                parts.append("It is striped, and not of the sky: a signal that goes with the scan.")
         return findings, " ".join(parts) or NOTHING, tuple(causes)
 
     def _position(self, place: Place) -> str:
@@ -278,10 +297,6 @@ class _Case:
             return f"{offsets[1]:+.1f}, {offsets[0]:+.1f} deg from the middle"
         right_ascension, declination = self.maps.wcs.wcs_pix2world([pixel[::-1]], 0)[0]
         return _degrees(right_ascension, declination)
-
-
-SECTORS_HALF = 3
-"""The sector about the y axis."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import numpy as np
 from socm.formats.null_products import Finding
 from socm.nulls.diagnosis.directions import Direction
 from socm.nulls.diagnosis.excess import Excess
+from socm.nulls.diagnosis.ground import Ground
 from socm.nulls.diagnosis.places import Place
 from socm.nulls.diagnosis.templates import Template
 from socm.nulls.pixels.weights import Array
@@ -27,6 +28,7 @@ TITLES = {
     "pointing_y": "pointing in declination",
     "sky": "share of the sky",
     "direction": "direction",
+    "ground": "ground",
     "place": "place",
     "maps": "maps",
     "failed": "no diagnosis",
@@ -177,8 +179,24 @@ def say_direction(found: Direction, is_folded: bool, detected: bool) -> Finding:
         if detected
         else "The excess has no direction that stands out."
     )
+    return _of_share("direction", found, detected, sentence)
+
+
+def say_ground(found: Ground, detected: bool) -> Finding:
+    """Return how much of an excess goes with declination alone."""
+    share = with_error(100 * found.share, 100 * found.error, "%")
+    sentence = (
+        f"{share} of the excess is a function of declination alone, as the ground's signal is (one without "
+        f"a direction would have {100 * found.even:.0f} %; {found.significance:.1f} σ)."
+        if detected
+        else "The excess is no function of declination alone."
+    )
+    return _of_share("ground", found, detected, sentence)
+
+
+def _of_share(name: str, found: Direction | Ground, detected: bool, sentence: str) -> Finding:
     return Finding(
-        name="direction",
+        name=name,
         value=100 * found.share,
         error=100 * found.error,
         unit="%",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from socm.nulls.diagnosis.bands import Bands
 from socm.nulls.pixels.weights import Array
 from socm.nulls.sky.protocols import Sky
 from socm.nulls.sky.resampling import Single
@@ -131,22 +132,9 @@ def _middle(fields: Single, row: int, column: int, size: Sequence[int]) -> tuple
 
 def _band(planes: Single, sky: Sky) -> Single:
     """Return planes of the multipoles that are judged, each brought to the same power at all of them."""
-    from scipy import fft
-
-    grid = sky.grid
-    across = abs(grid.steps[1]) * float(grid.cosine.mean())
-    up = 2 * np.pi * np.fft.fftfreq(grid.shape[0], abs(grid.steps[0]))[:, None]
-    multipole = np.hypot(up, 2 * np.pi * np.fft.rfftfreq(grid.shape[1], across)[None, :])
-    number = np.digitize(multipole, sky.edges)
-    modes = fft.rfft2(planes, workers=sky.threads)
-    inside = (number > 0) & (number < len(sky.edges))
+    bands = Bands(sky)
+    made = np.empty_like(planes)
     for plane in range(planes.shape[1]):
-        power = np.mean(np.abs(modes[:, plane]) ** 2, axis=0)
-        sums = np.bincount(number.ravel(), power.ravel(), len(sky.edges) + 1)
-        counts = np.bincount(number.ravel(), minlength=len(sky.edges) + 1)
-        level = sums / np.maximum(counts, 1)
-        # A plane of zeros, as of Q and U that nobody measured, stays one.
-        factor = np.divide(1, np.sqrt(level), out=np.zeros_like(level), where=level > 0)[number] * inside
-        modes[:, plane] *= factor.astype(np.float32)
-    made: Single = fft.irfft2(modes, s=grid.shape, workers=sky.threads)
+        modes = bands.modes(planes[:, plane])
+        made[:, plane] = bands.planes(modes, bands.mean(np.mean(np.abs(modes) ** 2, axis=0)))
     return made
