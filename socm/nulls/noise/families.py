@@ -301,16 +301,16 @@ class WideTiles(_Tiles):
             total += np.sum(square / np.repeat(level, np.diff(starts), axis=0), axis=1)
         return total
 
-    def advise_cuts(self, sky: Sky) -> tuple[Cut, ...]:
-        """Return the cuts that would make a test find more."""
+    def advise_cuts(self, multipoles: Array, sky: Sky) -> tuple[Cut, ...]:
+        """Return the cuts that would make a test find more; multipoles: of the bins."""
         cuts = (sky.cuts[0] or sky.filter_cuts[0], sky.cuts[1] or sky.filter_cuts[1])
         tiling = self._tiling
         return advise_cuts(
-            self._counts.mean(axis=0), self._squares, tiling.angles, tiling.starts, sky.multipoles, cuts
+            self._counts.mean(axis=0), self._squares, tiling.angles, tiling.starts, multipoles, cuts
         )
 
-    def directions(self, sky: Sky) -> Array:
-        """Return `LocalNoise.directions`."""
+    def directions(self, multipoles: Array, counts: Array) -> Array:
+        """Return `LocalNoise.directions`, for bins of these multipoles and degrees of freedom."""
         starts, squares = self._tiling.starts, self._squares
         found = np.zeros((self._tiling.bins, DIRECTIONS))
         for number, (start, stop) in enumerate(pairwise(starts)):
@@ -319,7 +319,7 @@ class WideTiles(_Tiles):
             turned = np.roll(parts, stop - start - DIRECTIONS)
             found[number] = turned.reshape(DIRECTIONS, -1).sum(axis=1)
         found /= found.sum(axis=1, keepdims=True)
-        return smooth(found, sky.multipoles, sky.counts, slope=False)
+        return smooth(found, multipoles, counts, slope=False)
 
 
 def _held(weights: Array, counts: Array) -> Array:

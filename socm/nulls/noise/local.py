@@ -32,6 +32,10 @@ MOST_STRETCH = 0.2
 """Part by which pixels' width on the sky may change from one wide tile to the next: modes of rows that differ
 by more lie in other bins."""
 
+SMALL_STRETCH = 0.45
+"""The same from one small tile to the next. Bins so narrow that they would need higher tiles are measured
+several at a time: what is measured hardly changes from one to the next."""
+
 PLAIN_CELL, SHARP_CELL = 2, 1
 """Independent modes of a cell of a small tile and of a wide one: more would blur narrow ridges, and fewer say
 no more, as powers hold more chance then."""
@@ -63,6 +67,43 @@ class LocalNoise:
 
 
 @dataclass(frozen=True)
+class NoiseBins:
+    """The bins in which local noise is measured: each is one of a sky's, or several side by side.
+
+    edges (bins + 1,); multipoles, counts: mean multipole and degrees of freedom of each (bins,); wanted: mean
+    multipoles of the sky's bins.
+    """
+
+    edges: Array
+    multipoles: Array
+    counts: Array
+    wanted: Array
+
+    @classmethod
+    def of(cls, sky: Sky, least_width: float) -> NoiseBins:
+        """Return the bins of a sky, the narrow ones joined until they are `least_width` multipoles wide."""
+        starts = [0]
+        for number, edge in enumerate(sky.edges[1:-1], 1):
+            enough = min(edge - sky.edges[starts[-1]], sky.edges[-1] - edge) >= least_width * (1 - 1e-6)
+            if enough:
+                starts.append(number)
+        counts: Array = np.add.reduceat(sky.counts, starts)
+        multipoles = np.add.reduceat(sky.counts * sky.multipoles, starts) / counts
+        return cls(sky.edges[[*starts, -1]], multipoles, counts, sky.multipoles)
+
+    def between(self, values: Array) -> Array:
+        """Return values (bins, …) at the sky's bins, on straight lines over ln l, and level beyond."""
+        if len(self.wanted) == len(values):
+            return values
+        place = np.interp(np.log(self.wanted), np.log(self.multipoles), np.arange(len(values)))
+        below = np.minimum(place.astype(np.intp), max(len(values) - 2, 0))
+        above = np.minimum(below + 1, len(values) - 1)
+        part = (place - below).reshape(-1, *(1,) * (values.ndim - 1))
+        found: Array = (1 - part) * values[below] + part * values[above]
+        return found
+
+
+@dataclass(frozen=True)
 class WeightedFields:
     """The fields of a test under its weight on a coarse grid.
 
@@ -73,13 +114,15 @@ class WeightedFields:
     depths: Single
     grid: CoarseGrid
 
-    def tiling(self, sky: Sky, tile_deg: tuple[float, float], padding: int, cell_modes: float) -> Tiling:
-        """Return tiles of this grid, for the bins of a sky."""
+    def tiling(
+        self, sky: Sky, edges: Array, tile_deg: tuple[float, float], padding: int, cell_modes: float
+    ) -> Tiling:
+        """Return tiles of this grid, for bins with these edges."""
         return Tiling(
             self.grid.shape,
             self.grid.steps,
             self.grid.cosine,
-            sky.edges,
+            edges,
             tile_deg,
             padding,
             cell_modes,
@@ -100,13 +143,16 @@ def measure_local_noise(
     families: fields whose noise is alike but for its level and its depth, two or more in each. powers: noise
     power of each family (families, bins, C, C), by which it is flattened before it is sharpened.
     """
+    even_deg = _even_height_deg(weighted.grid.cosine, weighted.grid.steps[0])
+    bins = NoiseBins.of(sky, 360 / max(SMALL_TILE_DEG, SMALL_STRETCH * even_deg))
     # A tile must resolve the bins.
-    least_deg = 360 / float(np.min(np.diff(sky.edges)))
+    least_deg = 360 / float(np.min(np.diff(bins.edges)))
     small_deg = max(SMALL_TILE_DEG, least_deg)
     wide_deg = max(WIDE_TILE_DEG, least_deg)
-    high_deg = max(small_deg, min(wide_deg, _even_height_deg(weighted.grid.cosine, weighted.grid.steps[0])))
-    small = SmallTiles(weighted.depths, families, weighted.tiling(sky, (small_deg, small_deg), 1, PLAIN_CELL))
-    wide_tiling = weighted.tiling(sky, (high_deg, wide_deg), 2, SHARP_CELL)
+    high_deg = max(small_deg, min(wide_deg, MOST_STRETCH * even_deg))
+    small_tiling = weighted.tiling(sky, bins.edges, (small_deg, small_deg), 1, PLAIN_CELL)
+    small = SmallTiles(weighted.depths, families, small_tiling)
+    wide_tiling = weighted.tiling(sky, bins.edges, (high_deg, wide_deg), 2, SHARP_CELL)
     wide = WideTiles(weighted.depths, families, wide_tiling, sky.filter_cuts)
     rng = np.random.default_rng(seed)
     for members, power in zip(families, powers, strict=True):
@@ -123,12 +169,12 @@ def measure_local_noise(
                 if draw < tiles.white_draws:
                     tiles.measure_white(white)
     size, components = len(families), weighted.fields.shape[1]
-    left = wide.average(_filter_leaves(weighted, wide_tiling, sky))
+    left = wide.average(_filter_leaves(weighted, wide_tiling, bins, sky))
     contrast = np.empty((size, size, len(sky.counts), *(components,) * 4))
     for one, other in combinations_with_replacement(range(size), 2):
         local = small.sum_tiles(one, other), small.sum_mean(one, other), wide.sum_mean(one, other)
-        tensor = combine_contrasts(*local, sky.multipoles, sky.counts)
-        tensor *= left[:, None, None, None, None]
+        tensor = combine_contrasts(*local, bins.multipoles, bins.counts)
+        tensor = bins.between(tensor * left[:, None, None, None, None])
         contrast[one, other] = tensor
         contrast[other, one] = tensor.transpose(0, 2, 1, 4, 3)
     inverse_area = small.inverse_area()
@@ -137,28 +183,32 @@ def measure_local_noise(
         / np.sqrt(len(members) - 1)
         for one, members in enumerate(families)
     ]
-    pairs = _pair_factors(weighted, families)
     return LocalNoise(
-        contrast, inverse_area, pairs, np.stack(errors), wide.directions(sky), wide.advise_cuts(sky)
+        contrast,
+        inverse_area,
+        _pair_factors(weighted, families),
+        np.stack(errors),
+        bins.between(wide.directions(bins.multipoles, bins.counts)),
+        wide.advise_cuts(bins.multipoles, sky),
     )
 
 
-def _filter_leaves(weighted: WeightedFields, tiling: Tiling, sky: Sky) -> Array:
+def _filter_leaves(weighted: WeightedFields, tiling: Tiling, bins: NoiseBins, sky: Sky) -> Array:
     """Return `covariance_left` in the cells of a tiling, (cells,)."""
     if not any(sky.filter_cuts):
         return np.ones(tiling.starts[-1])
     grid = weighted.grid
     steps = (grid.steps[0], grid.steps[1] * float(grid.cosine.mean()))
-    multipole = np.repeat(sky.multipoles, tiling.sectors)
+    multipole = np.repeat(bins.multipoles, tiling.sectors)
     modes = multipole * np.abs(np.sin(tiling.angles)), multipole * np.abs(np.cos(tiling.angles))
     window = np.sqrt(weighted.depths.mean(axis=(0, 1)))
     return covariance_left(window, steps, sky.filter_cuts, modes)
 
 
 def _even_height_deg(cosine: Array, step: float) -> float:
-    """Return how far apart rows may lie at most whose pixels differ in width by MOST_STRETCH."""
+    """Return how far apart rows lie at least whose pixels differ in width by a factor of e."""
     steepest = float(np.abs(np.gradient(np.log(cosine))).max()) if len(cosine) > 1 else 0.0
-    return float(np.degrees(abs(step))) * MOST_STRETCH / max(steepest, 1e-6)
+    return float(np.degrees(abs(step))) / max(steepest, 1e-6)
 
 
 def _pair_factors(weighted: WeightedFields, families: Sequence[Sequence[int]]) -> Array:
