@@ -55,8 +55,8 @@ PATCHES = {
     "HEALPix": Patch(((-60, 40), (-10, -40)), 12, 256, nside=128),
 }
 
-Part = tuple[np.ndarray, np.ndarray]
-"""Power at the modes of a half plane, and a window (ny, nx)."""
+Part = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Power of T and of Q and U at the modes of a half plane, and a window (ny, nx)."""
 
 
 def red(multipole, knee=300.0):
@@ -81,30 +81,47 @@ def parts_of(name: str, side: int, ly, lx, x) -> list[Part]:
     angle = np.degrees(np.arctan2(ly, lx)) + np.zeros_like(multipole)
     even = np.ones_like(x)
     half = 0.5 + 0.5 * np.sin(np.pi / 2 * np.clip(1.5 * x, -1, 1))
+
+    def alike(power, window=even) -> Part:
+        return power, power, window
+
     turning = [
-        (red(multipole, 150) * excess(angle, 60), np.sqrt(half)),
-        (red(multipole, 500) * excess(angle, -20), np.sqrt(1 - half)),
+        alike(red(multipole, 150) * excess(angle, 60), np.sqrt(half)),
+        alike(red(multipole, 500) * excess(angle, -20), np.sqrt(1 - half)),
     ]
     along = {"ky = 0": ridge(ly) + np.zeros_like(multipole), "kx = 0": ridge(lx) + np.zeros_like(multipole)}
     kinds: dict[str, Callable[[], list[Part]]] = {
-        "red": lambda: [(red(multipole), even)],
-        "one direction": lambda: [(red(multipole) * excess(angle, 0), even)],
-        "crossing": lambda: [(red(multipole) * excess(angle, 30 if side else -30), even)],
-        "ridge ky = 0": lambda: [(1 + along["ky = 0"], even)],
-        "ridge kx = 0": lambda: [(1 + along["kx = 0"], even)],
+        "red": lambda: [alike(red(multipole))],
+        "one direction": lambda: [alike(red(multipole) * excess(angle, 0))],
+        "crossing": lambda: [alike(red(multipole) * excess(angle, 30 if side else -30))],
+        "ridge ky = 0": lambda: [alike(1 + along["ky = 0"])],
+        "ridge kx = 0": lambda: [alike(1 + along["kx = 0"])],
         "turning": lambda: turning,
-        "leaking": lambda: [(red(multipole) * excess(angle, 0), even)],
+        "leaking": lambda: [alike(red(multipole) * excess(angle, 0))],
         "mixed": lambda: [
             *turning,
-            (0.3 * along["ky = 0"], even),
-            (0.3 * along["kx = 0"], even),
-            (red(multipole) * excess(angle, 30 if side else -30), even),
+            alike(0.3 * along["ky = 0"]),
+            alike(0.3 * along["kx = 0"]),
+            alike(red(multipole) * excess(angle, 30 if side else -30)),
+        ],
+        "atmosphere": lambda: [
+            (30 * (red(multipole, 1000) * excess(angle, 0) + 0.3 * along["ky = 0"]), red(multipole, 60), even)
         ],
     }
     return kinds[name]()
 
 
-NOISES = ("red", "one direction", "crossing", "ridge ky = 0", "ridge kx = 0", "turning", "leaking", "mixed")
+NOISES = (
+    "red",
+    "one direction",
+    "crossing",
+    "ridge ky = 0",
+    "ridge kx = 0",
+    "turning",
+    "leaking",
+    "mixed",
+    "atmosphere",
+)
 LEAK = 0.1
 
 
@@ -153,9 +170,10 @@ class Campaign:
         distance = (self.y - centre[0]) ** 2 + (self.x - centre[1]) ** 2
         variance = 10 ** np.clip(distance / 1.6, 0, 1.2) * np.array([1, 2, 2])[:, None, None]
         noise = np.zeros((3, *self.shape))
-        for power, window in self.parts[side]:
+        for of_t, of_p, window in self.parts[side]:
             white = rng.standard_normal((3, *self.padded), dtype=np.float32)
-            drawn = fft.irfft2(fft.rfft2(white) * np.sqrt(power).astype(np.float32), s=self.padded)
+            root = np.sqrt(np.stack([of_t, of_p, of_p])).astype(np.float32)
+            drawn = fft.irfft2(fft.rfft2(white) * root, s=self.padded)
             noise += window * drawn[:, : self.shape[0], : self.shape[1]]
         if self.noise in ("leaking", "mixed"):
             noise[1] += LEAK * noise[0]

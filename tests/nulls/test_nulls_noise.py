@@ -13,8 +13,8 @@ from scipy import fft
 from socm.diagnostics import DiagnosticError
 from socm.formats.analysis_options import AnalysisOptions
 from socm.nulls.arrays import judge_arrays, weigh_arrays
-from socm.nulls.judging.analysis import check_modes
 from socm.nulls.judging.levels import family_powers
+from socm.nulls.judging.limits import check_limits
 from socm.nulls.noise import bands
 from socm.nulls.noise.bands import Bands
 from socm.nulls.noise.cells import DIRECTIONS
@@ -36,7 +36,7 @@ LY, LX = SKY.wavenumbers
 Y, X = np.mgrid[-1 : 1 : SHAPE[0] * 1j, -1 : 1 : SHAPE[1] * 1j]
 EDGE = np.prod([np.sin(np.pi / 2 * np.clip((1 - abs(one)) / 0.15, 0, 1)) ** 2 for one in (X, Y)], axis=0)
 
-EVENLY = np.full((len(EDGES) - 1, 12), 1 / 12)
+EVENLY = np.full((1, len(EDGES) - 1, DIRECTIONS), 1 / DIRECTIONS)
 
 Power = Callable[[np.ndarray], np.ndarray]
 
@@ -144,7 +144,7 @@ def make_local(rng: np.random.Generator, bins: int) -> LocalNoise:
     tensor = np.einsum("fgbxy,fgbzy->fgbxz", root, root).reshape(2, 2, bins, 3, 3, 3, 3)
     tensor[1, 0] = tensor[0, 1].transpose(0, 2, 1, 4, 3)
     return LocalNoise(
-        tensor, np.full((2, 2, 3, 3), 5.0), np.ones((4, 4)), np.zeros((2, bins, bins)), EVENLY[:bins]
+        tensor, np.full((2, 2, 3, 3), 5.0), np.ones((4, 4)), np.zeros((2, 2, bins, bins)), EVENLY[:, :bins]
     )
 
 
@@ -161,7 +161,7 @@ def test_e_and_b_behind_a_mask_scatter_as_the_angles_between_their_modes_say() -
         found.append(cross_products(one, other, sky.starts))
     draws = np.array(found)
     power = np.sqrt(draws[:, :, 0, 0].var(axis=0))
-    mixing = bin_mixing(weight**2, (step, -step), edges, np.full((5, DIRECTIONS), 1 / DIRECTIONS))
+    (mixing,) = bin_mixing(weight**2, (step, -step), edges, np.full((1, 5, DIRECTIONS), 1 / DIRECTIONS))
     contrast = np.zeros((1, 1, 5, 3, 3, 3, 3))
     pairs = [(one, other) for one in range(3) for other in range(3)]
     for one, other in pairs:
@@ -186,7 +186,7 @@ def test_draws_have_the_covariance_they_are_asked_for() -> None:
     mixing = BinMixing(between, np.ones((bins, 1, 1)), multipoles[:, None], np.ones((2, bins)))
     density = np.array([1000.0, 2000, 3000])
     products, _ = draw_products(
-        powers, families, local, density, multipoles, mixing, 6000, np.random.SeedSequence(2)
+        powers, families, local, density, multipoles, [mixing] * 3, 6000, np.random.SeedSequence(2)
     )
     assert products.shape == (6000, bins, 4, 3, 4, 3)
     np.testing.assert_allclose(products, products.transpose(0, 1, 4, 5, 2, 3))
@@ -207,8 +207,8 @@ def test_products_of_few_modes_have_their_long_tails() -> None:
         np.ones((1, 1, 1, 1, 1, 1, 1)),
         np.ones((1, 1, 1, 1)),
         np.ones((2, 2)),
-        np.zeros((1, 1, 1)),
-        EVENLY[:1],
+        np.zeros((1, 1, 1, 1)),
+        EVENLY[:, :1],
     )
     one = BinMixing(np.eye(1), np.ones((1, 1, 1)), np.array([[100.0]]), np.ones((2, 1)))
     products, modes = draw_products(
@@ -217,7 +217,7 @@ def test_products_of_few_modes_have_their_long_tails() -> None:
         local,
         np.array([8.0]),
         np.array([100.0]),
-        one,
+        [one],
         20000,
         np.random.SeedSequence(0),
     )
@@ -229,9 +229,9 @@ def test_products_of_few_modes_have_their_long_tails() -> None:
 
 
 def test_a_wide_weight_keeps_modes_in_their_bins_and_a_narrow_one_does_not() -> None:
-    wide = bin_mixing(EDGE.astype(np.float32), (STEP, -STEP), EDGES, EVENLY).between
+    wide = bin_mixing(EDGE.astype(np.float32), (STEP, -STEP), EDGES, EVENLY)[0].between
     small = (EDGE * (np.hypot(X, 2 * Y) < 0.2)).astype(np.float32)
-    narrow = bin_mixing(small, (STEP, -STEP), EDGES, EVENLY).between
+    narrow = bin_mixing(small, (STEP, -STEP), EDGES, EVENLY)[0].between
     assert (np.diag(wide) > 0.8).all()
     assert (np.diag(narrow) < np.diag(wide)).all()
     assert (wide.sum(axis=1) < 1 + 1e-6).all()
@@ -239,13 +239,14 @@ def test_a_wide_weight_keeps_modes_in_their_bins_and_a_narrow_one_does_not() -> 
 
 def test_modes_along_the_longer_side_stay_in_their_bins() -> None:
     along = [np.zeros_like(EVENLY) for _ in range(2)]
-    along[0][:, 0], along[1][:, 6] = 1, 1
-    x, y = (np.diag(bin_mixing(EDGE.astype(np.float32), (STEP, -STEP), EDGES, one).between) for one in along)
+    along[0][..., 0], along[1][..., 6] = 1, 1
+    both = np.concatenate(along)
+    x, y = (np.diag(one.between) for one in bin_mixing(EDGE.astype(np.float32), (STEP, -STEP), EDGES, both))
     assert (x > y).all()
 
 
 def test_a_steep_power_counts_by_its_loudest_modes() -> None:
-    mixing = bin_mixing(EDGE.astype(np.float32), (STEP, -STEP), EDGES, EVENLY)
+    (mixing,) = bin_mixing(EDGE.astype(np.float32), (STEP, -STEP), EDGES, EVENLY)
     flat, steep = (
         mixing.slope_factor(SKY.multipoles[:, None] ** slope, SKY.multipoles) for slope in (0.0, -3.0)
     )
@@ -254,12 +255,32 @@ def test_a_steep_power_counts_by_its_loudest_modes() -> None:
     assert (np.diff(steep[:, 0]) < 0).all()
 
 
-def test_bins_that_noise_leaves_too_few_modes_are_named() -> None:
+SIX = ("TT", "EE", "BB", "TE", "EB", "TB")
+
+
+def test_bins_that_cannot_be_judged_are_named_by_kind_of_noise() -> None:
+    edges = np.array([50, 100, 150, 200, 250])
+    modes = np.array([[3.2, 40, 4.9, 5], [9, 9, 9, 4]])
+    leaked = np.array([[0.7, 0.5, 0.1, 1.3], [0.7, 0.3, 0.3, 0.3]])
     with pytest.raises(DiagnosticError) as caught:
-        check_modes(np.array([3.2, 40, 4.9, 5]), np.array([50, 100, 150, 200, 250]))
-    (problem,) = caught.value.diagnostics
-    assert problem.code == "too-few-modes"
-    assert "50 to 100 (3.2), 150 to 200 (4.9)" in problem.message
+        check_limits(modes, leaked, edges, "TQU", SIX)
+    of_t, leaks, of_p = caught.value.diagnostics
+    assert [of_t.code, leaks.code, of_p.code] == ["too-few-modes", "leaked-noise", "too-few-modes"]
+    assert "T leaves bins fewer than 5 effective modes: l = 50 to 100 (3.2), 150 to 200 (4.9)" in of_t.message
+    assert 'spectra = ["EE", "BB", "EB"]' in of_t.hint
+    assert "below l = 50" in leaks.message
+    assert leaks.message.endswith("l = 100 to 150 (50%), 200 to 250 (100%)")
+    assert "Noise of E and B leaves" in of_p.message
+    assert 'spectra = ["TT"]' in of_p.hint
+
+
+def test_what_is_not_asked_for_is_no_reason_to_refuse() -> None:
+    modes, leaked = np.array([[1.0], [40.0]]), np.array([[2.0], [0.1]])
+    check_limits(modes, leaked, np.array([50, 100]), "TQU", ("EE", "EB"))
+    check_limits(modes[1:], None, np.array([50, 100]), "TQU", SIX)
+    for spectra in (("TE",), ("TT",)):
+        with pytest.raises(DiagnosticError):
+            check_limits(modes, leaked, np.array([50, 100]), "TQU", spectra)
 
 
 def test_noise_in_a_handful_of_modes_is_refused_and_not_judged() -> None:
@@ -417,10 +438,10 @@ def test_contrasts_hardly_depend_on_the_draws_of_white_noise() -> None:
 
 
 def test_a_map_round_the_sky_has_no_edges_there() -> None:
-    directions = np.zeros((len(EDGES) - 1, DIRECTIONS))
-    directions[:, 0] = 1
+    directions = np.zeros((1, len(EDGES) - 1, DIRECTIONS))
+    directions[..., 0] = 1
     shares = [
-        bin_mixing(np.ones((64, 64), np.float32), (STEP, STEP), EDGES, directions, wraps=wraps).between
+        bin_mixing(np.ones((64, 64), np.float32), (STEP, STEP), EDGES, directions, wraps=wraps)[0].between
         for wraps in (True, False)
     ]
     around, boxed = (np.diag(share / share.sum(axis=1, keepdims=True))[1:-1] for share in shares)

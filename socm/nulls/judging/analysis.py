@@ -18,6 +18,7 @@ from socm.nulls.judging.amplitude import Freedom, found_amplitude, make_template
 from socm.nulls.judging.differences import Comparison
 from socm.nulls.judging.flags import flag, is_remarkable
 from socm.nulls.judging.levels import family_powers, match_levels, smooth_coherence
+from socm.nulls.judging.limits import check_limits
 from socm.nulls.judging.spectra import FIELDS, BandPowers, Forms, make_forms, measure
 from socm.nulls.judging.statistics import (
     Deviations,
@@ -28,6 +29,7 @@ from socm.nulls.judging.statistics import (
     rank_pte,
 )
 from socm.nulls.noise.draws import draw_products
+from socm.nulls.noise.leakage import leaked_shares
 from socm.nulls.noise.local import WeightedFields, measure_local_noise
 from socm.nulls.noise.mixing import mix_bins
 from socm.nulls.noise.signs import can_flip, flip_products
@@ -38,9 +40,6 @@ from socm.nulls.sky.flat import cross_products
 from socm.nulls.sky.protocols import MapsOnSky, Sky
 from socm.nulls.sky.resampling import Single
 from socm.nulls.sky.skies import choose_sky
-
-FEWEST_MODES = 5
-"""Of a cross over the noise, which follows Fisher's F, there is no variance with four modes or fewer."""
 
 
 class NullMaps(MapsOnSky, Protocol):
@@ -187,8 +186,9 @@ def analyse(
         density = sky.counts / sky.area
         spread = Freedom(density / weighted.own, density / weighted.mixed)
         cuts: tuple[Cut, ...] = ()
+        leaked = None
         if families == 2 and can_flip(len(fields), options):
-            source, freedom = "sign flips", density / weighted.noise
+            source, freedom = "sign flips", (density / weighted.noise)[None]
             progress(f"Simulating noise: {options.simulations} sign flips")
             simulated = flip_products(measured, options.simulations, drawing)
         else:
@@ -202,8 +202,9 @@ def analyse(
             simulated, freedom = draw_products(
                 powers, members, local, density, sky.multipoles, mixing, options.simulations, drawing
             )
+            leaked = leaked_shares(coarse, members, sky)
             simulated = match_levels(simulated, measured, judged, fields, freedom)
-        check_modes(freedom, sky.edges)
+        check_limits(freedom, leaked, sky.edges, maps.letters, spectra)
         results = []
         for number, (comparison, form) in enumerate(zip(judged, forms, strict=True), 1):
             progress(f"Judging spectra: {comparison.name}, {number} of {len(judged)} comparisons")
@@ -214,7 +215,7 @@ def analyse(
         sky.name,
         sky.edges,
         sky.multipoles,
-        freedom,
+        freedom.min(axis=0),
         spectra,
         source,
         tuple(results),
@@ -222,21 +223,6 @@ def analyse(
         Evidence(sky, fields, measured, simulated) if any(one.is_remarkable for one in results) else None,
         cuts,
     )
-
-
-def check_modes(modes: Array, edges: Array) -> None:
-    """Raise DiagnosticError if the noise leaves a bin fewer effective modes (bins,) than can be judged."""
-    few = np.flatnonzero(modes < FEWEST_MODES)
-    if len(few):
-        bins = ", ".join(f"{edges[one]:.0f} to {edges[one + 1]:.0f} ({modes[one]:.1f})" for one in few)
-        raise DiagnosticError(
-            Diagnostic(
-                "too-few-modes",
-                f"Noise leaves bins fewer than {FEWEST_MODES} effective modes: l = {bins}",
-                key=("multipole_min",),
-                hint="Raise multipole_min, make bin_width larger, or leave out stripes (ky_min, kx_min).",
-            )
-        )
 
 
 def choose_spectra(options: AnalysisOptions, components: int) -> tuple[str, ...]:

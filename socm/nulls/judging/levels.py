@@ -8,6 +8,7 @@ import numpy as np
 
 from socm.nulls.judging.differences import Comparison
 from socm.nulls.noise.contrasts import smooth
+from socm.nulls.noise.kinds import members_of
 from socm.nulls.pixels.weights import Array
 
 LIMITS = (0.1, 10.0)
@@ -49,37 +50,34 @@ def match_levels(
     """Return simulated products with each field's noise at the level measured.
 
     simulated: (N, bins, fields, components, fields, components); measured: the same of the data, without N;
-    freedom: effective modes of each bin (bins,), the weight of its say. The noise of a half difference is its
-    own power less what it shares with those it is crossed with; each is the sum of its fields' noise, so
-    levels of all fields follow by least squares, one for T and one for E and B. An inverse variance that is
-    wrong by a factor, other for each map, thus does not matter.
+    freedom: effective modes of each kind and bin (kinds, bins), the weight of a bin's say. The noise of a
+    half difference is its own power less what it shares with those it is crossed with; each is the sum of its
+    fields' noise, so levels of all fields follow by least squares, one for T and one for E and B. An inverse
+    variance that is wrong by a factor, other for each map, thus does not matter.
     """
     inverse = np.linalg.pinv(fields)
     count, components = fields.shape[0], measured.shape[2]
     expected = np.stack([np.mean(simulated[:, :, field, :, field, :], axis=0) for field in range(count)])
-    parts = [range(1)] if components != 2 else []
-    if components > 1:
-        parts.append(range(components - 2, components))
     levels = np.ones((count, components))
-    for part in parts:
+    for part, modes in zip(members_of(components), freedom, strict=True):
         rows, values = [], []
         for comparison in comparisons:
             legs = comparison.legs @ inverse
             for leg, shared in _own_power(measured, legs, comparison.crosses, part):
                 reference = np.mean([expected[:, :, x, x].mean(axis=0) for x in part], axis=0)
-                values.append(np.average(shared / reference, weights=freedom))
+                values.append(np.average(shared / reference, weights=modes))
                 relative = np.mean([expected[:, :, x, x] / reference for x in part], axis=0)
-                relative = np.average(relative, axis=1, weights=freedom)
+                relative = np.average(relative, axis=1, weights=modes)
                 rows.append(leg**2 * relative)
         solution = np.linalg.lstsq(np.array(rows), np.array(values), rcond=1e-6)[0]
-        levels[:, list(part)] = np.clip(solution, *LIMITS)[:, None]
+        levels[:, part] = np.clip(solution, *LIMITS)[:, None]
     root = np.sqrt(levels)
     scaled: Array = simulated * root[:, :, None, None] * root[None, None]
     return scaled
 
 
 def _own_power(
-    measured: Array, legs: Array, crosses: Sequence[tuple[int, int]], part: range
+    measured: Array, legs: Array, crosses: Sequence[tuple[int, int]], part: Sequence[int]
 ) -> list[tuple[Array, Array]]:
     """Return for each leg its coefficients and its power (bins,) less the mean cross power."""
     planes = [measured[:, :, x, :, x] for x in part]

@@ -6,6 +6,7 @@ import numpy as np
 
 from socm.nulls.noise.bands import Level
 from socm.nulls.noise.cells import Sums
+from socm.nulls.noise.kinds import members_of, pair_numbers
 from socm.nulls.pixels.weights import Array
 from socm.nulls.sky.protocols import Sky
 from socm.nulls.sky.resampling import Single
@@ -42,34 +43,46 @@ def _smooth_contrast(sums: Sums, multipoles: Array, counts: Array) -> Array:
 
     A ratio of sums over the few modes of one bin would be too small: power and its square vary together.
     """
+    components = sums.products.shape[1]
     first = _smooth_evenly(sums, multipoles, counts)
-    return _smooth_evenly(sums, multipoles, _contrast_weights(first, counts))
+    own = np.log(_own_contrasts(first))
+    pairs = pair_numbers(components)
+    # A covariance [X, Y, X', Y'] is smoothed by the contrasts of its four components.
+    number = np.add.outer(pairs, pairs)
+    result = np.empty_like(first)
+    for many in range(number.max() + 1):
+        part = many / 4
+        mean = np.exp((1 - part) * own[0] + part * own[-1])
+        smoothed = _smooth_evenly(sums, multipoles, _contrast_weights(mean, counts))
+        result[:, number == many] = smoothed[:, number == many]
+    return result
 
 
-def _contrast_weights(contrast: Array, counts: Array) -> Array:
-    """Return weights of bins (bins,) that go with the inverse variance of their contrasts.
+def _contrast_weights(own: Array, counts: Array) -> Array:
+    """Return weights of bins (bins, …) that go with the inverse variance of their contrasts `own`.
 
     A contrast c leaves n / c of n modes, and its relative variance goes with the inverse of that.
     """
-    weights: Array = counts / _own_contrast(contrast) ** 3
+    weights: Array = counts.reshape(-1, *(1,) * (own.ndim - 1)) / own**3
     return weights
 
 
-def _own_contrast(contrast: Array) -> Array:
-    """Return the mean contrast of auto-spectra, (bins,)."""
-    mean: Array = np.einsum("bxxxx->b", contrast) / contrast.shape[1]
-    return mean
+def _own_contrasts(contrast: Array) -> Array:
+    """Return the mean contrasts of each kind's auto-spectra, (kinds, bins)."""
+    own = np.einsum("bxxxx->xb", contrast)
+    return np.stack([own[members].mean(axis=0) for members in members_of(len(own))])
 
 
 def contrast_errors(contrast: Array, inverse_area: float, sky: Sky) -> Array:
-    """Return `LocalNoise.errors` of one difference of maps (bins, bins)."""
-    modes = sky.counts / sky.area / inverse_area / _own_contrast(contrast)
-    weights = _contrast_weights(contrast, sky.counts)
-    smoothed = smooth(np.eye(len(modes)), sky.multipoles, weights)
-    errors: Array = smoothed * np.sqrt(CONTRAST_VARIANCE / modes)
-    spread = np.sqrt(np.sum(errors**2, axis=1, keepdims=True))
-    capped: Array = errors * np.minimum(1, MOST_ERROR / spread)
-    return capped
+    """Return `LocalNoise.errors` of one difference of maps (kinds, bins, bins)."""
+    found = []
+    for own in _own_contrasts(contrast):
+        modes = sky.counts / sky.area / inverse_area / own
+        smoothed = smooth(np.eye(len(modes)), sky.multipoles, _contrast_weights(own, sky.counts))
+        errors = smoothed * np.sqrt(CONTRAST_VARIANCE / modes)
+        spread = np.sqrt(np.sum(errors**2, axis=1, keepdims=True))
+        found.append(errors * np.minimum(1, MOST_ERROR / spread))
+    return np.stack(found)
 
 
 def _smooth_evenly(sums: Sums, multipoles: Array, counts: Array) -> Array:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product as product_of
 
 import numpy as np
 
+from socm.nulls.noise.kinds import KINDS, members_of, pair_numbers
 from socm.nulls.noise.local import LocalNoise
 from socm.nulls.noise.mixing import BinMixing
 from socm.nulls.pixels.weights import Array
@@ -20,14 +22,15 @@ def draw_products(
     noise: LocalNoise,
     density: Array,
     multipoles: Array,
-    mixing: BinMixing,
+    mixing: Sequence[BinMixing],
     count: int,
     seed: np.random.SeedSequence,
 ) -> tuple[Array, Array]:
-    """Return products of simulated noise, (count, bins, fields, C, fields, C), and bins' effective modes.
+    """Return products of simulated noise, (count, bins, fields, C, fields, C), and modes (kinds, bins).
 
+    The second is the number of effective modes that each kind of noise leaves a bin.
     powers: noise power of a field of each family (families, bins, C, C); density: modes of a bin for each
-    steradian (bins,), whose multipoles are given (bins,).
+    steradian (bins,), whose multipoles are given (bins,); mixing: of each pair of kinds.
 
     Products of fields have mean zero, and the covariance between spectra and bins that `noise` and `mixing`
     say; they are made of Wishart distributed ones with as many degrees of freedom, so that bins with few
@@ -35,30 +38,33 @@ def draw_products(
     """
     family = {field: number for number, members in enumerate(families) for field in members}
     size, components = len(family), powers.shape[-1]
-    within = np.diag(mixing.between)
-    slopes = np.stack([mixing.slope_factor(np.einsum("bxx->bx", power), multipoles) for power in powers])
-    covariance = _covariances(
-        powers, turn_contrasts(noise.contrast, mixing.turn), noise, slopes, within / density
+    kinds, pairs = list(KINDS[components]), pair_numbers(components)
+    within = np.stack([np.diag(one.between) for one in mixing])
+    contrast = turn_contrasts(
+        noise.contrast, np.stack([mixing[len(mixing) // 2].turn[0], mixing[-1].turn[1]])
     )
+    scatter = np.moveaxis((within / density)[pairs], -1, 0)
+    covariance = _covariances(powers, contrast, noise, _slope_factors(powers, multipoles, mixing), scatter)
     freedom = _effective_modes(covariance, powers)
+    bins = len(multipoles)
     rng = np.random.default_rng(seed)
-    unit = np.stack(
-        [_unit_deviations(rng, modes, size * components, count) for modes in freedom], axis=1
-    ).reshape(count, len(freedom), size, components, size, components)
+    unit = np.stack([_unit_deviations(rng, modes, size, components, count) for modes in freedom.T], axis=1)
     # Contrasts are measured, so simulated noise is as uncertain as they are.
-    numbers = rng.standard_normal((len(powers), count, components, len(freedom)))
-    doubts = np.exp(np.einsum("fab,fscb->fsac", noise.errors, numbers) / 4)
-    root = _root(mixing.between / np.sqrt(np.outer(within, within)))
+    numbers = rng.standard_normal((len(powers), count, components, bins))
+    doubts = np.exp(np.einsum("fcab,fscb->fsac", noise.errors[:, kinds], numbers) / 4)
+    roots = np.stack(
+        [_root(one.between / np.sqrt(np.outer(own, own))) for one, own in zip(mixing, within, strict=True)]
+    )[pairs.ravel()]
     result = np.empty_like(unit)
     for one in range(size):
         for other in range(one, size):
             pair = (family[one], family[other])
-            deviation = unit[:, :, one, :, other, :].reshape(count, len(freedom), components**2)
-            mixed = np.einsum("ab,sbx->sax", root, deviation)
+            deviation = unit[:, :, one, :, other, :].reshape(count, bins, components**2)
+            mixed = np.einsum("xab,sbx->sax", roots, deviation)
             shaped = np.einsum("bxy,sby->sbx", _root(covariance[pair]), mixed)
             if one != other:
                 shaped *= np.sqrt(noise.pairs[one, other])
-            shaped = shaped.reshape(count, len(freedom), components, components)
+            shaped = shaped.reshape(count, bins, components, components)
             shaped *= doubts[pair[0]][..., :, None] * doubts[pair[1]][..., None, :]
             turned = np.swapaxes(shaped, -1, -2)
             if one == other:
@@ -94,46 +100,81 @@ def turn_contrasts(contrast: Array, turn: Array) -> Array:
     return turned
 
 
+def _slope_factors(powers: Array, multipoles: Array, mixing: Sequence[BinMixing]) -> Array:
+    """Return `BinMixing.slope_factor` of families' powers, (families, bins, C)."""
+    own = np.diag(pair_numbers(powers.shape[-1]))
+    found = [
+        [one.slope_factor(np.einsum("bxx->bx", power), multipoles) for one in mixing] for power in powers
+    ]
+    return np.stack([np.stack([each[pair][:, x] for x, pair in enumerate(own)], axis=1) for each in found])
+
+
 def _covariances(powers: Array, contrast: Array, noise: LocalNoise, slopes: Array, scatter: Array) -> Array:
-    """Return covariances of cross-spectra, (families, families, bins, C², C²)."""
+    """Return covariances of cross-spectra, (families, families, bins, C², C²).
+
+    scatter: of each spectrum, over what its contrast and powers say (bins, C, C).
+    """
     families, bins, components, _ = powers.shape
     root = np.sqrt(np.einsum("fbxx->fbx", powers)) * slopes**0.25
     scale = np.einsum("fbx,gby->fgbxy", root, root) * np.sqrt(noise.inverse_area)[:, :, None]
+    scale *= np.sqrt(scatter)
     full = np.einsum("fgbxy,fgbvw->fgbxyvw", scale, scale) * contrast
     matrix = full.reshape(families, families, bins, components**2, components**2)
-    matrix = matrix * scatter[:, None, None]
     symmetric: Array = (matrix + np.swapaxes(matrix, -1, -2)) / 2
     return symmetric
 
 
 def _effective_modes(covariance: Array, powers: Array) -> Array:
-    """Return (bins,) the geometric mean over families and own spectra of power² over its variance."""
+    """Return the mean over families and a kind's own spectra of power² over its variance, (kinds, bins)."""
     own = np.einsum("fbxx->fbx", powers)
     components = own.shape[-1]
     places = [x * components + x for x in range(components)]
-    logs = [
-        np.log(own[family] ** 2 / covariance[family, family][:, places, places])
-        for family in range(len(powers))
-    ]
-    modes: Array = np.exp(np.mean(logs, axis=(0, 2)))
-    return modes
+    logs = np.stack(
+        [
+            np.log(own[family] ** 2 / covariance[family, family][:, places, places])
+            for family in range(len(powers))
+        ]
+    )
+    return np.exp([logs[..., members].mean(axis=(0, 2)) for members in members_of(components)])
 
 
-def _unit_deviations(rng: np.random.Generator, modes: float, size: int, count: int) -> Array:
-    """Return mean products of Gaussian modes less their mean, over their scatter: (count, size, size)."""
-    if modes < max(EXACT, size + 1):
-        number: float = max(2, round(modes))
-        white = rng.standard_normal((count, size, int(number)))
-        product = white @ np.swapaxes(white, 1, 2) / number
-    else:
-        number = modes
-        factor = np.tril(rng.standard_normal((count, size, size)), -1)
-        factor[:, np.arange(size), np.arange(size)] = np.sqrt(
-            rng.chisquare(modes - np.arange(size), (count, size))
-        )
-        product = factor @ np.swapaxes(factor, 1, 2) / modes
-    deviation: Array = (product - np.eye(size)) * np.sqrt(number)
+def _unit_deviations(
+    rng: np.random.Generator, modes: Array, fields: int, components: int, count: int
+) -> Array:
+    """Return mean products of Gaussian modes less their mean, over their scatter.
+
+    modes: of each kind (kinds,); returns (count, fields, C, fields, C). The kind that has more modes shares
+    those of the other, so that all products have the tails of as many modes as they are made of.
+    """
+    kinds = np.array(KINDS[components])
+    fewest = int(np.argmin(modes))
+    product, number = _sum_products(rng, max(2.0, float(modes[fewest])), fields * components, count)
+    product = product.reshape(count, fields, components, fields, components)
+    numbers = np.full((components, components), number)
+    if np.ptp(modes):
+        others = np.flatnonzero(kinds != fewest)
+        more, extra = _sum_products(rng, float(np.ptp(modes)), fields * len(others), count)
+        more = more.reshape(count, fields, len(others), fields, len(others))
+        for (i, x), (j, y) in product_of(enumerate(others), repeat=2):
+            product[:, :, x, :, y] += more[:, :, i, :, j]
+            numbers[x, y] += extra
+    mean = np.multiply.outer(np.eye(fields), np.eye(components)).swapaxes(1, 2)
+    roots = np.sqrt(numbers)[:, None, :]
+    deviation: Array = product / roots - mean * roots
     return deviation
+
+
+def _sum_products(rng: np.random.Generator, modes: float, size: int, count: int) -> tuple[Array, float]:
+    """Return sums of products of so many Gaussian modes (count, size, size), and their number."""
+    if modes < max(EXACT, size + 1):
+        number = round(modes)
+        white = rng.standard_normal((count, size, number))
+        return white @ np.swapaxes(white, 1, 2), number
+    factor = np.tril(rng.standard_normal((count, size, size)), -1)
+    factor[:, np.arange(size), np.arange(size)] = np.sqrt(
+        rng.chisquare(modes - np.arange(size), (count, size))
+    )
+    return factor @ np.swapaxes(factor, 1, 2), modes
 
 
 def _root(matrix: Array) -> Array:

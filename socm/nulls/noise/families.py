@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations_with_replacement, pairwise
 
 import numpy as np
@@ -23,6 +24,7 @@ from socm.nulls.noise.cells import (
     sum_cells,
 )
 from socm.nulls.noise.contrasts import smooth
+from socm.nulls.noise.kinds import members_of, pair_numbers
 from socm.nulls.noise.stripes import advise_cuts
 from socm.nulls.noise.tiles import Tiling
 from socm.nulls.pixels.weights import Array
@@ -224,7 +226,7 @@ class WideTiles(_Tiles):
         known = np.array([self._known[band].any() for band in tiling.bands])
         self._white_bands = self._some(known, -(-WHITE_CELLS // self._counts.shape[1]))
         self._spreads: list[Array] = []
-        self._last: tuple[Array, Sequence[Single | None]]
+        self._last: tuple[Array, Sequence[Single | None], NDArray[np.bool_]]
 
     @property
     def white_draws(self) -> int:
@@ -236,7 +238,7 @@ class WideTiles(_Tiles):
 
         contrasts: (contrasts, C, ny, nx). Noise far steeper than a tile resolves would be sharpened into what
         isn't there, so it is flattened before. Where leakage rules a bin, its sharpened power can fall to
-        nothing or below all the same: then all powers stay as they are.
+        nothing or below all the same: then powers of that kind of noise stay as they are.
         """
         number = len(self._powers)
         family = self._families[number]
@@ -252,22 +254,31 @@ class WideTiles(_Tiles):
             *self._bands.kernels(self._depths[family.members].mean(axis=(0, 1)), shares)
         ]
         blurred, powers = self._bands.powers(contrasts, scales, (plain, kernels), level)
-        if not self._is_sharp(blurred, powers):
-            kernels = plain
-            (powers,) = self._bands.powers(contrasts, scales, (plain,))
+        sharp = self._are_sharp(blurred, powers)
+        if not sharp.all():
+            (unsharpened,) = self._bands.powers(contrasts, scales, (plain,))
+            powers = np.where(sharp, powers, unsharpened)
         self._powers.append(powers)
         self._white_powers.append([])
-        self._last = scales, kernels
+        self._last = scales, kernels, sharp
 
     def measure_white(self, white: Single) -> None:
         """Measure the powers of white noise as deep as the contrasts of the last family, in some bands."""
-        scales, kernels = self._last
-        self._white_powers[-1] += self._bands.powers(white, scales, (kernels,), chosen=self._white_bands)
+        scales, kernels, sharp = self._last
+        plain: list[Single | None] = [None] * len(kernels)
+        wanted = ([plain] if not sharp.all() else []) + ([kernels] if sharp.any() else [])
+        found = self._bands.powers(white, scales, wanted, chosen=self._white_bands)
+        self._white_powers[-1].append(np.where(sharp, found[-1], found[0]))
 
-    def _is_sharp(self, plain: Tensor, sharp: Tensor) -> bool:
+    def _are_sharp(self, plain: Tensor, sharp: Tensor) -> NDArray[np.bool_]:
+        """Return whether enough is left of the powers of both kinds where they are sharpened, (C, C)."""
         held, starts = self._counts.sum(axis=0)[:, None], self._tiling.starts
         left, right = (sum_bins(held * np.einsum("tcxx->cx", one).real, starts) for one in (sharp, plain))
-        return bool((left / np.maximum(right, 1e-300)).min() > LEAST_SHARP)
+        enough = (left / np.maximum(right, 1e-300)).min(axis=0) > LEAST_SHARP
+        for members in members_of(len(enough)):
+            enough[members] = enough[members].all()
+        both: NDArray[np.bool_] = np.logical_and.outer(enough, enough)
+        return both
 
     def _weight(self, one: int, other: int) -> Array:
         """Return integrals of W^4 p_i p_j over tiles, summed over components, (tiles,)."""
@@ -284,21 +295,29 @@ class WideTiles(_Tiles):
         return self._sum_mean(one, other, weights * self._counts, counts, self._white_bands)
 
     def average(self, values: Array) -> Array:
-        """Return means of values of the cells (cells,) over bins, (bins,), weighted by their covariance."""
-        squares, starts = self._squares, self._tiling.starts
-        mean: Array = sum_bins(squares * values, starts) / np.maximum(sum_bins(squares, starts), 1e-300)
-        return mean
+        """Return means of values of cells (cells,) over bins, (pairs, bins), weighted by their covariance."""
+        starts = self._tiling.starts
+        return np.stack(
+            [
+                sum_bins(squares * values, starts) / np.maximum(sum_bins(squares, starts), 1e-300)
+                for squares in self._squares
+            ]
+        )
 
-    @property
+    @cached_property
     def _squares(self) -> Array:
-        """Squared power of each cell (cells,) times its modes, alike for families and components."""
+        """Squared power of each cell times its modes, alike for families, by pair of kinds (pairs, cells)."""
         starts = self._tiling.starts
         held = self._counts.mean(axis=0)
-        total = np.zeros(len(held))
+        pairs = pair_numbers(self._depths.shape[1])
+        total = np.zeros((pairs.max() + 1, len(held)))
         for family in self._powers:
-            square = held[:, None] * np.einsum("tcxx->cx", family).real ** 2
-            level = np.maximum(sum_bins(square, starts), 1e-300)
-            total += np.sum(square / np.repeat(level, np.diff(starts), axis=0), axis=1)
+            power = np.einsum("tcxx->xc", family).real
+            for number in range(len(total)):
+                members = zip(*np.nonzero(pairs == number), strict=True)
+                square = held * np.sum([power[one] * power[other] for one, other in members], axis=0)
+                level = np.maximum(sum_bins(square, starts), 1e-300)
+                total[number] += square / np.repeat(level, np.diff(starts))
         return total
 
     def advise_cuts(self, multipoles: Array, sky: Sky) -> tuple[Cut, ...]:
@@ -306,20 +325,25 @@ class WideTiles(_Tiles):
         cuts = (sky.cuts[0] or sky.filter_cuts[0], sky.cuts[1] or sky.filter_cuts[1])
         tiling = self._tiling
         return advise_cuts(
-            self._counts.mean(axis=0), self._squares, tiling.angles, tiling.starts, multipoles, cuts
+            self._counts.mean(axis=0),
+            self._squares[0] + self._squares[-1],
+            tiling.angles,
+            tiling.starts,
+            multipoles,
+            cuts,
         )
 
     def directions(self, multipoles: Array, counts: Array) -> Array:
         """Return `LocalNoise.directions`, for bins of these multipoles and degrees of freedom."""
-        starts, squares = self._tiling.starts, self._squares
-        found = np.zeros((self._tiling.bins, DIRECTIONS))
-        for number, (start, stop) in enumerate(pairwise(starts)):
+        squares = self._squares
+        found = np.zeros((len(squares), self._tiling.bins, DIRECTIONS))
+        for number, (start, stop) in enumerate(pairwise(self._tiling.starts)):
             # A first sector lies around the x axis, half on either side.
-            parts = np.repeat(squares[start:stop], 2 * DIRECTIONS)
-            turned = np.roll(parts, stop - start - DIRECTIONS)
-            found[number] = turned.reshape(DIRECTIONS, -1).sum(axis=1)
-        found /= found.sum(axis=1, keepdims=True)
-        return smooth(found, multipoles, counts, slope=False)
+            parts = np.repeat(squares[:, start:stop], 2 * DIRECTIONS, axis=1)
+            turned = np.roll(parts, stop - start - DIRECTIONS, axis=1)
+            found[:, number] = turned.reshape(len(squares), DIRECTIONS, -1).sum(axis=2)
+        found /= found.sum(axis=2, keepdims=True)
+        return np.stack([smooth(one, multipoles, counts, slope=False) for one in found])
 
 
 def _held(weights: Array, counts: Array) -> Array:

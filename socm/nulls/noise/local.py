@@ -18,6 +18,7 @@ import numpy as np
 from socm.formats.null_products import Cut
 from socm.nulls.noise.contrasts import combine_contrasts, contrast_errors, level_between, smooth_level
 from socm.nulls.noise.families import SmallTiles, WideTiles, contrasts_of
+from socm.nulls.noise.kinds import pair_numbers
 from socm.nulls.noise.tiles import Tiling
 from socm.nulls.pixels.weights import Array
 from socm.nulls.sky.cuts import covariance_left
@@ -51,10 +52,10 @@ class LocalNoise:
     inverse_area: (families, families, C, C), sr^-1: the integral of W^4 p_i p_j over those of W^2 p_i and of
     W^2 p_j, p the variance in a pixel times the pixel's area.
     pairs: (fields, fields): that ratio for two fields, over the mean of their families.
-    errors: (families, bins, bins): what makes of independent standard normal numbers the relative errors that
-    a family's contrasts may have.
-    directions: (bins, DIRECTIONS): the part of a bin's covariance in modes of each direction, the first along
-    x, mean over families and components.
+    errors: (families, kinds, bins, bins): what makes of independent standard normal numbers the relative
+    errors that a family's contrasts may have.
+    directions: (pairs of kinds, bins, DIRECTIONS): the part of a bin's covariance in modes of each direction,
+    the first along x, mean over families.
     cuts: that would take stripes out of the noise.
     """
 
@@ -169,12 +170,13 @@ def measure_local_noise(
                 if draw < tiles.white_draws:
                     tiles.measure_white(white)
     size, components = len(families), weighted.fields.shape[1]
-    left = wide.average(_filter_leaves(weighted, wide_tiling, bins, sky))
+    left = np.sqrt(wide.average(_filter_leaves(weighted, wide_tiling, bins, sky)))
+    left = np.moveaxis(left[pair_numbers(components)], -1, 0)
     contrast = np.empty((size, size, len(sky.counts), *(components,) * 4))
     for one, other in combinations_with_replacement(range(size), 2):
         local = small.sum_tiles(one, other), small.sum_mean(one, other), wide.sum_mean(one, other)
         tensor = combine_contrasts(*local, bins.multipoles, bins.counts)
-        tensor = bins.between(tensor * left[:, None, None, None, None])
+        tensor = bins.between(tensor * np.einsum("bxy,bvw->bxyvw", left, left))
         contrast[one, other] = tensor
         contrast[other, one] = tensor.transpose(0, 2, 1, 4, 3)
     inverse_area = small.inverse_area()
@@ -188,7 +190,7 @@ def measure_local_noise(
         inverse_area,
         _pair_factors(weighted, families),
         np.stack(errors),
-        bins.between(wide.directions(bins.multipoles, bins.counts)),
+        np.stack([bins.between(one) for one in wide.directions(bins.multipoles, bins.counts)]),
         wide.advise_cuts(bins.multipoles, sky),
     )
 

@@ -17,7 +17,7 @@ _LEAST_PART = 1e-5
 
 @dataclass(frozen=True)
 class BinMixing:
-    """How bins share the covariance of noise behind a weight.
+    """How bins share the covariance of noise behind a weight, for spectra of one pair of kinds.
 
     between: (bins, bins), the part of each bin's covariance that lies in each bin, for flat power. inside:
     (bins, steps, steps), the same between the parts of one bin, weighted by their modes; steps (bins, steps):
@@ -47,24 +47,27 @@ class BinMixing:
         return factors
 
 
-def mix_bins(coarse: WeightedFields, sky: Sky, directions: Array) -> BinMixing:
-    """Return how bins share the covariance of the noise of fields; directions: see `LocalNoise`."""
+def mix_bins(coarse: WeightedFields, sky: Sky, directions: Array) -> tuple[BinMixing, ...]:
+    """Return how bins share the covariance of the noise of fields, for each pair of kinds.
+
+    directions: see `LocalNoise`.
+    """
     depth = coarse.depths.mean(axis=(0, 1)) * coarse.grid.cosine[:, None].astype(np.float32)
     steps = (coarse.grid.steps[0], coarse.grid.steps[1] * float(coarse.grid.cosine.mean()))
     mixing = bin_mixing(depth, steps, sky.edges, directions, sky.threads, wraps=coarse.grid.wraps)
     if not sky.is_periodic:
         return mixing
     between = lattice_mixing(depth, coarse.grid.steps, sky.edges, directions, sky.cuts)
-    return replace(mixing, between=between)
+    return tuple(replace(one, between=other) for one, other in zip(mixing, between, strict=True))
 
 
 def lattice_mixing(
     depth: Single, steps: tuple[float, float], edges: Array, directions: Array, cuts: tuple[float, float]
 ) -> Array:
-    """Return the mixing of bins that hold the Fourier modes of a map, whose lattice may be coarse for them.
+    """Return `BinMixing.between` of bins that hold the Fourier modes of a map, (pairs, bins, bins).
 
-    depth: W^2 v (ny, nx); steps: size of a pixel (y, x), radians; cuts: modes with |ky| or |kx| below these
-    are left out.
+    The lattice of the modes may be coarse for the bins. depth: W^2 v (ny, nx); steps: size of a pixel (y, x),
+    radians; directions: see `LocalNoise`; cuts: modes with |ky| or |kx| below these are left out.
     """
     from scipy import fft
 
@@ -72,18 +75,19 @@ def lattice_mixing(
     lx = 2 * np.pi * np.fft.fftfreq(depth.shape[1], steps[1])[None, :]
     number = np.digitize(np.hypot(ly, lx), edges) - 1
     number[(np.abs(ly) < cuts[0]) | np.broadcast_to(np.abs(lx) < cuts[1], number.shape)] = -1
-    sectors = directions.shape[1]
+    sectors = directions.shape[-1]
     sector = np.floor(np.arctan2(ly, lx) / np.pi * sectors + 0.5).astype(np.intp) % sectors
     kernel = np.abs(fft.fft2(depth)) ** 2
     spread = fft.fft2(kernel / kernel.sum())
     inside = [number == one for one in range(len(edges) - 1)]
     reached = [fft.ifft2(fft.fft2(mask.astype(float)) * spread).real for mask in inside]
-    between = np.empty((len(inside), len(inside)))
+    between = np.empty((len(directions), len(inside), len(inside)))
     for one, mask in enumerate(inside):
         place = sector[mask]
-        held = np.bincount(place, minlength=sectors)
-        weight = (directions[one] / np.maximum(held, 1))[place]
-        between[one] = [np.average(plane[mask], weights=weight) for plane in reached]
+        held = np.maximum(np.bincount(place, minlength=sectors), 1)
+        for pair, each in enumerate(directions):
+            weight = (each[one] / held)[place]
+            between[pair, one] = [np.average(plane[mask], weights=weight) for plane in reached]
     return between
 
 
@@ -95,22 +99,22 @@ def bin_mixing(
     threads: int = 1,
     *,
     wraps: bool = False,
-) -> BinMixing:
-    """Return the mixing of bins that hold all harmonics of their multipoles.
+) -> tuple[BinMixing, ...]:
+    """Return the mixing of bins that hold all harmonics of their multipoles, for each pair of kinds.
 
     depth: W^2 v (ny, nx), whose transform is the covariance of noise modes as far apart as its argument;
     steps: size of a pixel (y, x) on the sky, radians; directions: see `LocalNoise`; wraps: whether rows go
     round the whole sky. Covariances of cross-spectra go with its square.
     """
     held, offset = _separations(depth, steps, float(edges[-1] - edges[0]), threads, wraps)
-    bins, sectors = directions.shape
+    pairs, bins, sectors = directions.shape
     widths = np.diff(edges)[:, None]
     within = edges[:-1, None] + widths * (np.arange(_STEPS) + 0.5) / _STEPS
     fine = np.append((edges[:-1, None] + widths * np.arange(_STEPS) / _STEPS).ravel(), edges[-1])
-    between, inside = np.zeros((bins, bins)), np.zeros((bins, _STEPS, _STEPS))
-    turn = np.zeros((3, bins))
+    between, inside = np.zeros((pairs, bins, bins)), np.zeros((pairs, bins, _STEPS, _STEPS))
+    turn = np.zeros((pairs, 3, bins))
     place = np.nonzero(held > _LEAST_PART * held.max())
-    pairs = held[place], offset[place], np.pi * (place[1] + 0.5) / _ANGLES
+    apart = held[place], offset[place], np.pi * (place[1] + 0.5) / _ANGLES
     for sector in range(sectors):
         part, along, across = _project(held, offset, np.pi * sector / sectors)
         for number in range(bins):
@@ -118,14 +122,18 @@ def bin_mixing(
             target = np.digitize(np.hypot(multipole + along, across), fine) - 1
             known = (target >= 0) & (target < len(fine) - 1)
             target += len(fine) * np.arange(_STEPS)[:, None]
-            weight = directions[number, sector] * multipole / multipole.sum() * part
+            weight = multipole / multipole.sum() * part
             summed = np.bincount(target[known], weight[known], len(fine) * _STEPS).reshape(_STEPS, -1)
             found = summed[:, :-1].reshape(_STEPS, bins, _STEPS)
-            between[number] += found.sum(axis=(0, 2))
-            inside[number] += found[:, number]
-            turned = _turn(*pairs, np.pi * sector / sectors, edges[number : number + 2])
-            turn[:, number] += directions[number, sector] * turned
-    return BinMixing(between, inside, within, turn[1:] / turn[0])
+            turned = _turn(*apart, np.pi * sector / sectors, edges[number : number + 2])
+            for pair, share in enumerate(directions[:, number, sector]):
+                between[pair, number] += share * found.sum(axis=(0, 2))
+                inside[pair, number] += share * found[:, number]
+                turn[pair, :, number] += share * turned
+    return tuple(
+        BinMixing(between[pair], inside[pair], within, turn[pair, 1:] / turn[pair, 0])
+        for pair in range(pairs)
+    )
 
 
 def _turn(held: Array, offset: Array, angle: Array, direction: float, edges: Array) -> Array:
