@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations_with_replacement, pairwise
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -161,16 +161,6 @@ class SmallTiles(_Tiles):
                         found[:, y, x] = found[:, x, y]
             self._overlaps[one, other] = found
         return self._overlaps[one, other]
-
-    def inverse_area(self) -> Array:
-        """Return `LocalNoise.inverse_area`."""
-        size, components = len(self._families), self._depths.shape[1]
-        result = np.empty((size, size, components, components))
-        totals = [mean.sum(axis=0) for mean in self._means]
-        for one, other in combinations_with_replacement(range(size), 2):
-            found = self.overlap(one, other).sum(axis=0) / np.outer(totals[one], totals[other])
-            result[one, other], result[other, one] = found, found.T
-        return result
 
     def sum_mean(self, one: int, other: int) -> Sums:
         """Return the sums of two families' mean power, without what chance adds where they are one."""

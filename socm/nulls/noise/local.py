@@ -179,7 +179,7 @@ def measure_local_noise(
         tensor = bins.between(tensor * np.einsum("bxy,bvw->bxyvw", left, left))
         contrast[one, other] = tensor
         contrast[other, one] = tensor.transpose(0, 2, 1, 4, 3)
-    inverse_area = small.inverse_area()
+    inverse_area, pairs = _areas(weighted, families)
     errors = [
         contrast_errors(contrast[one, one], np.einsum("xx->x", inverse_area[one, one]).mean(), sky)
         / np.sqrt(len(members) - 1)
@@ -188,7 +188,7 @@ def measure_local_noise(
     return LocalNoise(
         contrast,
         inverse_area,
-        _pair_factors(weighted, families),
+        pairs,
         np.stack(errors),
         np.stack([bins.between(one) for one in wide.directions(bins.multipoles, bins.counts)]),
         wide.advise_cuts(bins.multipoles, sky),
@@ -213,16 +213,34 @@ def _even_height_deg(cosine: Array, step: float) -> float:
     return float(np.degrees(abs(step))) / max(steepest, 1e-6)
 
 
-def _pair_factors(weighted: WeightedFields, families: Sequence[Sequence[int]]) -> Array:
-    narrow = weighted.grid.cosine[:, None].astype(np.float32)
-    powers = weighted.depths[:, 0] * narrow
-    planes = powers * narrow
-    sums = planes.sum(axis=(1, 2), dtype=float)
-    flat = powers.reshape(len(planes), -1)
-    factors: Array = (flat @ planes.reshape(len(planes), -1).T).astype(float) / np.outer(sums, sums)
-    for one in families:
-        for other in families:
-            block = np.ix_(list(one), list(other))
-            apart = np.not_equal.outer(list(one), list(other))
-            factors[block] /= factors[block][apart].mean()
-    return factors
+def _areas(weighted: WeightedFields, families: Sequence[Sequence[int]]) -> tuple[Array, Array]:
+    """Return `LocalNoise.inverse_area` and `LocalNoise.pairs`.
+
+    Levels of single fields cancel in each ratio: they come from the data.
+    """
+    grid = weighted.grid
+    narrow = grid.cosine[:, None].astype(np.float32)
+    count, components = weighted.depths.shape[:2]
+    flat, sums = [], []
+    for component in range(components):
+        power = weighted.depths[:, component] * narrow
+        sums.append(np.einsum("kyx,y->k", power, grid.cosine, dtype=float))
+        power *= np.sqrt(narrow)
+        flat.append(power.reshape(count, -1))
+    ratios = np.empty((components, components, count, count))
+    for one, other in combinations_with_replacement(range(components), 2):
+        ratio = (flat[one] @ flat[other].T).astype(float) / np.outer(sums[one], sums[other])
+        ratios[one, other], ratios[other, one] = ratio, ratio.T
+    ratios /= abs(grid.steps[0] * grid.steps[1])
+    size = len(families)
+    areas = np.empty((size, size, components, components))
+    for one, members in enumerate(families):
+        for other, others in enumerate(families):
+            apart = np.not_equal.outer([*members], [*others])
+            areas[one, other] = ratios[:, :, members][..., others][..., apart].mean(axis=-1)
+    own = np.empty((count, count))
+    for one, members in enumerate(families):
+        for other, others in enumerate(families):
+            own[np.ix_([*members], [*others])] = np.trace(areas[one, other])
+    pairs: Array = np.einsum("xxkl->kl", ratios) / own
+    return areas, pairs
