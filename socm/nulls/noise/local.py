@@ -23,7 +23,7 @@ from socm.nulls.noise.tiles import Tiling
 from socm.nulls.pixels.weights import Array
 from socm.nulls.sky.cuts import covariance_left
 from socm.nulls.sky.protocols import Sky
-from socm.nulls.sky.resampling import CoarseGrid, Single
+from socm.nulls.sky.resampling import ROWS_AT_ONCE, CoarseGrid, Single
 
 SMALL_TILE_DEG, WIDE_TILE_DEG = 8.0, 40.0
 """Distances of tiles' centres on the sky: noise may change its character over twice the first, and ridges in
@@ -159,13 +159,12 @@ def measure_local_noise(
     for members, power in zip(families, powers, strict=True):
         mixing = contrasts_of(len(members)).astype(np.float32)
         contrasts = np.tensordot(mixing, weighted.fields[list(members)], axes=1)
-        roots = np.sqrt(np.tensordot(mixing**2, weighted.depths[list(members)], axes=1))
+        roots = np.sqrt(weighted.depths[list(members)])
         level = smooth_level(np.einsum("bxx->bx", power), sky.multipoles, sky.counts)
         small.measure(contrasts)
         wide.measure(contrasts, level_between(sky.multipoles, level))
         for draw in range(max(small.white_draws, wide.white_draws)):
-            white = rng.standard_normal(roots.shape, dtype=np.float32)
-            white *= roots
+            white = _draw_white(rng, roots, mixing)
             for tiles in (small, wide):
                 if draw < tiles.white_draws:
                     tiles.measure_white(white)
@@ -193,6 +192,19 @@ def measure_local_noise(
         np.stack([bins.between(one) for one in wide.directions(bins.multipoles, bins.counts)]),
         wide.advise_cuts(bins.multipoles, sky),
     )
+
+
+def _draw_white(rng: np.random.Generator, roots: Single, mixing: Single) -> Single:
+    """Return contrasts (contrasts, C, ny, nx) of white noise with the rms `roots` (fields, C, ny, nx).
+
+    Contrasts of fields whose noise is unequal aren't independent, so they are made of fields.
+    """
+    white: Single = rng.standard_normal(roots.shape, dtype=np.float32)
+    white *= roots
+    for first in range(0, roots.shape[-2], ROWS_AT_ONCE):
+        rows = white[..., first : first + ROWS_AT_ONCE, :]
+        rows[:-1] = np.tensordot(mixing, rows, axes=1)
+    return white[:-1]
 
 
 def _filter_leaves(weighted: WeightedFields, tiling: Tiling, bins: NoiseBins, sky: Sky) -> Array:
