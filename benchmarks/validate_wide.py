@@ -104,6 +104,7 @@ def parts_of(name: str, side: int, ly, lx, x) -> list[Part]:
             alike(0.3 * along["kx = 0"]),
             alike(red(multipole) * excess(angle, 30 if side else -30)),
         ],
+        "unequal": lambda: [alike(red(multipole))],
         "atmosphere": lambda: [
             (30 * (red(multipole, 1000) * excess(angle, 0) + 0.3 * along["ky = 0"]), red(multipole, 60), even)
         ],
@@ -121,8 +122,11 @@ NOISES = (
     "leaking",
     "mixed",
     "atmosphere",
+    "unequal",
 )
 LEAK = 0.1
+UNEQUAL = (1, 3, 2, 1)
+"""Rms of maps of unequal depth, which their inverse variances tell."""
 
 
 class Campaign:
@@ -218,8 +222,10 @@ class Campaign:
     def draw_test(self, rng, systematic=0.0):
         """Return the maps and inverse variances of a test, (4, 3, ny, nx) each."""
         maps, weights = [], []
-        for side in (0, 0, 1, 1):
+        levels = UNEQUAL if self.noise == "unequal" else (1, 1, 1, 1)
+        for side, level in zip((0, 0, 1, 1), levels, strict=True):
             noise, variance = self.draw_map(rng, side)
+            noise, variance = level * noise, level**2 * variance
             if side == 0:
                 noise[0] += systematic
             maps.append(np.where(self.good, noise, 0))

@@ -1,4 +1,4 @@
-"""Noise of T that is unlike that of Q and U, that leaks over edges, and bins too narrow for it to be measured in."""
+"""Noise of T unlike that of Q and U, noise that leaks over edges, unequal maps, bins too narrow to measure it."""
 
 from __future__ import annotations
 
@@ -181,3 +181,42 @@ def test_narrow_bins_are_joined_and_wide_ones_stay(widths: list[float], least: f
     np.testing.assert_allclose(found[inside], np.log(bins.wanted[inside])[:, None] * [2.0, -1], rtol=1e-9)
     assert found.min() >= line.min() - 1e-9
     assert found.max() <= line.max() + 1e-9
+
+
+@pytest.mark.parametrize("levels", [(1, 3), (1, 3, 2, 0.5)])
+def test_levels_of_single_maps_come_from_the_data_and_not_from_their_weights(
+    levels: tuple[float, ...],
+) -> None:
+    """What is claimed is the same where inverse variances tell unequal levels; it was counted twice."""
+    rng, members = np.random.default_rng(8), [[*range(len(levels))]]
+    fields = np.stack([[EDGE * draw(rng, WHITE)] for _ in levels])
+    even = weigh(fields, EDGE)
+    factors = np.array(levels, np.float32).reshape(-1, 1, 1, 1)
+    told = WeightedFields(factors * even.fields, factors**2 * even.depths, GRID)
+    powers = np.ones((1, SKY.counts.size, 1, 1))
+    one, other = (
+        measure_local_noise(each, members, powers, SKY, np.random.SeedSequence(0)) for each in (even, told)
+    )
+    np.testing.assert_allclose(other.inverse_area, one.inverse_area, rtol=1e-4)
+    apart = ~np.eye(len(levels), dtype=bool)
+    np.testing.assert_allclose(other.pairs[apart], 1, rtol=1e-4)
+    np.testing.assert_allclose(one.pairs[apart], 1, rtol=1e-4)
+    np.testing.assert_allclose(np.ravel(other.contrast), np.ravel(one.contrast), rtol=0.25)
+    assert np.mean(other.contrast) == pytest.approx(np.mean(one.contrast), rel=0.1)
+
+
+def test_spectra_scatter_as_claimed_where_maps_are_unequally_deep() -> None:
+    found, window, levels = [], np.clip(EDGE, 0, 1), (1, 1, 1, 3)
+    for seed in range(40):
+        rng = np.random.default_rng([9, seed])
+        maps = np.stack([[level * draw(rng, WHITE)] for level in levels])
+        weights = np.ones_like(maps) / np.square(levels)[:, None, None, None]
+        weighed = weigh_arrays(maps, weights, window, (STEP / 2, -STEP / 2))
+        options = AnalysisOptions(multipole_min=320, multipole_max=1440, simulations=100)
+        result = judge_arrays(weighed, {"a": 2, "b": 2}, options, "levels", seed)
+        ratio, simulated = result.comparisons[0].ratio, result.comparisons[0].simulated
+        found.append(np.mean(ratio**2 / np.mean(simulated**2, axis=0)))
+    # 1.8 where levels count twice.
+    error = np.std(found) / np.sqrt(len(found))
+    assert error < 0.1
+    assert np.mean(found) == pytest.approx(1, abs=4 * error)
