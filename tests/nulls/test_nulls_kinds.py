@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,6 +14,7 @@ from socm.diagnostics import DiagnosticError
 from socm.formats.analysis_options import AnalysisOptions
 from socm.nulls.arrays import judge_arrays, weigh_arrays
 from socm.nulls.judging.levels import family_powers
+from socm.nulls.judging.limits import MOST_LEAKED, MOST_LEAKED_ALONE, check_limits
 from socm.nulls.noise.draws import draw_products
 from socm.nulls.noise.leakage import leaked_shares
 from socm.nulls.noise.local import LocalNoise, NoiseBins, WeightedFields, measure_local_noise
@@ -124,7 +127,7 @@ def test_noise_that_leaks_from_below_the_lowest_bin_is_seen(
         found.append(leaked_shares(weigh(fields, window), [[0, 1]], SKY)[0])
     shares = np.mean(found, axis=0)
     assert (shares[1:4] > least).all()
-    assert (shares[1:] < most).all()
+    assert (shares[1:4] < most).all()
 
 
 def test_what_leaks_is_what_modes_below_the_lowest_bin_leave_in_bins() -> None:
@@ -136,7 +139,32 @@ def test_what_leaks_is_what_modes_below_the_lowest_bin_leave_in_bins() -> None:
     assert (shares[1:3] > 0.85).all()
     high = np.where((EDGES[0] + 40 < MULTIPOLE) & (MULTIPOLE < 600), 1.0, 0.0)
     fields = np.stack([[EDGE * draw(np.random.default_rng(one), high)] for one in range(2)])
-    assert leaked_shares(weigh(fields, EDGE), [[0, 1]], SKY)[0].max() < 0.02
+    assert np.nanmax(leaked_shares(weigh(fields, EDGE), [[0, 1]], SKY)[0]) < 0.02
+
+
+SHARES = st.one_of(st.floats(0, 5), st.just(np.nan))
+
+
+@given(st.floats(0, 5), st.lists(SHARES, max_size=12))
+def test_a_test_is_refused_for_what_leaks_and_names_bins_that_it_rules(
+    lowest: float, above: list[float]
+) -> None:
+    edges = 50.0 * np.arange(1, len(above) + 3)
+    modes, leaked = np.full((1, len(above) + 1), 99.0), np.array([[lowest, *above]])
+    known = [one for one in above if np.isfinite(one)]
+    wanted = np.mean(known) > MOST_LEAKED if known else not above and lowest > MOST_LEAKED_ALONE
+    try:
+        check_limits(modes, leaked, edges, "T", ("TT",))
+        refused = False
+    except DiagnosticError as error:
+        refused = True
+        (problem,) = error.diagnostics
+        named = re.findall(r"(\d+) to \d+ \((\d+)%\)", problem.message)
+        for low, percent in named:
+            share = leaked[0][edges.tolist().index(float(low))]
+            assert int(percent) == round(100 * min(share, 1)) >= 100 * MOST_LEAKED - 1
+        assert named
+    assert refused == wanted
 
 
 def test_t_that_leaks_is_refused_and_e_and_b_are_judged_without_it() -> None:

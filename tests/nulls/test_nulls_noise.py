@@ -261,7 +261,7 @@ SIX = ("TT", "EE", "BB", "TE", "EB", "TB")
 def test_bins_that_cannot_be_judged_are_named_by_kind_of_noise() -> None:
     edges = np.array([50, 100, 150, 200, 250])
     modes = np.array([[3.2, 40, 4.9, 5], [9, 9, 9, 4]])
-    leaked = np.array([[0.7, 0.5, 0.1, 1.3], [0.7, 0.3, 0.3, 0.3]])
+    leaked = np.array([[0.7, 0.5, 0.1, 1.3], [0.7, 0.4, 0.2, 0.1]])
     with pytest.raises(DiagnosticError) as caught:
         check_limits(modes, leaked, edges, "TQU", SIX)
     of_t, leaks, of_p = caught.value.diagnostics

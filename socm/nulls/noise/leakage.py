@@ -21,8 +21,9 @@ REACH = 8.0
 def leaked_shares(weighted: WeightedFields, families: Sequence[Sequence[int]], sky: Sky) -> Array:
     """Return the part of each kind's noise in a bin that leaked from below the lowest one, (kinds, bins).
 
-    What is below is convolved with |F M|^2, M the rms of noise under the weight. It was once already, when it
-    was measured, so the part is a little too large, and may exceed 1 where all is leakage.
+    It is NaN for bins beyond REACH. What is below is convolved with |F M|^2, M the rms of noise under the
+    weight. It was once already, when it was measured, so the part is a little too large, and may exceed 1
+    where all is leakage.
     """
     from scipy import fft
 
@@ -60,4 +61,5 @@ def leaked_shares(weighted: WeightedFields, families: Sequence[Sequence[int]], s
                 leaked[kind] += sums(fft.rfft2(carried, workers=workers).real)
                 held[kind] += sums(power)
     share: Array = leaked / np.maximum(held, 1e-300)
+    share[:, edges[:-1] > REACH * edges[0]] = np.nan
     return share
