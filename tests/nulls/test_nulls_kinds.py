@@ -16,8 +16,9 @@ from socm.nulls.arrays import judge_arrays, weigh_arrays
 from socm.nulls.judging.levels import family_powers
 from socm.nulls.judging.limits import MOST_LEAKED, MOST_LEAKED_ALONE, check_limits
 from socm.nulls.noise.draws import draw_products
+from socm.nulls.noise.fields import WeightedFields
 from socm.nulls.noise.leakage import leaked_shares
-from socm.nulls.noise.local import LocalNoise, NoiseBins, WeightedFields, measure_local_noise
+from socm.nulls.noise.local import LocalNoise, NoiseBins, measure_local_noise
 from socm.nulls.noise.mixing import BinMixing
 from socm.nulls.sky.flat import FlatSky, cross_products
 from socm.nulls.sky.resampling import coarsen_grid, resample

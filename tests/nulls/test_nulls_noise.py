@@ -21,7 +21,8 @@ from socm.nulls.noise.cells import DIRECTIONS
 from socm.nulls.noise.contrasts import smooth
 from socm.nulls.noise.draws import draw_products, turn_contrasts
 from socm.nulls.noise.families import _Tiles, contrasts_of
-from socm.nulls.noise.local import LocalNoise, WeightedFields, measure_local_noise
+from socm.nulls.noise.fields import WeightedFields
+from socm.nulls.noise.local import LocalNoise, measure_local_noise
 from socm.nulls.noise.mixing import BinMixing, bin_mixing, mix_bins
 from socm.nulls.noise.tiles import Tiling
 from socm.nulls.pixels.holes import HoleFilling, RowGrid

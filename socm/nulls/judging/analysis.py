@@ -29,8 +29,9 @@ from socm.nulls.judging.statistics import (
     rank_pte,
 )
 from socm.nulls.noise.draws import draw_products
+from socm.nulls.noise.fields import WeightedFields
 from socm.nulls.noise.leakage import leaked_shares
-from socm.nulls.noise.local import WeightedFields, measure_local_noise
+from socm.nulls.noise.local import measure_local_noise
 from socm.nulls.noise.mixing import mix_bins
 from socm.nulls.noise.signs import can_flip, flip_products
 from socm.nulls.pixels.maps import COMPONENTS

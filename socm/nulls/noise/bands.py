@@ -53,7 +53,11 @@ class Bands:
         from scipy import fft
 
         block, workers, kernels = self._block, self._tiling.threads, []
-        root, mean, square = (_block_means(plane, block) for plane in (np.sqrt(depth), depth, depth**2))
+
+        def reduce(exponent: float) -> Single:
+            return _block_means(np.sqrt(depth) if exponent == 0.5 else depth**exponent, block)
+
+        root, mean, square = in_threads(reduce, (0.5, 1, 2), workers)
         for band, tiles, shape in zip(self._tiling.bands, self._tiles, self._shapes, strict=True):
             few = (shape[0] // block, shape[1] // block)
             sums = [np.zeros((few[0], few[1] // 2 + 1), np.float32) for _ in range(2)]

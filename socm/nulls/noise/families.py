@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from socm.formats.null_products import Cut
+from socm.nulls.ahead import in_threads
 from socm.nulls.noise.bands import Bands, Level
 from socm.nulls.noise.cells import (
     DIRECTIONS,
@@ -24,6 +25,7 @@ from socm.nulls.noise.cells import (
     sum_cells,
 )
 from socm.nulls.noise.contrasts import smooth
+from socm.nulls.noise.fields import WeightedFields
 from socm.nulls.noise.kinds import members_of, pair_numbers
 from socm.nulls.noise.stripes import advise_cuts
 from socm.nulls.noise.tiles import Tiling
@@ -65,9 +67,10 @@ class _Family:
 class _Tiles:
     """Tiles of one size, and what follows of the powers of families in them, or in bands of them."""
 
-    def __init__(self, depths: Single, families: Sequence[Sequence[int]], tiling: Tiling) -> None:
-        self._tiling, self._depths = tiling, depths
-        self._families = [_Family.of(members, tiling.sum(depths[list(members)])) for members in families]
+    def __init__(self, weighted: WeightedFields, families: Sequence[Sequence[int]], tiling: Tiling) -> None:
+        self._tiling, self._depths = tiling, weighted.depths
+        sums = tiling.sum(self._depths)
+        self._families = [_Family.of(members, sums[:, list(members)]) for members in families]
         self._powers: list[Tensor] = []
         self._white_powers: list[list[Tensor]] = []
         self._known = np.logical_and.reduce([family.known for family in self._families])
@@ -115,9 +118,9 @@ class _Tiles:
 class SmallTiles(_Tiles):
     """Powers in each of many small tiles."""
 
-    def __init__(self, depths: Single, families: Sequence[Sequence[int]], tiling: Tiling) -> None:
-        super().__init__(depths, families, tiling)
-        integrals = tiling.integrate(depths, 1)
+    def __init__(self, weighted: WeightedFields, families: Sequence[Sequence[int]], tiling: Tiling) -> None:
+        super().__init__(weighted, families, tiling)
+        integrals = tiling.integrate(weighted.depths, 1)
         self._means = [integrals[:, list(members)].mean(axis=1) for members in families]
         self._counts = np.stack(
             [tiling.cells_of(tiling.padded([tile]), tile.cosine).count for tile in tiling.tiles]
@@ -154,11 +157,16 @@ class SmallTiles(_Tiles):
         if (one, other) not in self._overlaps:
             components = self._depths.shape[1]
             found = np.empty((self.tiles, components, components))
-            for x in range(components):
-                for y in range(x if one == other else 0, components):
-                    found[:, x, y] = self._tiling.integrate(self._product(one, other, x, y), 2)
-                    if one == other:
-                        found[:, y, x] = found[:, x, y]
+            pairs = [(x, y) for x in range(components) for y in range(x if one == other else 0, components)]
+
+            def integrate(pair: tuple[int, int]) -> Array:
+                return self._tiling.integrate(self._product(one, other, *pair), 2)
+
+            overlaps = in_threads(integrate, pairs, self._tiling.threads)
+            for (x, y), overlap in zip(pairs, overlaps, strict=True):
+                found[:, x, y] = overlap
+                if one == other:
+                    found[:, y, x] = overlap
             self._overlaps[one, other] = found
         return self._overlaps[one, other]
 
@@ -204,12 +212,13 @@ class WideTiles(_Tiles):
 
     def __init__(
         self,
-        depths: Single,
+        weighted: WeightedFields,
         families: Sequence[Sequence[int]],
         tiling: Tiling,
         filter_cuts: tuple[float, float] = (0.0, 0.0),
     ) -> None:
-        super().__init__(depths, families, tiling)
+        super().__init__(weighted, families, tiling)
+        self._weighted = weighted
         self._bands = Bands(tiling, filter_cuts)
         self._counts = np.stack([cells.count for cells in self._bands.cells])
         self._weights: dict[tuple[int, int], Array] = {}
@@ -241,7 +250,7 @@ class WideTiles(_Tiles):
         )
         plain: list[Single | None] = [None] * len(self._tiling.bands)
         kernels: list[Single | None] = [
-            *self._bands.kernels(self._depths[family.members].mean(axis=(0, 1)), shares)
+            *self._bands.kernels(self._weighted.mean_depth(family.members, self._tiling.threads), shares)
         ]
         blurred, powers = self._bands.powers(contrasts, scales, (plain, kernels), level)
         sharp = self._are_sharp(blurred, powers)
@@ -273,8 +282,14 @@ class WideTiles(_Tiles):
     def _weight(self, one: int, other: int) -> Array:
         """Return integrals of W^4 p_i p_j over tiles, summed over components, (tiles,)."""
         if (one, other) not in self._weights:
-            products = (self._product(one, other, x, x) for x in range(self._depths.shape[1]))
-            self._weights[one, other] = self._tiling.integrate(np.sum([*products], axis=0), 2)
+
+            def integrate(x: int) -> Array:
+                return self._tiling.integrate(self._product(one, other, x, x), 2)
+
+            components = range(self._depths.shape[1])
+            self._weights[one, other] = np.sum(
+                in_threads(integrate, components, self._tiling.threads), axis=0
+            )
         return self._weights[one, other]
 
     def sum_mean(self, one: int, other: int) -> Sums:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from socm.nulls.ahead import in_threads
 from socm.nulls.noise.families import contrasts_of
+from socm.nulls.noise.fields import WeightedFields
 from socm.nulls.noise.kinds import members_of
-from socm.nulls.noise.local import WeightedFields
 from socm.nulls.pixels.weights import Array
 from socm.nulls.sky.protocols import Sky
 from socm.nulls.sky.resampling import average, coarse_shape
@@ -45,17 +46,16 @@ def leaked_shares(weighted: WeightedFields, families: Sequence[Sequence[int]], s
     kinds = members_of(weighted.fields.shape[1])
     leaked, held = np.zeros((2, len(kinds), len(edges) - 1))
     for members in families:
-        window = average(np.sqrt(weighted.depths[list(members)].mean(axis=(0, 1))), shape)
+        window = average(np.sqrt(weighted.mean_depth(members, workers)), shape)
         lags = fft.irfft2(np.abs(fft.rfft2(window, workers=workers)) ** 2, s=shape, workers=workers)
         lags /= lags[0, 0]
         mixing = contrasts_of(len(members)).astype(np.float32)
         for kind, components in enumerate(kinds):
             for component in components:
-                planes = weighted.fields[list(members), component]
-                power = np.zeros(multipole.shape, np.float32)
-                for row in mixing:
-                    contrast = average(np.tensordot(row, planes, axes=1), shape)
-                    power += np.abs(fft.rfft2(contrast, workers=workers)) ** 2
+                planes = [weighted.fields[member, component] for member in members]
+                averages = np.stack(in_threads(lambda plane: average(plane, shape), planes, workers))
+                modes = fft.rfft2(np.tensordot(mixing, averages, axes=1), workers=workers)
+                power = np.sum(np.abs(modes) ** 2, axis=0)
                 below = np.where(multipole < edges[0], power, 0)
                 carried = fft.irfft2(below, s=shape, workers=workers) * lags
                 leaked[kind] += sums(fft.rfft2(carried, workers=workers).real)

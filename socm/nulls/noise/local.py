@@ -16,14 +16,16 @@ from itertools import combinations_with_replacement
 import numpy as np
 
 from socm.formats.null_products import Cut
+from socm.nulls.ahead import in_rows, in_threads
 from socm.nulls.noise.contrasts import combine_contrasts, contrast_errors, level_between, smooth_level
 from socm.nulls.noise.families import SmallTiles, WideTiles, contrasts_of
+from socm.nulls.noise.fields import WeightedFields
 from socm.nulls.noise.kinds import pair_numbers
 from socm.nulls.noise.tiles import Tiling
 from socm.nulls.pixels.weights import Array
 from socm.nulls.sky.cuts import covariance_left
 from socm.nulls.sky.protocols import Sky
-from socm.nulls.sky.resampling import ROWS_AT_ONCE, CoarseGrid, Single
+from socm.nulls.sky.resampling import Single
 
 SMALL_TILE_DEG, WIDE_TILE_DEG = 8.0, 40.0
 """Distances of tiles' centres on the sky: noise may change its character over twice the first, and ridges in
@@ -104,34 +106,6 @@ class NoiseBins:
         return found
 
 
-@dataclass(frozen=True)
-class WeightedFields:
-    """The fields of a test under its weight on a coarse grid.
-
-    fields, depths: W d and W^2 v, v the variance expected of d, (fields, C, ny, nx); grid: their pixels.
-    """
-
-    fields: Single
-    depths: Single
-    grid: CoarseGrid
-
-    def tiling(
-        self, sky: Sky, edges: Array, tile_deg: tuple[float, float], padding: int, cell_modes: float
-    ) -> Tiling:
-        """Return tiles of this grid, for bins with these edges."""
-        return Tiling(
-            self.grid.shape,
-            self.grid.steps,
-            self.grid.cosine,
-            edges,
-            tile_deg,
-            padding,
-            cell_modes,
-            sky.cuts,
-            sky.threads,
-        )
-
-
 def measure_local_noise(
     weighted: WeightedFields,
     families: Sequence[Sequence[int]],
@@ -152,19 +126,19 @@ def measure_local_noise(
     wide_deg = max(WIDE_TILE_DEG, least_deg)
     high_deg = max(small_deg, min(wide_deg, MOST_STRETCH * even_deg))
     small_tiling = weighted.tiling(sky, bins.edges, (small_deg, small_deg), 1, PLAIN_CELL)
-    small = SmallTiles(weighted.depths, families, small_tiling)
+    small = SmallTiles(weighted, families, small_tiling)
     wide_tiling = weighted.tiling(sky, bins.edges, (high_deg, wide_deg), 2, SHARP_CELL)
-    wide = WideTiles(weighted.depths, families, wide_tiling, sky.filter_cuts)
+    wide = WideTiles(weighted, families, wide_tiling, sky.filter_cuts)
     rng = np.random.default_rng(seed)
     for members, power in zip(families, powers, strict=True):
         mixing = contrasts_of(len(members)).astype(np.float32)
-        contrasts = np.tensordot(mixing, weighted.fields[list(members)], axes=1)
-        roots = np.sqrt(weighted.depths[list(members)])
+        contrasts = weighted.combine(mixing, members, sky.threads)
         level = smooth_level(np.einsum("bxx->bx", power), sky.multipoles, sky.counts)
         small.measure(contrasts)
         wide.measure(contrasts, level_between(sky.multipoles, level))
+        del contrasts
         for draw in range(max(small.white_draws, wide.white_draws)):
-            white = _draw_white(rng, roots, mixing)
+            white = _draw_white(rng, weighted.depths, members, mixing, sky.threads)
             for tiles in (small, wide):
                 if draw < tiles.white_draws:
                     tiles.measure_white(white)
@@ -178,7 +152,7 @@ def measure_local_noise(
         tensor = bins.between(tensor * np.einsum("bxy,bvw->bxyvw", left, left))
         contrast[one, other] = tensor
         contrast[other, one] = tensor.transpose(0, 2, 1, 4, 3)
-    inverse_area, pairs = _areas(weighted, families)
+    inverse_area, pairs = _areas(weighted, families, sky.threads)
     errors = [
         contrast_errors(contrast[one, one], np.einsum("xx->x", inverse_area[one, one]).mean(), sky)
         / np.sqrt(len(members) - 1)
@@ -194,16 +168,27 @@ def measure_local_noise(
     )
 
 
-def _draw_white(rng: np.random.Generator, roots: Single, mixing: Single) -> Single:
-    """Return contrasts (contrasts, C, ny, nx) of white noise with the rms `roots` (fields, C, ny, nx).
+def _draw_white(
+    rng: np.random.Generator, depths: Single, members: Sequence[int], mixing: Single, threads: int
+) -> Single:
+    """Return contrasts (contrasts, C, ny, nx) of white noise as deep as some fields.
 
     Contrasts of fields whose noise is unequal aren't independent, so they are made of fields.
     """
-    white: Single = rng.standard_normal(roots.shape, dtype=np.float32)
-    white *= roots
-    for first in range(0, roots.shape[-2], ROWS_AT_ONCE):
-        rows = white[..., first : first + ROWS_AT_ONCE, :]
-        rows[:-1] = np.tensordot(mixing, rows, axes=1)
+    white = np.empty((len(members), *depths.shape[1:]), np.float32)
+    planes = [*np.ndindex(white.shape[:2])]
+
+    def draw(numbered: tuple[tuple[int, ...], np.random.Generator]) -> None:
+        (field, component), own = numbered
+        plane = white[field, component]
+        own.standard_normal(dtype=np.float32, out=plane)
+        plane *= np.sqrt(depths[members[field], component])
+
+    def mix(rows: slice) -> None:
+        white[:-1, :, rows] = np.tensordot(mixing, white[:, :, rows], axes=1)
+
+    in_threads(draw, zip(planes, rng.spawn(len(planes)), strict=True), threads)
+    in_rows(mix, white.shape[2], threads)
     return white[:-1]
 
 
@@ -215,7 +200,7 @@ def _filter_leaves(weighted: WeightedFields, tiling: Tiling, bins: NoiseBins, sk
     steps = (grid.steps[0], grid.steps[1] * float(grid.cosine.mean()))
     multipole = np.repeat(bins.multipoles, tiling.sectors)
     modes = multipole * np.abs(np.sin(tiling.angles)), multipole * np.abs(np.cos(tiling.angles))
-    window = np.sqrt(weighted.depths.mean(axis=(0, 1)))
+    window = np.sqrt(weighted.mean_depth(range(len(weighted.depths)), sky.threads))
     return covariance_left(window, steps, sky.filter_cuts, modes)
 
 
@@ -225,25 +210,24 @@ def _even_height_deg(cosine: Array, step: float) -> float:
     return float(np.degrees(abs(step))) / max(steepest, 1e-6)
 
 
-def _areas(weighted: WeightedFields, families: Sequence[Sequence[int]]) -> tuple[Array, Array]:
+def _areas(weighted: WeightedFields, families: Sequence[Sequence[int]], threads: int) -> tuple[Array, Array]:
     """Return `LocalNoise.inverse_area` and `LocalNoise.pairs`.
 
     Levels of single fields cancel in each ratio: they come from the data.
     """
-    grid = weighted.grid
-    narrow = grid.cosine[:, None].astype(np.float32)
-    count, components = weighted.depths.shape[:2]
-    flat, sums = [], []
-    for component in range(components):
-        power = weighted.depths[:, component] * narrow
-        sums.append(np.einsum("kyx,y->k", power, grid.cosine, dtype=float))
-        power *= np.sqrt(narrow)
-        flat.append(power.reshape(count, -1))
-    ratios = np.empty((components, components, count, count))
-    for one, other in combinations_with_replacement(range(components), 2):
-        ratio = (flat[one] @ flat[other].T).astype(float) / np.outer(sums[one], sums[other])
-        ratios[one, other], ratios[other, one] = ratio, ratio.T
-    ratios /= abs(grid.steps[0] * grid.steps[1])
+    grid, (count, components) = weighted.grid, weighted.depths.shape[:2]
+
+    def multiply(rows: slice) -> tuple[Array, Array]:
+        narrow = grid.cosine[rows, None].astype(np.float32)
+        power = weighted.depths[:, :, rows] * narrow**1.5
+        flat = power.reshape(count * components, -1)
+        sums = power.sum(axis=-1) @ np.sqrt(grid.cosine[rows])
+        return (flat @ flat.T).astype(float), sums
+
+    parts = in_rows(multiply, grid.shape[0], threads)
+    products, sums = (np.sum(part, axis=0) for part in zip(*parts, strict=True))
+    ratios = products.reshape(count, components, count, components) / np.multiply.outer(sums, sums)
+    ratios = ratios.transpose(1, 3, 0, 2) / abs(grid.steps[0] * grid.steps[1])
     size = len(families)
     areas = np.empty((size, size, components, components))
     for one, members in enumerate(families):

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from socm.nulls.noise.local import WeightedFields
+from socm.nulls.ahead import in_rows
+from socm.nulls.noise.fields import WeightedFields
 from socm.nulls.pixels.weights import Array
 from socm.nulls.sky.protocols import Sky
 from socm.nulls.sky.resampling import Single
@@ -52,7 +53,8 @@ def mix_bins(coarse: WeightedFields, sky: Sky, directions: Array) -> tuple[BinMi
 
     directions: see `LocalNoise`.
     """
-    depth = coarse.depths.mean(axis=(0, 1)) * coarse.grid.cosine[:, None].astype(np.float32)
+    every = range(len(coarse.depths))
+    depth = coarse.mean_depth(every, sky.threads) * coarse.grid.cosine[:, None].astype(np.float32)
     steps = (coarse.grid.steps[0], coarse.grid.steps[1] * float(coarse.grid.cosine.mean()))
     mixing = bin_mixing(depth, steps, sky.edges, directions, sky.threads, wraps=coarse.grid.wraps)
     if not sky.is_periodic:
@@ -169,13 +171,18 @@ def _separations(
     power[:, 1:] *= 2
     ly = 2 * np.pi * np.fft.fftfreq(ny, steps[0])[:, None]
     lx = 2 * np.pi * np.fft.rfftfreq(nx, steps[1])[None, :]
-    distance = np.hypot(ly, lx)
     grid = np.concatenate([[0.0], np.geomspace(0.1, max(largest, 1.0), _OFFSETS)])
-    angle = np.floor(np.arctan2(ly, lx) / np.pi * _ANGLES).astype(np.intp) % _ANGLES
-    place = ((np.digitize(distance, grid) - 1) * _ANGLES + angle).ravel()
     size, kept = len(grid) * _ANGLES, _OFFSETS * _ANGLES
-    held = np.bincount(place, power.ravel(), size)[:kept].reshape(_OFFSETS, _ANGLES)
-    moved = np.bincount(place, (power * distance).ravel(), size)[:kept].reshape(_OFFSETS, _ANGLES)
+
+    def sort(rows: slice) -> Array:
+        distance = np.hypot(ly[rows], lx)
+        angle = np.floor(np.arctan2(ly[rows], lx) / np.pi * _ANGLES).astype(np.intp) % _ANGLES
+        place = ((np.digitize(distance, grid) - 1) * _ANGLES + angle).ravel()
+        parts = power[rows], power[rows] * distance
+        return np.stack([np.bincount(place, part.ravel(), size)[:kept] for part in parts])
+
+    sums = np.sum(in_rows(sort, ny, threads), axis=0)
+    held, moved = sums.reshape(2, _OFFSETS, _ANGLES)
     offset = np.divide(moved, held, out=np.zeros_like(held), where=held > 0)
     return held / power.sum(), offset
 

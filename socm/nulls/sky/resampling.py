@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from socm.nulls.ahead import in_rows
+
 Single = NDArray[np.float32]
 
 SPARE = 1.15
@@ -74,10 +76,6 @@ def resample(plane: NDArray[np.floating], shape: tuple[int, int], threads: int =
     return coarse
 
 
-ROWS_AT_ONCE = 64
-"""Rows that stay in a processor's cache."""
-
-
 def average(plane: NDArray[np.floating], shape: tuple[int, int]) -> Single:
     """Return a plane on the grid of `resample`: the mean of the pixels that are in each of its own.
 
@@ -89,9 +87,11 @@ def average(plane: NDArray[np.floating], shape: tuple[int, int]) -> Single:
     down, across = (_means(few, size) for few, size in zip(shape, single.shape, strict=True))
     tall = down @ single
     coarse = np.empty(shape, np.float32)
-    for first in range(0, shape[0], ROWS_AT_ONCE):
-        rows = slice(first, first + ROWS_AT_ONCE)
+
+    def shorten(rows: slice) -> None:
         coarse[rows] = (across @ np.ascontiguousarray(tall[rows].T)).T
+
+    in_rows(shorten, shape[0], 1)
     return coarse
 
 
