@@ -102,8 +102,8 @@ class Ptes(Document):
     """What was judged and how, numbers only.
 
     A test is `complete` if every split holds what it must and every comparison was judged. edges: (bins +
-    1,); multipoles, freedom: (bins,). cuts: that would make the test find more; judgements of before socm
-    looked for them hold none.
+    1,); multipoles: (bins,); freedom: effective modes, of T or of E and B, whichever are fewer (bins,).
+    cuts: that would make the test find more; judgements of before socm looked for them hold none.
     """
 
     noun: ClassVar[str] = "file of PTEs"
