@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -143,6 +144,21 @@ def test_what_leaks_is_what_modes_below_the_lowest_bin_leave_in_bins() -> None:
     assert np.nanmax(leaked_shares(weigh(fields, EDGE), [[0, 1]], SKY)[0]) < 0.02
 
 
+def test_what_leaks_into_modes_that_a_cut_leaves_out_is_no_reason_to_refuse() -> None:
+    window = EDGE * (np.abs(Y) < 0.3)
+    power = WHITE + 1e5 * STEEP * (np.abs(LX) < 30)
+    cut = FlatSky(SHAPE, (STEP, -STEP), EDGES, kx_min=120.0)
+    maps = [
+        [[window * draw(np.random.default_rng([seed, one]), power)] for one in range(2)] for seed in range(4)
+    ]
+    of_all, of_judged = (
+        np.mean([leaked_shares(weigh(np.array(one), window), [[0, 1]], sky)[0, 1:4] for one in maps])
+        for sky in (SKY, cut)
+    )
+    assert of_all > 2 * MOST_LEAKED
+    assert of_judged < MOST_LEAKED / 2
+
+
 SHARES = st.one_of(st.floats(0, 5), st.just(np.nan))
 
 
@@ -174,7 +190,7 @@ def test_t_that_leaks_is_refused_and_e_and_b_are_judged_without_it() -> None:
     maps = draw_tqu(rng, STEEP * 1e6, fields=4) * np.exp(-30 * X**2)
     weighed = weigh_arrays(maps, np.ones_like(maps), window, (STEP / 2, -STEP / 2))
 
-    def judge(**options: object) -> object:
+    def judge(**options: Any) -> Any:
         given = AnalysisOptions(multipole_min=320, bin_width=160, multipole_max=1440, **options)
         return judge_arrays(weighed, {"a": 2, "b": 2}, given, "strip", 1)
 
@@ -183,7 +199,12 @@ def test_t_that_leaks_is_refused_and_e_and_b_are_judged_without_it() -> None:
     codes = {problem.code for problem in caught.value.diagnostics}
     assert "leaked-noise" in codes
     assert all("of T" in problem.message for problem in caught.value.diagnostics)
-    judge(spectra=("EE", "BB", "EB"))
+    without = judge(spectra=("EE", "BB", "EB"))
+    # The number of modes is that of E and B, too.
+    alone = weigh_arrays(maps[:, 1:], np.ones_like(maps[:, 1:]), window, (STEP / 2, -STEP / 2))
+    options = AnalysisOptions(multipole_min=320, bin_width=160, multipole_max=1440)
+    of_qu = judge_arrays(alone, {"a": 2, "b": 2}, options, "strip", 1)
+    np.testing.assert_allclose(without.freedom, of_qu.freedom, rtol=0.02)
 
 
 WIDTHS = st.lists(st.floats(5, 60), min_size=1, max_size=40)

@@ -31,6 +31,7 @@ from socm.nulls.diagnosis.places import Place, find_place
 from socm.nulls.diagnosis.regression import explained_power
 from socm.nulls.judging.analysis import ComparisonResult, Evidence, NullMaps, TestResult
 from socm.nulls.judging.differences import Comparison
+from socm.nulls.judging.limits import judged_kinds
 from socm.nulls.judging.spectra import FIELDS, make_forms
 from socm.nulls.progress import silent
 
@@ -122,7 +123,9 @@ class _Case:
             findings.append(Finding(name="sign", detected=True, sentence=sentence))
             return Diagnosis(conclusion=sentence, causes=(), findings=(*_ordered(findings), *maps))
         products = gather_products(self.maps, self.comparison, self.evidence.sky, progress)
-        fraction = np.minimum(self.test.freedom / self.evidence.sky.counts, 1)
+        modes, spectra = self.evidence.modes, [excess.spectrum for excess in excesses]
+        kinds = [min(kind, len(modes) - 1) for kind in judged_kinds(self.maps.letters, spectra)]
+        fraction = np.minimum(np.exp(np.log(modes[kinds]).mean(axis=0)) / self.evidence.sky.counts, 1)
         sky = find_causes(products, fraction)
         letters = "".join(dict.fromkeys("".join(excess.spectrum for excess in excesses)))
         direction = find_direction(products, letters, fraction)

@@ -18,7 +18,7 @@ from socm.nulls.judging.amplitude import Freedom, found_amplitude, make_template
 from socm.nulls.judging.differences import Comparison
 from socm.nulls.judging.flags import flag, is_remarkable
 from socm.nulls.judging.levels import family_powers, match_levels, smooth_coherence
-from socm.nulls.judging.limits import check_limits
+from socm.nulls.judging.limits import check_limits, judged_kinds
 from socm.nulls.judging.spectra import FIELDS, BandPowers, Forms, make_forms, measure
 from socm.nulls.judging.statistics import (
     Deviations,
@@ -116,13 +116,15 @@ class ComparisonResult:
 class Evidence:
     """What a diagnosis needs of a judgement: sky and products of fields, measured and simulated.
 
-    fields: (fields, maps); measured: (bins, fields, C, fields, C); simulated: (N, …) the same.
+    fields: (fields, maps); measured: (bins, fields, C, fields, C); simulated: (N, …) the same; modes:
+    effective ones of each kind of noise, or of all alike, and bin (kinds, bins).
     """
 
     sky: Sky
     fields: Array
     measured: Array
     simulated: Array
+    modes: Array
 
 
 @dataclass(frozen=True)
@@ -206,22 +208,24 @@ def analyse(
             leaked = leaked_shares(coarse, members, sky)
             simulated = match_levels(simulated, measured, judged, fields, freedom)
         check_limits(freedom, leaked, sky.edges, maps.letters, spectra)
+        modes = freedom[[min(kind, len(freedom) - 1) for kind in judged_kinds(maps.letters, spectra)]]
         results = []
         for number, (comparison, form) in enumerate(zip(judged, forms, strict=True), 1):
             progress(f"Judging spectra: {comparison.name}, {number} of {len(judged)} comparisons")
             results.append(
                 _judge_comparison(comparison, form, measured, simulated, spectra, sky, spread, systematics)
             )
+    remarkable = any(one.is_remarkable for one in results)
     return TestResult(
         sky.name,
         sky.edges,
         sky.multipoles,
-        freedom.min(axis=0),
+        modes.min(axis=0),
         spectra,
         source,
         tuple(results),
         unjudged,
-        Evidence(sky, fields, measured, simulated) if any(one.is_remarkable for one in results) else None,
+        Evidence(sky, fields, measured, simulated, freedom) if remarkable else None,
         cuts,
     )
 

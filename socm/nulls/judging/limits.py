@@ -33,10 +33,8 @@ def check_limits(
     letters: planes of the maps.
     """
     fields, problems = FIELDS[len(letters)], []
-    for number, members in enumerate(members_of(len(fields))):
-        kind = [fields[one] for one in members]
-        if not {*kind} & {*"".join(spectra)}:
-            continue
+    for number in judged_kinds(letters, spectra):
+        kind = [fields[one] for one in members_of(len(fields))[number]]
         without = [name for name in spectra if not {*name} & {*kind}]
         or_without = f", or leave out {kind[0]} (spectra = {json.dumps(without)})" if without else ""
         found = modes[min(number, len(modes) - 1)]
@@ -69,6 +67,16 @@ def check_limits(
             )
     if problems:
         raise DiagnosticError(problems)
+
+
+def judged_kinds(letters: str, spectra: Sequence[str]) -> list[int]:
+    """Return the kinds of noise, see `KINDS`, that spectra of maps of these planes hold."""
+    fields, asked = FIELDS[len(letters)], {*"".join(spectra)}
+    return [
+        number
+        for number, members in enumerate(members_of(len(fields)))
+        if asked & {fields[one] for one in members}
+    ]
 
 
 def _much_leaked(shares: Array) -> NDArray[np.bool_]:

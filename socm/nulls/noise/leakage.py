@@ -36,12 +36,14 @@ def leaked_shares(weighted: WeightedFields, families: Sequence[Sequence[int]], s
     lx = 2 * np.pi * np.fft.rfftfreq(shape[1], x * narrow)[None, :]
     multipole: Array = np.hypot(ly, lx)
     number = np.digitize(multipole, edges).ravel()
-    # Modes of a half plane stand for two, but for those of its first column.
-    half = np.where(np.arange(shape[1] // 2 + 1) == 0, 1, 2)
+    # Modes of a half plane stand for two, but for those of its first column. What is left out of spectra
+    # counts nowhere, and leaks like all else.
+    count = np.where(np.arange(shape[1] // 2 + 1) == 0, 1, 2)
+    judged = count * ((np.abs(ly) >= sky.cuts[0]) & (np.abs(lx) >= sky.cuts[1]))
     workers = sky.threads
 
     def sums(power: NDArray[np.floating]) -> Array:
-        return np.bincount(number, (power * half).ravel(), len(edges) + 1)[1:-1].astype(float)
+        return np.bincount(number, (power * judged).ravel(), len(edges) + 1)[1:-1].astype(float)
 
     kinds = members_of(weighted.fields.shape[1])
     leaked, held = np.zeros((2, len(kinds), len(edges) - 1))
