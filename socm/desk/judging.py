@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from socm.nulls.report.records import TestRecord
     from socm.nulls.report.verdict import Verdict
+    from socm.workspace.status import JobStatus
 
 
 def judge(directories: Sequence[Path]) -> Verdict:
@@ -32,19 +34,45 @@ def read_tests(directories: Sequence[Path]) -> list[TestRecord]:
     unsettled: dict[Path, str] = {}
     unknown: dict[Path, str] = {}
     for workspace in workspaces:
-        _ask_jobs(workspace, unsettled, unknown)
+        to_make, unrecorded = find_doubts(workspace)
+        unsettled |= to_make
+        unknown |= unrecorded
     return read_records(places, unsettled, unknown)
 
 
-def _ask_jobs(workspace: Path, unsettled: dict[Path, str], unknown: dict[Path, str]) -> None:
-    """Add the files that jobs have yet to make, and those of which no record says how they were made."""
+def find_doubts(workspace: Path) -> tuple[dict[Path, str], dict[Path, str]]:
+    """Return what jobs have yet to make, and what rests on a file of which no record tells how it was made.
+
+    Each is absolute paths with the reason. Raises DiagnosticError for what can't be read of the workspace.
+    """
     from socm.workspace.snakemake import why_unknown
     from socm.workspace.status import read_status
 
-    for job in read_status(workspace).jobs:
-        paths = [(workspace / path).absolute() for path in job.makes]
+    jobs = read_status(workspace).jobs
+    unsettled: dict[Path, str] = {}
+    unrecorded: dict[str, str] = {}
+    for job in jobs:
         if job.state != "done":
             reason = f"{job.title} is {job.state}" + (f": {job.why}" if job.why else "")
-            unsettled |= dict.fromkeys(paths, reason)
+            unsettled |= {(workspace / path).absolute(): reason for path in job.makes}
         elif job.makes and (why := why_unknown(workspace, job.makes[0])):
-            unknown |= dict.fromkeys(paths, f"{job.title}: {why}")
+            unrecorded |= dict.fromkeys(job.makes, f"{job.title}: {why}")
+    unknown = {(workspace / path).absolute(): why for path, why in _spread(unrecorded, jobs).items()}
+    return unsettled, unknown
+
+
+def _spread(doubts: Mapping[str, str], jobs: Iterable[JobStatus]) -> dict[str, str]:
+    """Return the doubts about files and about all that was made of them, for the same reason."""
+    readers: dict[str, list[JobStatus]] = {}
+    for job in jobs:
+        for path in job.reads:
+            readers.setdefault(path, []).append(job)
+    found = dict(doubts)
+    queue = deque(found)
+    while queue:
+        path = queue.popleft()
+        for job in readers.get(path, ()):
+            made = [one for one in job.makes if one not in found]
+            found |= dict.fromkeys(made, found[path])
+            queue += made
+    return found

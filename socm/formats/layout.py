@@ -25,6 +25,8 @@ RUN_LOG = f"{LOGS}/snakemake.log"
 
 SNAKEMAKE = ".snakemake"
 RECORDS = f"{SNAKEMAKE}/metadata"
+RECORDS_DATABASE = f"{SNAKEMAKE}/metadata.db"
+"""Where Snakemake keeps its records with `--persistence-backend db`, unless it is told another place."""
 INCOMPLETE = f"{SNAKEMAKE}/incomplete"
 LOCKS = f"{SNAKEMAKE}/locks"
 HOLDER = f"{SNAKEMAKE}/socm-run.json"

@@ -25,7 +25,7 @@ class Records:
         return read_manifest(self.workspace)
 
     def metadata(self, output: str) -> SnakemakeRecord | None:
-        """Return Snakemake's record of how an output was made; None if there is none that can be read."""
+        """Return Snakemake's record of how an output was made; None if none that can be read tells it all."""
         return read_record(self.workspace, output)
 
     def is_incomplete(self, output: str) -> bool:

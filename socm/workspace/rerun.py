@@ -34,7 +34,6 @@ Kind = Literal[
 
 LARGEST_CHECKSUM_BYTES = 1_000_000_000
 """Inputs beyond this count as changed when they are newer (max-checksum-file-size of the profiles)."""
-OLDEST_RECORD_FORMAT = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +96,7 @@ class Prospect:
             yield Reason("cut-off")
             return
         record = self.records.metadata(job.makes[0]) if job.makes else None
-        if record is None or record.record_format_version < OLDEST_RECORD_FORMAT:
+        if record is None:
             record = SnakemakeRecord()
         else:
             yield from self._changes_since(job, record)

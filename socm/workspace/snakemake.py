@@ -12,15 +12,18 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from socm.formats.foreign import SnakemakeRecord, read_foreign
-from socm.formats.layout import INCOMPLETE, LOCKS, RECORDS
+from socm.formats.layout import INCOMPLETE, LOCKS, RECORDS, RECORDS_DATABASE
 
 TIMESTAMP = ".snakemake_timestamp"
 """The file by which Snakemake notes when it finished an output that is a folder."""
+OLDEST_RECORD_FORMAT = 6
+"""The first format of records that tells all of how an output was made."""
 
 
 def read_record(workspace: Path, output: str) -> SnakemakeRecord | None:
-    """Return Snakemake's record of how an output was made; None if there is none that can be read."""
-    return read_foreign(SnakemakeRecord, _place(workspace / RECORDS, output))
+    """Return Snakemake's record of how an output was made; None if none that can be read tells all of it."""
+    record = read_foreign(SnakemakeRecord, _place(workspace / RECORDS, output))
+    return None if record is None or record.record_format_version < OLDEST_RECORD_FORMAT else record
 
 
 def why_unknown(workspace: Path, output: str) -> str | None:
@@ -28,12 +31,20 @@ def why_unknown(workspace: Path, output: str) -> str | None:
     if read_record(workspace, output) is not None:
         return None
     try:
-        _place(workspace / RECORDS, output).read_bytes()
+        content = _place(workspace / RECORDS, output).read_bytes()
     except FileNotFoundError:
+        if (workspace / RECORDS_DATABASE).exists():
+            return (
+                f"no file says how it was made, and {RECORDS_DATABASE} isn't read (--persistence-backend db)"
+            )
         return "Snakemake has no record of how it was made"
     except OSError as error:
         return f"Snakemake's record of how it was made can't be read: {error.strerror}"
-    return "Snakemake's record of how it was made is damaged"
+    try:
+        SnakemakeRecord.model_validate_json(content)
+    except ValidationError:
+        return "Snakemake's record of how it was made is damaged"
+    return "Snakemake's record of how it was made is of an older Snakemake and doesn't tell all"
 
 
 def is_incomplete(workspace: Path, output: str) -> bool:

@@ -47,6 +47,8 @@ class JobStatus:
     """What its last success took, or what it has taken since it started."""
     makes: tuple[str, ...] = ()
     """Everything it makes, relative to the workspace or absolute."""
+    reads: tuple[str, ...] = ()
+    """What Snakemake knows that it reads, relative to the workspace or absolute."""
 
     @property
     def title(self) -> str:
@@ -184,7 +186,8 @@ def _job_status(
 
     def status(state: State, **more: object) -> JobStatus:
         shown = str(log.relative_to(records.workspace)) if log.exists() else None
-        return JobStatus(job.rule, job.name, state, log=shown, makes=job.makes, **more)  # type: ignore[arg-type]
+        paths: dict[str, tuple[str, ...]] = {"makes": job.makes, "reads": job.inputs}
+        return JobStatus(job.rule, job.name, state, log=shown, **paths, **more)  # type: ignore[arg-type]
 
     if queued is not None:
         taken = float(queued.elapsed_seconds * queued.cores) if queued.is_running else None

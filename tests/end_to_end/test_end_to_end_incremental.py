@@ -222,6 +222,10 @@ def test_a_verdict_is_of_the_campaign_as_it_is_compiled_and_of_jobs_that_are_don
         (Path.unlink, "Snakemake has no record of how it was made"),
         (lambda record: record.write_bytes(b""), "Snakemake's record of how it was made is damaged"),
         (
+            lambda record: record.write_text('{"record_format_version": 5}'),
+            "Snakemake's record of how it was made is of an older Snakemake and doesn't tell all",
+        ),
+        (
             lambda record: (record.unlink(), record.mkdir()),
             "Snakemake's record of how it was made can't be read: Is a directory",
         ),
