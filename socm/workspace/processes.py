@@ -23,12 +23,14 @@ class Process:
     pid: int
     start_ticks: int
     user: str
+    uid: int = -1
+    """Negative where it isn't on record."""
 
     @classmethod
     def current(cls) -> Self:
         """Return the running process."""
         pid = os.getpid()
-        return cls(socket.gethostname(), _boot(), pid, _start_ticks(pid) or 0, getpass.getuser())
+        return cls(socket.gethostname(), _boot(), pid, _start_ticks(pid) or 0, getpass.getuser(), os.getuid())
 
     @classmethod
     def from_record(cls, record: Any) -> Self | None:
@@ -40,8 +42,9 @@ class Process:
                 int(record["pid"]),
                 int(record["start_ticks"]),
                 str(record["user"]),
+                int(record.get("uid", -1)),
             )
-        except (KeyError, TypeError, ValueError):
+        except (AttributeError, KeyError, TypeError, ValueError):
             return None
 
     def record(self) -> dict[str, Any]:
@@ -61,7 +64,18 @@ class Process:
         if not self.is_here:
             return False
         ticks = _start_ticks(self.pid)
-        return not _is_hidden(self.pid) if ticks is None else ticks != self.start_ticks
+        return self._is_gone() if ticks is None else ticks != self.start_ticks
+
+    def _is_gone(self) -> bool:
+        """Return whether it has ended, where /proc doesn't show it, as it may hide others' (hidepid)."""
+        try:
+            os.kill(self.pid, 0)
+        except PermissionError:
+            # One may send a signal to all of one's own: the number is another user's now.
+            return self.uid == os.getuid()
+        except (ProcessLookupError, OverflowError):
+            return True
+        return False
 
     def __str__(self) -> str:
         return f"process {self.pid} of {self.user} on {self.host}"
@@ -85,14 +99,3 @@ def _start_ticks(pid: int) -> int | None:
     except OSError:
         return None
     return _ENDED if fields[0] in "ZX" else int(fields[19])
-
-
-def _is_hidden(pid: int) -> bool:
-    """Return whether another user has such a process, which /proc hides (hidepid)."""
-    try:
-        os.kill(pid, 0)
-    except PermissionError:
-        return True
-    except (ProcessLookupError, OverflowError):
-        pass
-    return False

@@ -206,21 +206,63 @@ os.waitpid(other, 0)
 """
 
 
-def test_a_run_of_another_user_whose_processes_are_hidden_is_not_taken_for_dead(tmp_path):
-    """Login nodes mount /proc so that it shows one's own processes only."""
+USED_AGAIN = """
+import itertools, os, signal, socm.workspace.processes
+from dataclasses import replace
+from socm.workspace.processes import Process
+ADA, BEN = (7001, 7001), (7002, 7002)
+def run_as(ids, action):
+    if (child := os.fork()) == 0:
+        os.setgroups([])
+        os.setgid(ids[1])
+        os.setuid(ids[0])
+        action()
+        os._exit(0)
+    return child
+for recorded, owner, asking in itertools.product((7001, 7002, -1), (ADA, BEN, (7001, 7003)), (ADA, BEN)):
+    ready = os.pipe()
+    child = run_as(owner, lambda: os.execlp("sleep", "sleep", "60"))
+    os.close(ready[1])
+    os.read(ready[0], 1)  # it began: what it had of this one is closed
+    process = replace(Process.current(), pid=child, start_ticks=1, uid=recorded)
+    def ask():
+        is_seen = os.path.exists(f"/proc/{child}/stat")
+        print(recorded, owner[0], asking[0], int(is_seen), int(process.is_dead), flush=True)
+    os.waitpid(run_as(asking, ask), 0)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+"""
+
+
+def run_hidden(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a script where /proc shows each user their own processes only, as login nodes mount it."""
     if os.geteuid() != 0:
         pytest.skip("only root can hide processes")
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
-    workspace = tmp_path / "campaign"
+    for one in (folder, *folder.parents[:2]):
+        one.chmod(0o755)
+    workspace = folder / "campaign"
     workspace.mkdir()
     workspace.chmod(0o777)
-    script = 'mount -t proc -o hidepid=2 proc /proc && exec "$0" -c "$1"'
-    done = subprocess.run(
-        ["unshare", "--mount", "sh", "-c", script, sys.executable, HIDDEN],
+    mount = 'mount -t proc -o hidepid=2 proc /proc && exec "$0" -c "$1"'
+    return subprocess.run(
+        ["unshare", "--mount", "sh", "-c", mount, sys.executable, script],
         cwd=workspace,
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def test_a_run_of_another_user_whose_processes_are_hidden_is_not_taken_for_dead(tmp_path):
+    done = run_hidden(HIDDEN, tmp_path)
     assert done.stdout.split() == ["False", "True"], done.stderr
+
+
+def test_ones_own_run_is_dead_when_its_number_is_another_users(tmp_path):
+    """Nobody's own processes refuse their signals; what is hidden may live otherwise, as after `newgrp`."""
+    done = run_hidden(USED_AGAIN, tmp_path)
+    cases = [tuple(map(int, line.split())) for line in done.stdout.splitlines()]
+    assert len(cases) == 18, done.stderr
+    assert {bool(is_seen) for *_, is_seen, _ in cases} == {True, False}
+    for recorded, owner, asking, is_seen, is_dead in cases:
+        assert is_dead == (is_seen or recorded == asking != owner), (recorded, owner, asking)
