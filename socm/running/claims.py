@@ -12,8 +12,8 @@ import os
 import random
 import stat
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from socm.executors.base import Executor, ExecutorSilentError
 from socm.executors.registry import EXECUTORS
 from socm.executors.used import used_in
 from socm.formats.document import replace_file
-from socm.formats.foreign import read_table
+from socm.formats.foreign import read_json_or_raise
 from socm.workspace.jobs import read_jobs
 from socm.workspace.lock import AlreadyRunningError
 from socm.workspace.processes import Process
@@ -53,7 +53,7 @@ class Claim:
         place = Path(self.workspace)
         try:
             return not any(executor.queued_jobs(place) for executor in self.executors)
-        except ExecutorSilentError:
+        except (ExecutorSilentError, OSError):
             return False
 
 
@@ -80,6 +80,8 @@ class Claims:
 
     files: tuple[Path, ...]
     unclaimed: tuple[OSError, ...]
+    unseen: tuple[OSError, ...]
+    """Why claims of others couldn't be read."""
 
 
 def claim_outputs(workspace: Path, attempts: int = 5) -> Claims:
@@ -87,16 +89,17 @@ def claim_outputs(workspace: Path, attempts: int = 5) -> Claims:
 
     Whoever finds another's claim withdraws; of two that start in the same moment both may, and try
     again. Where no claim can be written, those of others count all the same. Raises AlreadyRunningError.
+    Whatever it raises, nothing stays claimed.
     """
     wanted = outside_folders(workspace)
     while True:
-        claims = _claim(wanted, workspace)
-        other = next(
-            (claim for root, folders in wanted.items() for claim in _others(root, folders, workspace)), None
-        )
-        if other is None:
-            return claims
-        release(claims.files)
+        with ExitStack() as written:
+            written.callback(release, [_file(root, workspace) for root in wanted])
+            files, unclaimed = _claim(wanted, workspace)
+            other, unseen = _other(wanted, workspace)
+            if other is None:
+                written.pop_all()
+                return Claims(tuple(files), tuple(unclaimed), tuple(unseen))
         attempts -= 1
         if not attempts or not _is_younger(other.file, MOMENT_SECONDS):
             raise AlreadyRunningError(
@@ -106,7 +109,9 @@ def claim_outputs(workspace: Path, attempts: int = 5) -> Claims:
         time.sleep(random.uniform(0.1, 1))  # noqa: S311 -- who comes first is left to chance
 
 
-def _claim(wanted: Mapping[Path, frozenset[str]], workspace: Path) -> Claims:
+def _claim(
+    wanted: Mapping[Path, frozenset[str]], workspace: Path
+) -> tuple[Sequence[Path], Sequence[OSError]]:
     files: list[Path] = []
     unclaimed: list[OSError] = []
     for root, folders in wanted.items():
@@ -114,7 +119,7 @@ def _claim(wanted: Mapping[Path, frozenset[str]], workspace: Path) -> Claims:
             files.append(_write(root, folders, workspace))
         except OSError as error:
             unclaimed.append(error)
-    return Claims(tuple(files), tuple(unclaimed))
+    return files, unclaimed
 
 
 def _is_younger(file: Path, seconds: float) -> bool:
@@ -123,66 +128,98 @@ def _is_younger(file: Path, seconds: float) -> bool:
         return time.time() - file.stat().st_mtime < seconds
     except FileNotFoundError:
         return True
+    except OSError:
+        return False
 
 
-def release(files: tuple[Path, ...]) -> None:
-    """Give up claims."""
+def release(files: Iterable[Path]) -> None:
+    """Give up claims; one that can't be removed is over when its process is."""
     for file in files:
-        file.unlink(missing_ok=True)
+        with suppress(OSError):
+            file.unlink()
+
+
+def _file(root: Path, workspace: Path) -> Path:
+    here = os.path.realpath(workspace)
+    # The name alone would be one for /a/b-c and /a-b/c.
+    digest = hashlib.sha256(os.fsencode(here)).hexdigest()[:8]
+    return root / FOLDER / f"{here.strip('/').replace('/', '-')[-180:]}-{digest}.json"
 
 
 def _write(root: Path, folders: frozenset[str], workspace: Path) -> Path:
     """Write a claim; whoever may read or write what is made there may do so with claims."""
-    here = os.path.realpath(workspace)
-    # The name alone would be one for /a/b-c and /a-b/c.
-    digest = hashlib.sha256(os.fsencode(here)).hexdigest()[:8]
-    file = root / FOLDER / f"{here.strip('/').replace('/', '-')[-180:]}-{digest}.json"
+    file = _file(root, workspace)
     root.mkdir(parents=True, exist_ok=True)
-    permissions = stat.S_IMODE(root.stat().st_mode)
+    shared = root.stat()
+    permissions = stat.S_IMODE(shared.st_mode)
     with suppress(FileExistsError):
         file.parent.mkdir()
-        _permit(file.parent, permissions)
+        _permit(file.parent, shared.st_gid, permissions)
     record = {
-        "workspace": here,
+        "workspace": os.path.realpath(workspace),
         **Process.current().record(),
         "folders": sorted(folders),
         "executors": [executor.name for executor in used_in(workspace)],
     }
     replace_file(file, (json.dumps(record, indent=1) + "\n").encode())
-    _permit(file, permissions & 0o666 | 0o600)
+    _permit(file, shared.st_gid, permissions & 0o666 | 0o600)
     return file
 
 
-def _permit(path: Path, permissions: int) -> None:
+def _permit(path: Path, gid: int, permissions: int) -> None:
+    # Without setgid, the group of what is new is its maker's, who alone could then use it.
+    with suppress(OSError):
+        os.chown(path, -1, gid)
     # File systems that know no permissions let everybody in.
     with suppress(OSError):
         path.chmod(permissions)
 
 
-def _others(root: Path, folders: frozenset[str], workspace: Path) -> Iterator[Claim]:
-    """Yield the claims of other workspaces on any of the folders; remove those that are over."""
+def _other(wanted: Mapping[Path, frozenset[str]], workspace: Path) -> tuple[Claim | None, Sequence[OSError]]:
+    """Return another workspace's claim on any of the folders, and why claims can't be read.
+
+    Claims that are over are removed.
+    """
     here = os.path.realpath(workspace)
-    for place in (root, *root.parents):
-        for file in sorted((place / FOLDER).glob("*.json")):
-            claim = _read(file)
+    folders = frozenset[str]().union(*wanted.values())
+    unseen: list[OSError] = []
+    for place in sorted({place for root in wanted for place in (root, *root.parents)}):
+        for file in _listed(place / FOLDER, unseen):
+            claim = _read(file, unseen)
             if claim is None or claim.workspace == here or not claim.folders & folders:
                 continue
-            if claim.is_over:
-                with suppress(OSError):
-                    file.unlink()
-            else:
-                yield claim
+            if not claim.is_over:
+                return claim, unseen
+            with suppress(OSError):
+                file.unlink()
+    return None, unseen
 
 
-def _read(file: Path) -> Claim | None:
+def _listed(folder: Path, unseen: list[OSError]) -> Sequence[Path]:
     try:
-        record = read_table(file)
+        return sorted(file for file in folder.iterdir() if file.suffix == ".json")
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        unseen.append(error)
+        return []
+
+
+def _read(file: Path, unseen: list[OSError]) -> Claim | None:
+    try:
+        record = read_json_or_raise(file)
         process = Process.from_record(record)
         if process is None:
             return None
-        place = str(record["workspace"])
-        executors = {executor.name: executor for executor in used_in(Path(place))}
-        executors |= {name: EXECUTORS[name] for name in record.get("executors", ()) if name in EXECUTORS}
-        return Claim(file, place, process, frozenset(record["folders"]), tuple(executors.values()))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        place = Path(str(record["workspace"]))
+        executors = {name: EXECUTORS[name] for name in record.get("executors", ()) if name in EXECUTORS}
+        with suppress(OSError):  # of somebody whose workspace is private
+            executors |= {executor.name: executor for executor in used_in(place)}
+        return Claim(file, str(place), process, frozenset(record["folders"]), tuple(executors.values()))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        unseen.append(error)
+        return None
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None

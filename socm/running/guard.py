@@ -129,6 +129,8 @@ def _prepare(here: Path, executor: str) -> None:
     _claims[:] = claims.files
     for error in claims.unclaimed:
         _say(f"Nobody is kept from writing the same outputs from another folder: {error}")
+    for error in claims.unseen:
+        _say(f"Whether the same outputs are being written from another folder can't be seen: {error}")
     if wait_for_orphans(here, _say, earlier):
         _say("They have ended. Starting over, to see what they made.")
         _start_over(here)
@@ -155,8 +157,10 @@ def _start_over(here: Path) -> None:
 
 
 def _release_claims() -> None:
-    for file in _claims:
-        file.unlink(missing_ok=True)
+    if _claims:
+        from socm.running.claims import release
+
+        release(_claims)
 
 
 def _say(text: str) -> None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from socm.formats.document import format_document
 from socm.formats.manifest import Manifest, RuleFacts
+from socm.running import claims as claims_module
+from socm.running import guard
 from socm.running.claims import FOLDER, claim_outputs, outside_folders, release
-from socm.workspace.lock import AlreadyRunningError
+from socm.workspace.lock import AlreadyRunningError, read_holder, take_turn
 
 CLAIM = "from pathlib import Path; from socm.running.claims import claim_outputs; claim_outputs(Path())"
 HOLD = f"{CLAIM}; print('mine', flush=True); import sys; sys.stdin.read()"
@@ -135,19 +139,28 @@ def test_broken_claims_are_no_claims(no_slurm, tmp_path):
     release(claim_outputs(made).files)
 
 
+def let_in(folder: Path) -> None:
+    """Let every user reach a test's folder."""
+    for one in (folder, *folder.parents[:2]):
+        one.chmod(0o755)
+
+
+@pytest.mark.parametrize("setgid", [0, 0o2000])
 @pytest.mark.parametrize("umask", [0o002, 0o022, 0o077])
-def test_users_of_one_group_take_turns_whatever_their_umask(no_slurm, tmp_path, umask):
+def test_users_of_one_group_take_turns_whatever_their_umask(no_slurm, tmp_path, umask, setgid):
     """Neither keeps the other from claiming, nor hides a claim."""
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
+    let_in(tmp_path)
     shared = tmp_path / "shared"
     shared.mkdir()
     os.chown(shared, 0, 7000)
-    shared.chmod(0o2770)
+    shared.chmod(0o770 | setgid)
     paths = [f"{shared}/{n}/map.fits" for n in (1, 2)]
     first, second = (workspace(tmp_path / name, maps=paths) for name in ("ada", "ben"))
     holder = start_as(7001, umask, first, HOLD)
     assert holder.stdout.readline() == b"mine\n", holder.stderr.read()
+    folder = shared / FOLDER
+    for made in (folder, *folder.iterdir()):
+        assert (made.stat().st_gid, made.stat().st_mode & 0o070) == (7000, 0o070 if made is folder else 0o060)
     refused = start_as(7002, umask, second, CLAIM)
     assert b"AlreadyRunningError: its outputs are being made by process" in refused.communicate()[1]
     stop(holder)
@@ -156,8 +169,7 @@ def test_users_of_one_group_take_turns_whatever_their_umask(no_slurm, tmp_path, 
 
 
 def test_where_no_claim_can_be_written_those_of_others_count(no_slurm, tmp_path):
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
+    let_in(tmp_path)
     paths = [f"{tmp_path}/shared/{n}/map.fits" for n in (1, 2)]
     first, second = (workspace(tmp_path / name, maps=paths) for name in ("ada", "ben"))
     holder = start(first)
@@ -170,3 +182,85 @@ def test_where_no_claim_can_be_written_those_of_others_count(no_slurm, tmp_path)
     )
     said, errors = unclaimed.communicate()
     assert b"Claims(files=(), unclaimed=(PermissionError(13, 'Permission denied')" in said, errors
+
+
+def test_a_claim_counts_where_the_workspace_behind_it_is_private(no_slurm, tmp_path):
+    let_in(tmp_path)
+    paths = [f"{tmp_path}/shared/1/map.fits"]
+    first, second = (workspace(tmp_path / name, maps=paths) for name in ("ada", "ben"))
+    holder = start(first)
+    assert holder.stdout.readline() == b"mine\n"
+    first.chmod(0o700)
+    refused = start_as(7002, 0o022, second, CLAIM)
+    assert b"AlreadyRunningError: its outputs are being made by process" in refused.communicate()[1]
+    stop(holder)
+
+
+@pytest.mark.parametrize("place", [".", ".."])
+@pytest.mark.parametrize(("folder_mode", "file_mode"), [(0o700, 0o644), (0o711, 0o644), (0o755, 0o600)])
+def test_claims_of_others_that_cannot_be_read_are_told_of(no_slurm, tmp_path, place, folder_mode, file_mode):
+    let_in(tmp_path)
+    hidden = tmp_path / "shared/1" / place / FOLDER
+    (tmp_path / "shared/1").mkdir(parents=True)
+    hidden.mkdir()
+    (hidden / "x.json").write_text("{}")
+    (hidden / "x.json").chmod(file_mode)
+    hidden.chmod(folder_mode)
+    second = workspace(tmp_path / "ben", maps=[f"{tmp_path}/shared/1/map.fits"])
+    script = CLAIM.replace("claim_outputs(Path())", "print(*claim_outputs(Path()).unseen)")
+    said, errors = start_as(7002, 0o022, second, script).communicate()
+    named = hidden.resolve() / ("x.json" if file_mode == 0o600 else "")
+    assert said.decode() == f"[Errno 13] Permission denied: '{named}'\n", errors
+
+
+@pytest.mark.parametrize("call", ["unlink", "stat"])
+def test_what_fails_beside_anothers_claim_does_not_hide_it(no_slurm, tmp_path, monkeypatch, call):
+    """Whoever holds the outputs is named, whatever can't be removed or read."""
+    first, second = (
+        workspace(tmp_path / name, maps=[f"{tmp_path}/shared/1/map.fits"]) for name in ("ada", "ben")
+    )
+    holder = start(first)
+    assert holder.stdout.readline() == b"mine\n"
+    original = getattr(Path, call)
+
+    def failing(path: Path, *args: object, **options: object) -> object:
+        if path.parent.name == FOLDER and path.suffix == ".json":
+            raise PermissionError(13, "Permission denied", str(path))
+        return original(path, *args, **options)
+
+    monkeypatch.setattr(Path, call, failing)
+    with pytest.raises(AlreadyRunningError, match=f"being made by process {holder.pid} of "):
+        claim_outputs(second, attempts=2)
+    stop(holder)
+
+
+def test_whatever_fails_nothing_stays_claimed(no_slurm, tmp_path, monkeypatch):
+    paths = [f"{tmp_path}/shared/{n}/map.fits" for n in (1, 2)]
+    first, second = (workspace(tmp_path / name, maps=paths) for name in ("ada", "ben"))
+    holder = start(first)
+    assert holder.stdout.readline() == b"mine\n"
+    before = sorted((tmp_path / "shared" / FOLDER).iterdir())
+
+    def failing(error: type[BaseException], *_: object) -> None:
+        raise error
+
+    for step, error in itertools.product(
+        ("_permit", "_other", "_listed", "_read", "_is_younger"),
+        (KeyboardInterrupt, PermissionError, RuntimeError),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(claims_module, step, partial(failing, error))
+            with pytest.raises((error, AlreadyRunningError)):
+                claim_outputs(second, attempts=2)
+        assert sorted((tmp_path / "shared" / FOLDER).iterdir()) == before, (step, error)
+    stop(holder)
+
+
+def test_a_run_ends_where_its_claim_cannot_be_removed(tmp_path, monkeypatch):
+    """Its turn is given up all the same."""
+    monkeypatch.chdir(tmp_path)
+    take_turn(tmp_path)
+    (tmp_path / "claim.json").mkdir()
+    monkeypatch.setattr(guard, "_claims", [tmp_path / "claim.json"])
+    guard.end()
+    assert read_holder(tmp_path) is None
