@@ -12,8 +12,9 @@ from socm.core.models import Environment
 from socm.diagnostics import Diagnostic, Severity
 from socm.diagnostics.amounts import size_text
 from socm.executors.registry import EXECUTORS
-from socm.formats.layout import LOCKS, RECORDS, SNAKEMAKE, user_cache
+from socm.formats.layout import user_cache
 from socm.graph.plan import Plan, Rule
+from socm.workspace.snakemake import written_folders
 
 LEAST_FREE_BYTES = 1_000_000_000
 
@@ -56,7 +57,7 @@ def check_cache(severity: Severity = Severity.ERROR) -> tuple[Diagnostic, ...]:
 
 def _check_records(workspace: Path) -> Iterator[Diagnostic]:
     """Yield a problem where Snakemake can't keep its records, as in a workspace that somebody else ran."""
-    folders = (_nearest_folder(workspace / place / "file") for place in (SNAKEMAKE, RECORDS, LOCKS))
+    folders = (_nearest_folder(folder / "file") for folder in written_folders(workspace))
     closed = next((folder for folder in folders if not os.access(folder, os.W_OK | os.X_OK)), None)
     if closed is not None:
         yield Diagnostic(

@@ -12,12 +12,17 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from socm.formats.foreign import SnakemakeRecord, read_foreign
-from socm.formats.layout import INCOMPLETE, LOCKS, RECORDS, RECORDS_DATABASE
+from socm.formats.layout import INCOMPLETE, LOCKS, RECORDS, RECORDS_DATABASE, SNAKEMAKE
 
 TIMESTAMP = ".snakemake_timestamp"
 """The file by which Snakemake notes when it finished an output that is a folder."""
 OLDEST_RECORD_FORMAT = 6
 """The first format of records that tells all of how an output was made."""
+
+
+def written_folders(workspace: Path) -> tuple[Path, ...]:
+    """Return the folders that Snakemake must be able to write to, whatever it runs."""
+    return workspace / SNAKEMAKE, workspace / RECORDS, workspace / LOCKS
 
 
 def read_record(workspace: Path, output: str) -> SnakemakeRecord | None:
