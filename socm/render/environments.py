@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import posixpath
+import re
 import shlex
 from collections.abc import Mapping
 
@@ -15,6 +16,11 @@ from socm.graph.plan import Rule
 
 OF_CONTAINERS = ("APPTAINER", "SINGULARITY")
 """How the variables begin that the container's runtime reads, not the program in it."""
+
+FIRST_WORD = re.compile(r"""(?:'[^']*'|"[^"]*"|\\.|[^\s'"\\])+""")
+"""The first word of shell text."""
+
+THROUGH_SHELL = ("sh", "-c", shlex.quote('exec "$0" "$@"'))
 
 
 def render_environment(rule: Rule, files: Mapping[str, str], is_own: bool) -> str:
@@ -46,19 +52,24 @@ def command_text(rule: Rule, job: JobSpec) -> str:
     """
     variables = rule.spec.environment.all_variables()
     if rule.spec.environment.container is None:
-        return f"{_env_words(variables)}{job.command}"
+        return _with_variables(variables, job.command)
     of_runtime = {name: text for name, text in variables.items() if name.startswith(OF_CONTAINERS)}
     inside = {name: text for name, text in variables.items() if name not in of_runtime}
     start = _container_words(job, rule.spec.environment.container)
-    return f"{_env_words(of_runtime)}{start} {_env_words(inside)}{job.command}"
+    return _with_variables(of_runtime, f"{start} {_with_variables(inside, job.command)}")
 
 
-def _env_words(variables: Mapping[str, str]) -> str:
+def _with_variables(variables: Mapping[str, str], command: str) -> str:
+    """Return a command that sees variables; `env` would take a program of a name with = for one more."""
     words = [
         f"{name}={shell_value(value)}" if is_expanded(value) else shlex.quote(f"{name}={value}")
         for name, value in variables.items()
     ]
-    return f"{' '.join(['env', *words])} " if words else ""
+    if not words:
+        return command
+    program = FIRST_WORD.match(command)
+    through = THROUGH_SHELL if program and "=" in program.group() else ()
+    return " ".join(["env", *words, *through, command])
 
 
 def _container_words(job: JobSpec, image: str) -> str:

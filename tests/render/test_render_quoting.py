@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import sqlite3
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from snakemake.io import contains_wildcard
 from socm.compile import compile_campaign, write
 from socm.core.variables import is_expanded, shell_value
 from socm.diagnostics import Diagnostic, DiagnosticError
+from socm.render.environments import _with_variables
 
 RECORDER = f"""#!{sys.executable} -I
 # Writes down its words and the variables it is asked for, reads what it is given, makes what it must.
@@ -549,3 +551,17 @@ def test_what_can_name_no_variable_is_refused(name: str, tmp_path: Path) -> None
     assert problem.code == "bad-name"
     assert problem.place is not None
     assert problem.place.line == 4
+
+
+@pytest.mark.parametrize("name", ["a=b", "A=1", "bin/=x", "it's = 'that'", "plain"])
+def test_a_program_of_a_name_with_an_equals_sign_runs_and_sees_its_variables(
+    tmp_path: Path, name: str
+) -> None:
+    program = tmp_path / name
+    program.parent.mkdir(exist_ok=True)
+    program.write_text('#!/bin/sh\nprintf "%s|" "$ORDER" "$@"\n', encoding="utf-8")
+    program.chmod(0o755)
+    command = _with_variables({"ORDER": "1 $HOME"}, f"{shlex.quote('./' + name)} 'x = y' '$z'")
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.split("|")[1:-1] == ["x = y", "$z"]
+    assert done.stdout.startswith(("1 $HOME|", f"1 {os.environ['HOME']}|"))
