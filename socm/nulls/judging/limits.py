@@ -19,7 +19,7 @@ FEWEST_MODES = 5
 MOST_LEAKED, MOST_LEAKED_ALONE = 0.25, 0.75
 """Part of the noise of bins above the lowest that may have leaked from below it, mean over bins, and of a
 bin's that has none above. Of crosses of clean maps, those where it was 0.27 and more were up to 45 sigma, as
-a few modes of low multipoles ruled all bins; wide maps in red and striped noise had up to 0.15, and were
+a few modes of low multipoles ruled all bins; wide maps in red and striped noise had up to 0.11, and were
 judged right."""
 
 
