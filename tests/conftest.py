@@ -87,6 +87,15 @@ def _no_cluster(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch,
         monkeypatch.setenv("SLURM_CONF", "/nonexistent/slurm.conf")
 
 
+@pytest.fixture
+def open_path(tmp_path: Path) -> Path:
+    """A test's own folder, which every user reaches: pytest keeps those above it to itself."""
+    for folder in (tmp_path, *tmp_path.parents):
+        if (mode := folder.stat().st_mode) & 0o055 != 0o055:
+            folder.chmod(mode | 0o055)
+    return tmp_path
+
+
 @pytest.fixture(scope="session")
 def checkout() -> Path:
     """The folder of the checkout."""

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -53,10 +54,21 @@ def no_slurm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
 
 
+_STARTED: list[subprocess.Popen[bytes]] = []
+
+
+@pytest.fixture(autouse=True)
+def _none_left() -> Iterator[None]:
+    """Stop what a test started, whatever failed in it."""
+    yield
+    while _STARTED:
+        stop(_STARTED.pop())
+
+
 def start(folder: Path) -> subprocess.Popen[bytes]:
     """Start a process that claims what a workspace makes, and keeps it while it lives."""
     command = [sys.executable, "-c", HOLD]
-    return subprocess.Popen(command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    return _popen(command, folder)
 
 
 def start_as(uid: int, umask: int, folder: Path, script: str) -> subprocess.Popen[bytes]:
@@ -69,14 +81,21 @@ def start_as(uid: int, umask: int, folder: Path, script: str) -> subprocess.Pope
         f"os.setgroups([7000]); os.setgid({uid}); os.setuid({uid}); os.umask({umask}); "
     )
     command = [sys.executable, "-c", become + script]
-    return subprocess.Popen(
-        command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    return _popen(command, folder)
+
+
+def _popen(command: Sequence[str], folder: Path) -> subprocess.Popen[bytes]:
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    _STARTED.append(subprocess.Popen(command, cwd=folder, **pipes))
+    return _STARTED[-1]
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process; one that was stopped before may be so again."""
     process.kill()
-    process.communicate()
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        pipe.close()
+    process.wait()
 
 
 def test_only_what_is_outside_is_claimed(tmp_path):
@@ -139,23 +158,16 @@ def test_broken_claims_are_no_claims(no_slurm, tmp_path):
     release(claim_outputs(made).files)
 
 
-def let_in(folder: Path) -> None:
-    """Let every user reach a test's folder."""
-    for one in (folder, *folder.parents[:2]):
-        one.chmod(0o755)
-
-
 @pytest.mark.parametrize("setgid", [0, 0o2000])
 @pytest.mark.parametrize("umask", [0o002, 0o022, 0o077])
-def test_users_of_one_group_take_turns_whatever_their_umask(no_slurm, tmp_path, umask, setgid):
+def test_users_of_one_group_take_turns_whatever_their_umask(no_slurm, open_path, umask, setgid):
     """Neither keeps the other from claiming, nor hides a claim."""
-    let_in(tmp_path)
-    shared = tmp_path / "shared"
+    shared = open_path / "shared"
     shared.mkdir()
     os.chown(shared, 0, 7000)
     shared.chmod(0o770 | setgid)
     paths = [f"{shared}/{n}/map.fits" for n in (1, 2)]
-    first, second = (workspace(tmp_path / name, maps=paths) for name in ("ada", "ben"))
+    first, second = (workspace(open_path / name, maps=paths) for name in ("ada", "ben"))
     holder = start_as(7001, umask, first, HOLD)
     assert holder.stdout.readline() == b"mine\n", holder.stderr.read()
     folder = shared / FOLDER
@@ -168,10 +180,9 @@ def test_users_of_one_group_take_turns_whatever_their_umask(no_slurm, tmp_path, 
     assert after.communicate() == (b"", b"")
 
 
-def test_where_no_claim_can_be_written_those_of_others_count(no_slurm, tmp_path):
-    let_in(tmp_path)
-    paths = [f"{tmp_path}/shared/{n}/map.fits" for n in (1, 2)]
-    first, second = (workspace(tmp_path / name, maps=paths) for name in ("ada", "ben"))
+def test_where_no_claim_can_be_written_those_of_others_count(no_slurm, open_path):
+    paths = [f"{open_path}/shared/{n}/map.fits" for n in (1, 2)]
+    first, second = (workspace(open_path / name, maps=paths) for name in ("ada", "ben"))
     holder = start(first)
     assert holder.stdout.readline() == b"mine\n"
     refused = start_as(7002, 0o022, second, CLAIM)
@@ -184,10 +195,9 @@ def test_where_no_claim_can_be_written_those_of_others_count(no_slurm, tmp_path)
     assert b"Claims(files=(), unclaimed=(PermissionError(13, 'Permission denied')" in said, errors
 
 
-def test_a_claim_counts_where_the_workspace_behind_it_is_private(no_slurm, tmp_path):
-    let_in(tmp_path)
-    paths = [f"{tmp_path}/shared/1/map.fits"]
-    first, second = (workspace(tmp_path / name, maps=paths) for name in ("ada", "ben"))
+def test_a_claim_counts_where_the_workspace_behind_it_is_private(no_slurm, open_path):
+    paths = [f"{open_path}/shared/1/map.fits"]
+    first, second = (workspace(open_path / name, maps=paths) for name in ("ada", "ben"))
     holder = start(first)
     assert holder.stdout.readline() == b"mine\n"
     first.chmod(0o700)
@@ -198,15 +208,14 @@ def test_a_claim_counts_where_the_workspace_behind_it_is_private(no_slurm, tmp_p
 
 @pytest.mark.parametrize("place", [".", ".."])
 @pytest.mark.parametrize(("folder_mode", "file_mode"), [(0o700, 0o644), (0o711, 0o644), (0o755, 0o600)])
-def test_claims_of_others_that_cannot_be_read_are_told_of(no_slurm, tmp_path, place, folder_mode, file_mode):
-    let_in(tmp_path)
-    hidden = tmp_path / "shared/1" / place / FOLDER
-    (tmp_path / "shared/1").mkdir(parents=True)
+def test_claims_of_others_that_cannot_be_read_are_told_of(no_slurm, open_path, place, folder_mode, file_mode):
+    hidden = open_path / "shared/1" / place / FOLDER
+    (open_path / "shared/1").mkdir(parents=True)
     hidden.mkdir()
     (hidden / "x.json").write_text("{}")
     (hidden / "x.json").chmod(file_mode)
     hidden.chmod(folder_mode)
-    second = workspace(tmp_path / "ben", maps=[f"{tmp_path}/shared/1/map.fits"])
+    second = workspace(open_path / "ben", maps=[f"{open_path}/shared/1/map.fits"])
     script = CLAIM.replace("claim_outputs(Path())", "print(*claim_outputs(Path()).unseen)")
     said, errors = start_as(7002, 0o022, second, script).communicate()
     named = hidden.resolve() / ("x.json" if file_mode == 0o600 else "")

@@ -64,27 +64,25 @@ def test_what_is_made_needs_no_room(small_disk, tmp_path):
     assert check_before_run(plan(f"{small_disk}/map.fits"), tmp_path, "local") == ()
 
 
-def test_records_that_cannot_be_kept_are_told(tmp_path, monkeypatch):
+def test_records_that_cannot_be_kept_are_told(open_path, monkeypatch):
     """As in a workspace that somebody else ran."""
-    (tmp_path / ".snakemake/metadata").mkdir(parents=True)
-    (tmp_path / "cache").mkdir(mode=0o777)
-    (tmp_path / "cache").chmod(0o777)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (open_path / ".snakemake/metadata").mkdir(parents=True)
+    (open_path / "cache").mkdir(mode=0o777)
+    (open_path / "cache").chmod(0o777)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(open_path / "cache"))
     made = plan("map.fits")
-    assert check_before_run(made, tmp_path, "local") == ()
+    assert check_before_run(made, open_path, "local") == ()
     uid = os.geteuid()
     if uid != 0:
-        (tmp_path / ".snakemake").chmod(0o555)
+        (open_path / ".snakemake").chmod(0o555)
     else:
-        for folder in (tmp_path, *tmp_path.parents[:2]):
-            folder.chmod(0o755)
         os.seteuid(7001)
         monkeypatch.setattr(os, "access", partial(os.access, effective_ids=True))
     try:
-        problems = check_before_run(made, tmp_path, "local")
+        problems = check_before_run(made, open_path, "local")
     finally:
         os.seteuid(uid)
-    folder = tmp_path / ".snakemake"
+    folder = open_path / ".snakemake"
     said = f"{folder} can't be written to, and Snakemake keeps its records there"
     assert [problem.message for problem in problems].count(said) == 1
     assert {problem.code for problem in problems} == {"not-writable"}

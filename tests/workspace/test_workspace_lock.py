@@ -238,8 +238,6 @@ def run_hidden(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run a script where /proc shows each user their own processes only, as login nodes mount it."""
     if os.geteuid() != 0:
         pytest.skip("only root can hide processes")
-    for one in (folder, *folder.parents[:2]):
-        one.chmod(0o755)
     workspace = folder / "campaign"
     workspace.mkdir()
     workspace.chmod(0o777)
@@ -253,14 +251,14 @@ def run_hidden(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_run_of_another_user_whose_processes_are_hidden_is_not_taken_for_dead(tmp_path):
-    done = run_hidden(HIDDEN, tmp_path)
+def test_a_run_of_another_user_whose_processes_are_hidden_is_not_taken_for_dead(open_path):
+    done = run_hidden(HIDDEN, open_path)
     assert done.stdout.split() == ["False", "True"], done.stderr
 
 
-def test_ones_own_run_is_dead_when_its_number_is_another_users(tmp_path):
+def test_ones_own_run_is_dead_when_its_number_is_another_users(open_path):
     """Nobody's own processes refuse their signals; what is hidden may live otherwise, as after `newgrp`."""
-    done = run_hidden(USED_AGAIN, tmp_path)
+    done = run_hidden(USED_AGAIN, open_path)
     cases = [tuple(map(int, line.split())) for line in done.stdout.splitlines()]
     assert len(cases) == 18, done.stderr
     assert {bool(is_seen) for *_, is_seen, _ in cases} == {True, False}
