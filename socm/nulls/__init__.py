@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from socm.formats.analysis_options import AnalysisOptions
     from socm.formats.null_spec import Unit
-    from socm.nulls.judging.analysis import TestResult
+    from socm.nulls.judging.results import TestResult
 
     Source = str | Path | NDArray[Any]
 

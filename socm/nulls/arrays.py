@@ -13,9 +13,11 @@ from pydantic import ValidationError
 from socm.diagnostics import Diagnostic, DiagnosticError
 from socm.formats.analysis_options import AnalysisOptions
 from socm.nulls.diagnosis.diagnose import diagnose_test
-from socm.nulls.judging.analysis import TestResult, analyse
+from socm.nulls.judging.analysis import analyse
 from socm.nulls.judging.differences import combine, compare_groups, contrast_splits
-from socm.nulls.pixels.healpix import UNSEEN, HealpixGeometry, HealpixPixels
+from socm.nulls.judging.results import TestResult
+from socm.nulls.pixels.healpix import HealpixGeometry, HealpixPixels
+from socm.nulls.pixels.healpix_tables import UNSEEN
 from socm.nulls.pixels.holes import HoleFilling, RowGrid
 from socm.nulls.pixels.maps import Geometry, Pixelization
 from socm.nulls.pixels.opened import OpenTest, open_maps

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from socm.diagnostics import DiagnosticError
 from socm.formats.null_products import SMALLEST_PTE, JudgedComparison, Judgement, Ptes
 from socm.formats.null_spec import NullSpecification
-from socm.nulls.judging.analysis import Judgement as Judged
-from socm.nulls.judging.analysis import TestResult
+from socm.nulls.judging.results import Judgement as Judged
+from socm.nulls.judging.results import TestResult
 from socm.nulls.pixels.weights import Array
 
 

@@ -14,7 +14,7 @@ from sky_maps import toml, write_columns
 
 from socm.cli import main
 from socm.nulls import judge
-from socm.nulls.judging.analysis import TestResult as Judged
+from socm.nulls.judging.results import TestResult as Judged
 from socm.nulls.pixels.healpix import HealpixGeometry, HealpixPixels
 from socm.nulls.sky.healpix import HealpixSky
 

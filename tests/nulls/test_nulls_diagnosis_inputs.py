@@ -21,7 +21,7 @@ from socm.formats.analysis_options import AnalysisOptions
 from socm.nulls.arrays import judge_arrays, weigh_arrays
 from socm.nulls.diagnosis.diagnose import diagnose_test
 from socm.nulls.diagnosis.findings import TITLES
-from socm.nulls.judging import analysis
+from socm.nulls.judging import analysis, results, weighing
 from socm.nulls.judging.differences import Comparison, compare_groups, contrast_splits
 from socm.nulls.pixels.weights import Array
 
@@ -128,8 +128,8 @@ def flat() -> simulated.FlatWorld:
 
 
 def judge(
-    maps: analysis.NullMaps, groups: dict[str, int], options: AnalysisOptions
-) -> analysis.TestResult | None:
+    maps: weighing.NullMaps, groups: dict[str, int], options: AnalysisOptions
+) -> results.TestResult | None:
     """Return the judgement of maps; None of those that no judgement is made of."""
     try:
         with warnings.catch_warnings(action="ignore"):
@@ -139,20 +139,20 @@ def judge(
 
 
 def diagnose(
-    maps: analysis.NullMaps, groups: dict[str, int], result: analysis.TestResult
-) -> analysis.TestResult:
+    maps: weighing.NullMaps, groups: dict[str, int], result: results.TestResult
+) -> results.TestResult:
     names = [f"{group} {number}" for group, count in groups.items() for number in range(count)]
     return diagnose_test(maps, compare(groups), result, names, "uK")
 
 
 def judge_all(
-    maps: analysis.NullMaps, splits: int, names: Sequence[str] = ("a",)
+    maps: weighing.NullMaps, splits: int, names: Sequence[str] = ("a",)
 ) -> tuple[analysis.ComparisonResult, ...]:
     """Return the comparisons of groups, with their diagnoses."""
     return judge_arrays(maps, dict.fromkeys(names, splits), SMALL.options, "inputs", 1).comparisons
 
 
-def digits(maps: analysis.NullMaps, groups: dict[str, int], result: analysis.TestResult) -> list[object]:
+def digits(maps: weighing.NullMaps, groups: dict[str, int], result: results.TestResult) -> list[object]:
     """Return all numbers of a judgement and of its maps, bit for bit."""
     arrays = ("power", "sigma", "noise", "ratio", "simulated", "deviation")
     every = np.ones(sum(groups.values()))
@@ -167,7 +167,7 @@ def digits(maps: analysis.NullMaps, groups: dict[str, int], result: analysis.Tes
 
 
 def check_diagnoses(
-    maps: analysis.NullMaps, groups: dict[str, int], options: AnalysisOptions, cause: str
+    maps: weighing.NullMaps, groups: dict[str, int], options: AnalysisOptions, cause: str
 ) -> None:
     """Hold that diagnoses are whole, name no cause that isn't there, and leave judgement and maps alone."""
     result = judge(maps, groups, options)

@@ -12,7 +12,7 @@ import pytest
 from scipy import stats
 
 from socm.formats.analysis_options import AnalysisOptions
-from socm.nulls.judging import analysis
+from socm.nulls.judging import results
 from socm.nulls.sky import flat
 
 pytest.importorskip("pixell")
@@ -46,9 +46,9 @@ def test_clean_wide_maps_in_striped_noise_have_uniform_ptes(validation: ModuleTy
 def test_stripes_are_named_with_the_cut_that_finds_more_and_even_noise_with_none(
     validation: ModuleType, patch: str
 ) -> None:
-    def judged(noise: str, **cuts: float) -> analysis.TestResult:
+    def judged(noise: str, **cuts: float) -> results.TestResult:
         options = AnalysisOptions(multipole_max=900, spectra=("TT",), **cuts)
-        result: analysis.TestResult = validation.Campaign(validation.PATCHES[patch], noise).judge_test(
+        result: results.TestResult = validation.Campaign(validation.PATCHES[patch], noise).judge_test(
             options, [7, 0], 0
         )
         return result
@@ -72,7 +72,7 @@ def test_maps_are_judged_alike_as_flat_and_as_a_sphere(
     options = AnalysisOptions(multipole_max=900)
     differences, changes, redrawn = [], [], []
 
-    def ptes(result: analysis.TestResult) -> np.ndarray:
+    def ptes(result: results.TestResult) -> np.ndarray:
         return np.array([one.pte for one in result.comparisons[0].judgements])
 
     for seed in range(4):

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from socm.formats.judgement_needs import DIAGNOSIS_BYTES, GB
 from socm.nulls.diagnosis.templates import At, Bases, Template, possible_templates
-from socm.nulls.judging.analysis import NullMaps
 from socm.nulls.judging.differences import Comparison
 from socm.nulls.judging.spectra import FIELDS
+from socm.nulls.judging.weighing import NullMaps
 from socm.nulls.memory import available_bytes
 from socm.nulls.pixels.weights import Array
 from socm.nulls.progress import memory_used_bytes

@@ -29,10 +29,11 @@ from socm.nulls.diagnosis.findings import (
 from socm.nulls.diagnosis.ground import Ground, find_ground
 from socm.nulls.diagnosis.places import Place, find_place
 from socm.nulls.diagnosis.regression import explained_power
-from socm.nulls.judging.analysis import ComparisonResult, Evidence, NullMaps, TestResult
 from socm.nulls.judging.differences import Comparison
 from socm.nulls.judging.limits import judged_kinds
+from socm.nulls.judging.results import ComparisonResult, Evidence, TestResult
 from socm.nulls.judging.spectra import FIELDS, make_forms
+from socm.nulls.judging.weighing import NullMaps
 from socm.nulls.progress import silent
 
 DIRECTION, GROUND, PLACE = 4.0, 4.0, 6.5

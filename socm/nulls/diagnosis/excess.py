@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from socm.nulls.judging.amplitude import make_templates
-from socm.nulls.judging.analysis import ComparisonResult, Evidence
 from socm.nulls.judging.differences import Comparison
 from socm.nulls.judging.flags import ORANGE
+from socm.nulls.judging.results import ComparisonResult, Evidence
 from socm.nulls.judging.spectra import Forms, make_forms, measure
 from socm.nulls.judging.statistics import measure_deviations, pte
 from socm.nulls.pixels.weights import Array

@@ -212,7 +212,8 @@ class Header:
         Raises DiagnosticError (unreadable-map).
         """
 
-        from socm.nulls.pixels.healpix import HealpixGeometry, read_column
+        from socm.nulls.pixels.healpix import HealpixGeometry
+        from socm.nulls.pixels.healpix_tables import read_column
 
         try:
             with warnings.catch_warnings():
@@ -260,7 +261,7 @@ def read_header(path: Path) -> Header:
             warnings.simplefilter("ignore")
             with open_fits(path) as hdus:
                 if len(hdus) > 1 and not hdus[0].header.get("NAXIS"):
-                    from socm.nulls.pixels.healpix import describe_table
+                    from socm.nulls.pixels.healpix_tables import describe_table
 
                     return describe_table(path, hdus[1])
                 unit, convention = (hdus[0].header.get(key) for key in ("BUNIT", "POLCCONV"))
@@ -306,7 +307,8 @@ def stream_map(
 
     It is in its place when all planes are written, and not before.
     """
-    from socm.nulls.pixels.healpix import HealpixGeometry, begin_columns
+    from socm.nulls.pixels.healpix import HealpixGeometry
+    from socm.nulls.pixels.healpix_tables import begin_columns
 
     partial = path.with_name(f".{path.name}.partial")
     partial.unlink(missing_ok=True)
