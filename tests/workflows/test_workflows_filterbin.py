@@ -664,6 +664,7 @@ def test_the_programs_environment_is_not_that_of_sums(survey: Workspace) -> None
     [
         ('bands = "f090"', 'bands = "f090,f150"', "refused-value", "filter-and-bin maps have one band, not f090,f150"),
         ('bands = "f090"', 'bands = "f090"\ncomps = "T"', "refused-value", "makes maps of T, Q and U, not of T"),
+        ('bands = "f090"', 'bands = "f090"\nunit = "uk"', "refused-value", "knows no `unit` 'uk'"),
         ('area = "data/area.fits"', "", "bad-pixels", "filter-and-bin maps need either `area` or `nside`, and none"),
         ('area = "data/area.fits"', "nside = 500", "bad-pixels", "nside is a power of two, which 500 isn't"),
         ("apply_wobble", "scan_left_right = true, apply_wobble", "refused-option", "maps halves of observations, which null tests such as scan-left-right-tests ask for"),

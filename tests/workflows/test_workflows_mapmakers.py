@@ -54,6 +54,19 @@ def test_a_null_test_splits_alike_whoever_makes_its_maps(survey: Workspace, kind
     assert len(found[0]) == 5
 
 
+@pytest.mark.parametrize(("value", "hint"), [("so_sat_1", "so_sat1"), ("SAT1", "so_sat1"), ("sat", None)])
+@pytest.mark.parametrize("kind", sorted(HOLDERS))
+def test_a_site_that_no_program_knows_is_told(
+    survey: Workspace, kind: str, value: str, hint: str | None
+) -> None:
+    """Else each observation fails in its turn, after all jobs have waited."""
+    survey.write(campaign(kind, more=f'site = "{value}"'))
+    (problem,) = [one for one in survey.told() if one.severity == "error"]
+    assert (problem.code, problem.key) == ("refused-value", ("campaign", kind, "site"))
+    assert f"knows no `site` '{value}'" in problem.message.replace(value.lower(), value)
+    assert hint is None or hint in (problem.hint or "")
+
+
 @pytest.mark.parametrize(
     ("is_weighted", "is_variance", "hits"),
     [(True, False, None), (False, True, None), (False, False, "hits.fits")],

@@ -17,6 +17,7 @@ from socm.diagnostics import Diagnostic, DiagnosticError
 from socm.formats.layout import program_config
 from socm.workflows.listed_options import listed_options
 from socm.workflows.mapmakers.base import Mapmaker, MapProducts, MapRequest
+from socm.workflows.mapmakers.known_values import SITES, unknown_value
 from socm.workflows.observing import Terms
 from socm.workflows.requirements import MPI
 from socm.workflows.words import option_words
@@ -26,6 +27,14 @@ REFUSED_OPTIONS: Mapping[str, str] = {
     "update-delay": "which observations are mapped is fixed when the campaign is compiled",
 }
 """Options that make-depth1-map knows and no job can have, and why."""
+
+KNOWN_VALUES: Mapping[str, tuple[str, ...]] = {
+    "comps": ("T", "TQU"),
+    "nmat": ("corr", "uncorr"),
+    "site": SITES,
+    "unit": ("K", "uK"),
+}
+"""Keys that take one of a few words."""
 
 
 class Depth1Maps(Mapmaker):
@@ -72,12 +81,9 @@ class Depth1Maps(Mapmaker):
             )
         if self.wafer:
             yield _all_wafers(("wafer",))
-        for key, known in (("comps", ("T", "TQU")), ("nmat", ("corr", "uncorr")), ("unit", ("K", "uK"))):
-            if (value := getattr(self, key)) not in known and "${" not in value:
-                notes = (f"it knows: {', '.join(known)}",)
-                yield Diagnostic(
-                    "refused-value", f"make-depth1-map knows no `{key}` {value!r}", key=(key,), notes=notes
-                )
+        for key, known in KNOWN_VALUES.items():
+            if problem := unknown_value("make-depth1-map", (key,), getattr(self, key), known):
+                yield problem
 
     def plan_maps(
         self, name: str, description: str, requests: Sequence[MapRequest], terms: Terms

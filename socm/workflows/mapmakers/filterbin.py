@@ -43,6 +43,7 @@ from socm.workflows.mapmakers.atomic_chunks import (
 )
 from socm.workflows.mapmakers.base import Mapmaker, MapProducts, MapRequest
 from socm.workflows.mapmakers.halving import check_halving
+from socm.workflows.mapmakers.known_values import SITES, UNITS, unknown_value
 from socm.workflows.observing import Terms
 from socm.workflows.requirements import MPI
 
@@ -121,7 +122,7 @@ class FilterBinMaps(Mapmaker):
         {}, description="Any other option of make-atomic-filterbin-map; bare flags are booleans."
     )
     allow_unknown_options: bool = Field(
-        False, description="true passes options on that make-atomic-filterbin-map may not know."
+        False, description="true passes options and values on that make-atomic-filterbin-map may not know."
     )
 
     halvings: ClassVar[frozenset[str]] = frozenset(HALVES)
@@ -153,6 +154,9 @@ class FilterBinMaps(Mapmaker):
         if self.comps != "TQU" and "${" not in self.comps:
             message = f"make-atomic-filterbin-map makes maps of T, Q and U, not of {self.comps}"
             yield Diagnostic("refused-value", message, key=("comps",), hint='write "TQU"')
+        for key, known in () if self.allow_unknown_options else (("site", SITES), ("unit", UNITS)):
+            if problem := unknown_value("make-atomic-filterbin-map", (key,), getattr(self, key), known):
+                yield problem
         if (self.area is None) == (self.nside is None):
             few = "and none is given" if self.nside is None else "not both"
             message = f"filter-and-bin maps need either `area` or `nside`, {few}"

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from socm.core.references import references_in
-from socm.diagnostics import Diagnostic, KeyPath, nearest_name
+from socm.diagnostics import Diagnostic, KeyPath
+from socm.workflows.mapmakers.known_values import SITES, UNITS, unknown_value
 
 REFUSED_OPTIONS: Mapping[str, str] = {
     "quiet": "the log would not say which observations are in the map, and no map would count as covered"
@@ -16,11 +17,11 @@ REFUSED_OPTIONS: Mapping[str, str] = {
 KNOWN_VALUES: Mapping[str, tuple[str, ...]] = {
     "comps": ("T", "QU", "TQU"),
     "interpol": ("nearest", "nn", "bilinear", "lin"),
-    "iunit": ("nK", "uK", "mK", "K", "kK", "MK", "GK"),
+    "iunit": UNITS,
     "nmat": ("corr", "uncorr", "corr_dct", "debug"),
     "nmat-mode": ("build", "cache", "load", "save"),
-    "site": ("so_lat", "so_sat1", "so_sat2", "so_sat3", "so", "act"),
-    "unit": ("nK", "uK", "mK", "K", "kK", "MK", "GK"),
+    "site": SITES,
+    "unit": UNITS,
     "cut-type": ("full", "poly"),
 }
 """Options that take one of a few words. Most are read only when the first observation is in memory."""
@@ -52,26 +53,13 @@ def value_problems(values: Mapping[str, tuple[KeyPath, Any]]) -> Iterator[Diagno
                 key=key,
                 hint="it hands the whole string to each pass, which knows no such interpolation",
             )
-        elif option in KNOWN_VALUES and _as_read(option, text) not in KNOWN_VALUES[option]:
-            known = KNOWN_VALUES[option]
-            lowered = {one.lower(): one for one in known}
-            nearest = nearest_name(text, known) or lowered.get(
-                nearest_name(text.lower(), list(lowered)) or ""
-            )
-            yield Diagnostic(
-                "refused-value",
-                f"make-ml-map knows no `{name}` {text!r}",
-                key=key,
-                hint=f'did you mean "{nearest}"?' if nearest else None,
-                notes=(f"known values: {', '.join(known)}",),
-            )
+        elif option in KNOWN_VALUES:
+            read = text.lower() if option == "site" else text
+            if problem := unknown_value("make-ml-map", key, read, KNOWN_VALUES[option]):
+                yield problem
         elif option in WHOLE_NUMBERS | NUMBERS and not _is_number(text, whole=option in WHOLE_NUMBERS):
             kind = "an integer" if option in WHOLE_NUMBERS else "a number"
             yield Diagnostic("refused-value", f"make-ml-map takes {kind} for `{name}`, not {text!r}", key=key)
-
-
-def _as_read(option: str, text: str) -> str:
-    return text.lower() if option == "site" else text
 
 
 def _is_number(text: str, whole: bool) -> bool:
