@@ -110,9 +110,10 @@ def _problem(
         limit, words = _LIMITS[kind]
         message = f"{name} must be {words} {context[limit]:g}, not {details['input']}"
         return Diagnostic("out-of-range", message, key=written)
-    if kind in {"literal_error", "enum"}:
-        return _wrong_choice(name, details, written)
+    choices = [d for d in found if d["type"] in {"literal_error", "enum"}]
     expected = [_EXPECTED[word] for d in found if (word := d["type"].split("_")[0]) in _EXPECTED]
+    if choices and len(choices) + len(expected) == len(found):
+        return _wrong_choice(name, choices[0], expected, written)
     if expected and len(expected) == len(found):
         wanted = " or ".join(dict.fromkeys(expected))
         given = describe(details["input"])
@@ -122,14 +123,14 @@ def _problem(
     return Diagnostic("wrong-value", f"{name}: {reason}", key=written)
 
 
-def _wrong_choice(name: str, details: ErrorDetails, written: KeyPath) -> Diagnostic:
+def _wrong_choice(name: str, details: ErrorDetails, others: Sequence[str], written: KeyPath) -> Diagnostic:
     choices = str(details.get("ctx", {}).get("expected", "")).replace("'", '"')
     given = details["input"]
     known = [choice.strip(' "') for choice in choices.replace(" or ", ",").split(",")]
     nearest = nearest_name(given, known) if isinstance(given, str) else None
     return Diagnostic(
         "wrong-value",
-        f"{name} must be {choices}, not {describe(given)}",
+        f"{name} must be {' or '.join((*dict.fromkeys(others), choices))}, not {describe(given)}",
         key=written,
         hint=f'did you mean "{nearest}"?' if nearest else None,
     )

@@ -8,7 +8,7 @@ import numpy as np
 
 from socm.core.null_tests import DAY_SECONDS
 from socm.diagnostics import Collector, Diagnostic, DiagnosticError
-from socm.diagnostics.amounts import some_of
+from socm.diagnostics.amounts import counted, some_of
 from socm.splits.detectors import check_detectors
 from socm.splits.model import Split, SplitRows
 from socm.splits.values import Group, Mask, Selection, missing_column, warning
@@ -46,7 +46,8 @@ def tell_missing(selection: Selection, missing: int, problems: Collector, warnin
     if not missing:
         return
     what = " or ".join(f"`{name}`" for name in _columns_with_holes(selection)) or "usable times"
-    reported = f"{missing:,} of the {count:,} observations have no {what}"
+    have = "has" if missing == 1 else "have"
+    reported = f"{missing:,} of the {counted(count, 'observation')} {have} no {what}"
     if missing > selection.options.max_missing * count:
         problems.error(
             "missing-values",
@@ -81,10 +82,10 @@ def check_count(selection: Selection, groups: Sequence[Group], usable: Mask) -> 
     problems = []
     for group in groups:
         rows = np.flatnonzero(group.members & usable)
-        count, what = len(rows), f"{len(rows):,} observations"
+        count, what = len(rows), counted(len(rows), "observation")
         if options.chunk_seconds and count >= nsplits:
             count = len(np.unique(np.floor(selection.numbers("timestamp")[rows] / options.chunk_seconds)))
-            what = f"{count:,} chunks of {_duration(options.chunk_seconds)}"
+            what = f"{counted(count, 'chunk')} of {_duration(options.chunk_seconds)}"
         if 0 < count < nsplits:
             problems.append(
                 Diagnostic(
@@ -110,6 +111,8 @@ def check_sizes(
         counts = [f"{len(split.indices):,}" for split in splits if split.group == group.name]
         shown = some_of(counts, MOST_COUNTS)
         notes.append(f"{test.prefix(group.name)}: observations of its splits: {shown}")
+    if not all((rows.group == code).any() for code in range(len(groups))):
+        notes.extend(_range_of(selection, rows))
     all_empty = not any(len(split.indices) for split in small)
     few = "no observations" if all_empty else f"fewer than {options.min_observations:,} observations"
     names = some_of([split.name for split in small], 4)
@@ -124,6 +127,17 @@ def check_sizes(
     ]
 
 
+def _range_of(selection: Selection, rows: SplitRows) -> Iterator[str]:
+    """Yield where the deciding values lie, by which one sees a threshold in another unit."""
+    test = selection.test
+    if rows.threshold is None or not np.isfinite(rows.value).any():
+        return
+    lowest, highest = np.nanmin(rows.value), np.nanmax(rows.value)
+    unit = f" {test.unit}" if test.unit else ""
+    limit = np.nanmedian(rows.threshold)
+    yield f"{test.value}: {lowest:.4g} to {highest:.4g}{unit}, and the threshold is {limit:.4g}{unit}"
+
+
 def _advice(selection: Selection, groups: Sequence[Group], rows: SplitRows) -> str:
     options, test = selection.options, selection.test
     nsplits = options.nsplits or test.nsplits
@@ -134,12 +148,13 @@ def _advice(selection: Selection, groups: Sequence[Group], rows: SplitRows) -> s
         if fewest is None or chunks < fewest[0]:
             fewest = (chunks, group.name, int((rows.group == code).sum()))
     if fewest is None or fewest[2] == 0:
-        return "the query selects no observations of this group; widen it, or move the threshold"
+        or_else = f"move {test.threshold_option}" if test.threshold_option else "leave the test out"
+        return f"the query selects no observations of this group; widen it, or {or_else}"
     seconds = options.chunk_seconds
     length = f"{options.chunk_observations} observations" if seconds is None else _duration(seconds)
     where = f" of {fewest[1]}" if fewest[1] else ""
     return (
-        f"the observations{where} lie in {fewest[0]} chunks of {length}, for {nsplits} splits; "
+        f"the observations{where} lie in {counted(fewest[0], 'chunk')} of {length}, for {nsplits} splits; "
         "make chunks shorter (chunk_duration), use fewer splits (nsplits), or widen the query"
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from socm.core.null_tests import SplitOptions
 from socm.diagnostics import Diagnostic, DiagnosticError, Severity, did_you_mean
+from socm.diagnostics.amounts import counted
 from socm.splits.null_tests import NullTest
 from socm.splits.sites import Site
 
@@ -84,11 +86,16 @@ class Selection:
         if values.dtype == object:
             if not any(values):
                 return np.full(len(values), np.nan)
-            example = next((value for value in values if value and not _is_number(value)), values[0])
+            # What is stored as a number reads as one; NaN has no other form than text.
+            no_numbers = [value for value in values if value and not _is_number(value)]
+            found = no_numbers or [value for value in values if value]
             raise DiagnosticError.of(
                 "column-not-numeric",
-                f"{self.test.section} compares numbers, but `{name}` holds text, such as {example!r}",
+                f"{self.test.section} compares numbers, but `{name}` holds text in {len(found):,} of the "
+                f"{counted(len(values), 'observation')}, such as {found[0]!r}",
                 key=self.column_key(),
+                hint=f"typeof({name}) != 'text' in the query leaves them out; where there is no value, "
+                "the database should hold NULL",
             )
         finite: Floats = np.where(np.isfinite(values), values, np.nan)
         return finite
@@ -124,10 +131,9 @@ def as_text(values: Column) -> Column:
 
 def _is_number(text: str) -> bool:
     try:
-        float(text)
+        return math.isfinite(float(text))
     except ValueError:
         return False
-    return True
 
 
 def missing_column(selection: Selection, alternatives: tuple[str, ...]) -> Diagnostic:
@@ -142,7 +148,10 @@ def missing_column(selection: Selection, alternatives: tuple[str, ...]) -> Diagn
         else f"{selection.test.section} needs a column that the observations don't have: "
         f"the database {has} {wanted}",
         key=selection.column_key(),
-        hint=did_you_mean(alternatives[0], there),
+        # Whoever didn't write the name didn't misspell it either.
+        hint=did_you_mean(alternatives[0], there)
+        if selection.column_key()
+        else "a test of your own can split by another column: split_by",
         notes=(f"columns: {', '.join(there)}",),
     )
 

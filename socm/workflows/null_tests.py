@@ -138,8 +138,17 @@ class NullTest(Mapmaker, SplitOptions):
             return None
 
     def doubts(self, selection: Selection) -> Iterator[Diagnostic]:
-        """Yield besides that a test has a single half difference, which has nothing to be crossed with."""
+        """Yield besides what can't be judged, and what would be judged under the name of another question."""
         splits = selection.splits
+        if splits and len(splits.groups) == 1 and splits.test.rule not in {"all", "coverage"}:
+            yield Diagnostic(
+                "one-group",
+                f"{self.test} has one group, {splits.groups[0]}: its maps differ in time alone, as those "
+                "of mission-tests",
+                severity=Severity.WARNING,
+                key=(),
+                hint=f"leave {self.test} out, or widen the query",
+            )
         least = 4 if splits and len(splits.groups) == 1 else 2
         if splits and splits.nsplits < least:
             groups = "one group" if len(splits.groups) == 1 else f"{len(splits.groups)} groups"

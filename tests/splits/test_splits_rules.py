@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
@@ -220,6 +221,16 @@ class TestOnesOwn:
         (told,) = problems(self.COLUMNS, "mine", split_by="tube_slot", at=1.0)
         assert (told.code, told.key) == ("column-not-numeric", ("split_by",))
 
+    @pytest.mark.parametrize("text", ["NaN", "nan", "inf", "1.2 mm", "n/a", "-"])
+    @pytest.mark.parametrize("where", [0, 3, 9])
+    def test_text_among_numbers_is_what_is_shown(self, text: str, where: int) -> None:
+        """SQLite stores numbers as such whatever stands beside them; read together, all are text."""
+        values = [f"{0.9 + row}" for row in range(10)]
+        values[where] = text
+        (told,) = problems(rows(10, pwv_mean=values), "pwv-tests")
+        assert f"`pwv_mean` holds text in 1 of the 10 observations, such as '{text}'" in told.message
+        assert "typeof(pwv_mean) != 'text'" in (told.hint or "")
+
     def test_an_unknown_column(self) -> None:
         (told,) = problems(self.COLUMNS, "mine", split_by="hwpp", at=1.0)
         assert (told.code, told.key, told.hint) == ("missing-column", ("split_by",), "did you mean `hwp`?")
@@ -232,6 +243,8 @@ class TestProblems:
         assert told.code == "missing-column"
         assert "neither `pwv_mean` nor `pwv`" in told.message
         assert told.notes == ("columns: obs_id, start_time, stop_time, timestamp",)
+        (told,) = problems(rows(3, pwv_qual=[1.0]), "pwv-tests")
+        assert "mean" not in (told.hint or ""), "the user wrote no name that could be misspelt"
 
     def test_too_many_missing_values(self) -> None:
         columns = rows(10, pwv_mean=[1.0, 3.0, NAN, 3.0, 1.0])
@@ -273,6 +286,29 @@ class TestProblems:
         assert told.code == "empty-split"
         assert "pwv_high: observations of its splits: 0" in told.notes
         assert "pwv_low: observations of its splits: 30" in told.notes
+        assert told.notes[-1] == "precipitable water vapour: 1 to 1 mm, and the threshold is 2 mm"
+        assert "move pwv_limit" in (told.hint or "")
+
+    @pytest.mark.parametrize("test", sorted(NULL_TESTS))
+    def test_an_empty_group_shows_where_the_values_lie(self, test: str) -> None:
+        """Elevations in rad are all low, and no count of observations says so."""
+        columns = {**make_columns(60), "el_center": np.full(60, 0.9), "pwv_mean": np.full(60, 0.001)}
+        try:
+            split(columns, test)
+        except DiagnosticError as error:
+            told = [one for one in error.diagnostics if one.code == "empty-split"]
+            assert all(one.notes[-1].startswith(NULL_TESTS[test].value) for one in told)
+            option = NULL_TESTS[test].threshold_option
+            assert all((f"move {option}" if option else "leave the test out") in str(one.hint) for one in told)
+            assert "threshold is 45 deg" in told[0].notes[-1] or test != "elevation-tests"
+        else:
+            assert test not in {"elevation-tests", "pwv-tests"}
+
+    @pytest.mark.parametrize("count", [1, 2])
+    def test_one_is_not_many(self, count: int) -> None:
+        told = problems(rows(count, pwv_mean=[3.0, 1.0]), "pwv-tests", nsplits=4, chunk_nobs=1)
+        for one in told:
+            assert not re.search(r"\b1 (observations|chunks)\b", one.message)
 
     def test_a_small_split(self) -> None:
         (told,) = problems(rows(48), "mission-tests", nsplits=2, min_observations=25)

@@ -204,6 +204,26 @@ def test_a_test_that_can_never_be_judged_is_told(
     assert (("warning", "never-judged") in codes(survey, table)) is not is_judged
 
 
+@pytest.mark.parametrize("nsplits", [2, 4])
+@pytest.mark.parametrize(
+    ("table", "group"),
+    [
+        ("wafer-tests]", ""),
+        ("wafer-tests.groups]\nall = ['ws0', 'ws1']", "all"),
+        ("elevation-tests]", ""),
+        ("elevation-tests]\nskip_groups = ['high']", "low"),
+        ("tubes]\ncategories = ['tube_slot']", "i1"),
+        ("mission-tests]", ""),
+    ],
+)
+def test_a_test_of_one_group_is_told(survey: Workspace, table: str, group: str, nsplits: int) -> None:
+    """It would pass as a test of wafers, and compare times."""
+    found = told(survey, f"{TEST}nsplits = {nsplits}\n[campaign.ml-null-tests.{table}\n")
+    messages = [one.message for one in found if one.code == "one-group"]
+    assert len(messages) == bool(group)
+    assert all(f"has one group, {group}:" in one for one in messages)
+
+
 def test_a_kind_in_the_defaults_is_told(survey: Workspace) -> None:
     errors = [d for d in told(survey, f'workflow = "ml-mapmaking"\n{MAP}') if d.severity == "error"]
     assert [(d.code, d.message.partition(":")[0]) for d in errors] == [
