@@ -12,6 +12,7 @@ from socm.config.document import Document
 from socm.diagnostics import Diagnostic, DiagnosticError, Place, nearest_name
 
 LARGEST_FILE_BYTES = 20_000_000
+_INIT_HINT = "`socm init` writes a campaign to start from"
 _PLACE_IN_MESSAGE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
@@ -29,9 +30,7 @@ def read_document(path: Path) -> Document:
         raise DiagnosticError.of("toml-syntax", f"the document is {what}", place=Place(file)) from None
     if not data:
         message = "the file is empty" if not text.strip() else "the file contains only comments"
-        raise DiagnosticError.of(
-            "empty-file", message, place=Place(file), hint="`socm init` writes a campaign to start from"
-        )
+        raise DiagnosticError.of("empty-file", message, place=Place(file), hint=_INIT_HINT)
     return Document(file=file, text=text, data=data)
 
 
@@ -64,10 +63,10 @@ def _read_bytes(path: Path, file: str) -> bytes:
 def _near_file(path: Path) -> str | None:
     folder = path.parent
     names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
-    nearest = nearest_name(path.name, names)
-    if nearest:
+    of_its_kind = [name for name in names if path.suffix and name.endswith(path.suffix)]
+    if nearest := nearest_name(path.name, names) or next(iter(of_its_kind), None):
         return f"did you mean `{folder / nearest}`?"
-    return None if folder.is_dir() else f"there is no folder `{folder}`"
+    return _INIT_HINT if folder.is_dir() else f"there is no folder `{folder}`"
 
 
 def _decode(content: bytes, file: str) -> str:

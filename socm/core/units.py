@@ -42,6 +42,9 @@ LARGEST = 1e15
 
 LONGEST_TEXT = 100
 
+LEAST_BARE_MB, LEAST_BARE_S = 100, 60
+"""A bare number below these was meant in GB, or in minutes, as Slurm's are: no job is so small."""
+
 _MEMORY_HINT = 'write MB as a number, or "64G", "4.8 TB", "512MiB"'
 _DURATION_HINT = 'write seconds as a number, or "7h", "1h30m", "2d 3h", "1:30:00"'
 _LEARN_HINT = 'write learn = "{0}", and keep an amount to begin with'
@@ -66,6 +69,9 @@ def memory_mb(value: str | float) -> int:
         amount_mb = float(match[1]) * MB_PER_UNIT[match[2].upper()]
     else:
         amount_mb = _number(value, "a memory is a number of MB or a text", _MEMORY_HINT)
+    if 0 < amount_mb < LEAST_BARE_MB and _is_bare(value):
+        hint = f'write "{value}G"; "{value}M" if that is meant'
+        raise invalid("bad-unit", f"a memory of {value} is {value} MB: a bare number is MB", hint)
     return math.ceil(round(_possible(amount_mb, f"a memory of {value}"), 6))
 
 
@@ -75,7 +81,11 @@ def runtime_minutes(value: str | float) -> int:
     A bare number, also as a string, is seconds (the older tool's convention); "7h", "1h30m",
     "2d 3h", "1:30:00" and "1-12:00:00" are what they say. Raises ValueError on anything else.
     """
-    return math.ceil(round(duration_seconds(value) / 60, 6))
+    seconds = duration_seconds(value)
+    if seconds < LEAST_BARE_S and _is_bare(value):
+        hint = f'write "{value}m" or "{value}h"; "{value}s" if that is meant'
+        raise invalid("bad-unit", f"a run time of {value} is {value} s: a bare number is seconds", hint)
+    return math.ceil(round(seconds / 60, 6))
 
 
 def memory_text(amount_mb: float) -> str:
@@ -98,6 +108,10 @@ def duration_seconds(value: str | float) -> float:
     else:
         seconds = _number(value, "a duration is a number of seconds or a string", _DURATION_HINT)
     return _possible(seconds, f"a duration of {value}")
+
+
+def _is_bare(value: str | float) -> bool:
+    return not isinstance(value, str) or _BARE_NUMBER.fullmatch(value) is not None
 
 
 def _number(value: object, message: str, hint: str) -> float:

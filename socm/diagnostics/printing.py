@@ -6,6 +6,7 @@ import contextlib
 import os
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -33,10 +34,25 @@ def format_diagnostics(
 ) -> str:
     """Return diagnostics as text, in the order given, each with the source line it speaks of.
 
+    What is the same of several places is said once, with the lines of the others, and a long note once.
     `sources` maps the file of a place to its text; a place whose file isn't in it gets no excerpt.
     The text ends with a line feed unless it is empty.
     """
-    return "".join(_format_one(diagnostic, sources, colour) for diagnostic in diagnostics)
+    alike: dict[Diagnostic, tuple[Diagnostic, list[Place | None]]] = {}
+    for diagnostic in diagnostics:
+        place = diagnostic.place
+        # Without its line a place is told by what the message says of it.
+        same = replace(diagnostic, place=place and replace(place, line=None, column=None, length=1), key=None)
+        alike.setdefault(same if place and place.line else diagnostic, (diagnostic, []))[1].append(place)
+    texts, said = [], set[str]()
+    for first, places in alike.values():
+        notes = [note for note in first.notes if note not in said]
+        said.update(note for note in notes if cells(note) > EXCERPT_CELLS)
+        others = [f"{place.line}:{place.column}" for place in places if place and place != first.place]
+        if others:
+            notes.append(f"the same at {', '.join(dict.fromkeys(others))}")
+        texts.append(_format_one(replace(first, notes=tuple(notes)), sources, colour))
+    return "".join(texts)
 
 
 def read_sources(diagnostics: Iterable[Diagnostic]) -> dict[str, str]:

@@ -45,7 +45,8 @@ def absence_problems(
         + some_of(lost),
         severity=Severity.ERROR if too_many else Severity.WARNING,
         key=("query",),
-        hint=f"the mapmaker leaves them out, and min_coverage = {min_coverage:g} would fail the map"
+        hint="leave them out of the query: the mapmaker does, and the map would fail at "
+        f"min_coverage = {min_coverage:g}"
         if too_many
         else "the mapmaker leaves them out",
     )

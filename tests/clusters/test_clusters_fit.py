@@ -110,8 +110,8 @@ def test_memory_alone_spreads_ranks_over_nodes():
 
 
 def test_a_job_gets_at_least_what_snakemake_itself_takes():
-    assert fit(Resources(memory=50), small_cluster()).mem_mb == 500
-    assert fit(Resources(memory=50), load_cluster("local", Path())).mem_mb == 50
+    assert fit(Resources(memory="50M"), small_cluster()).mem_mb == 500
+    assert fit(Resources(memory="50M"), load_cluster("local", Path())).mem_mb == 50
 
 
 def test_one_rank_needs_no_launcher(tiger3):
@@ -210,7 +210,7 @@ def test_the_local_machine_refuses_nothing_it_does_not_know():
 def test_what_fits_fits(ranks, threads, memory, cores, node_mem_mb):
     """Each node holds its ranks' cores and memory; one node less does not."""
     cluster = small_cluster(nodes=None, cores_per_node=cores, mem_mb_per_node=node_mem_mb, qos=())
-    request = Resources(ranks=ranks, threads=threads, memory=memory)
+    request = Resources(ranks=ranks, threads=threads, memory=f"{memory}M")
     try:
         job = fit(request, cluster)
     except DiagnosticError:

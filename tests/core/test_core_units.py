@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -24,7 +26,7 @@ from socm.core.units import duration_seconds, memory_mb, runtime_minutes
         ("1GiB", 1074),
         ("100k", 1),
         (".5g", 500),
-        (0.5, 1),
+        (100.5, 101),
     ],
 )
 def test_memory(written: str | float, mb: int) -> None:
@@ -45,7 +47,7 @@ def test_memory(written: str | float, mb: int) -> None:
         ("1.5 hours", 90),
         ("2 weeks", 20_160),
         ("30s", 1),
-        (1, 1),
+        (60, 1),
     ],
 )
 def test_runtime(written: str | float, minutes: int) -> None:
@@ -113,6 +115,17 @@ def test_any_text_is_an_amount_or_a_value_error(text: str) -> None:
             assert read(text) > 0
         except ValueError:
             continue
+
+
+@pytest.mark.parametrize("as_text", [str, float, int, "{}.0".format, " {} ".format])
+def test_a_bare_number_that_was_meant_in_another_unit_is_refused(as_text: Callable[[int], Any]) -> None:
+    """To Slurm and Snakemake a bare number is minutes; a job of 20 s is ended before it has read anything."""
+    for read, least in ((memory_mb, 100), (runtime_minutes, 60)):
+        for number in range(1, least):
+            with pytest.raises(ValueError, match="a bare number is"):
+                read(as_text(number))
+        assert read(as_text(least)) > 0
+    assert (memory_mb("20M"), runtime_minutes("20s"), duration_seconds(as_text(20))) == (20, 1, 20)
 
 
 @given(st.integers(1, 10**6), st.integers(0, 59), st.integers(0, 59))

@@ -55,6 +55,34 @@ def test_without_a_place_there_is_no_file() -> None:
     assert shown(Diagnostic("x", "y", Severity.WARNING)) == "warning[x]: y\n"
 
 
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("ab"), st.sampled_from([None, 1, 4, 6]), st.integers(1, 3)), min_size=1
+    )
+)
+def test_each_problem_is_told_with_its_place_and_what_is_alike_once(
+    found: list[tuple[str, int | None, int]],
+) -> None:
+    """A file without files in it, seen by sixty null tests, is one problem with sixty places."""
+    note = "columns: " + "el_center, " * 20
+    told = [
+        Diagnostic(
+            word, "m", place=Place("c.toml", line, line and column), key=(n,), hint=word, notes=(note,)
+        )
+        for n, (word, line, column) in enumerate(found)
+    ]
+    text = format_diagnostics(told, {})
+    assert text.count(note) == 1
+    assert text.count("error[") == len(
+        {(one.code, one.key if one.place.line is None else ()) for one in told}
+    )
+    for one in told:
+        place = one.place
+        where = f"{place.line}:{place.column}"
+        assert place.line is None or f"c.toml:{where}: error[{one.code}]" in text or f" {where}" in text
+    assert json_document(told)["errors"] == len(told)
+
+
 def test_without_the_text_of_the_file_there_is_no_excerpt() -> None:
     assert format_diagnostics([UNKNOWN_KEY], {}).splitlines()[1] == "  = did you mean `memory`?"
 

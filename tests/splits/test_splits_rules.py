@@ -299,7 +299,9 @@ class TestProblems:
             told = [one for one in error.diagnostics if one.code == "empty-split"]
             assert all(one.notes[-1].startswith(NULL_TESTS[test].value) for one in told)
             option = NULL_TESTS[test].threshold_option
-            assert all((f"move {option}" if option else "leave the test out") in str(one.hint) for one in told)
+            assert all(
+                (f"move {option}" if option else "leave the test out") in str(one.hint) for one in told
+            )
             assert "threshold is 45 deg" in told[0].notes[-1] or test != "elevation-tests"
         else:
             assert test not in {"elevation-tests", "pwv-tests"}

@@ -716,7 +716,7 @@ def test_observations_of_unknown_detectors_cannot_be_mapped_one_by_one(survey: W
         database.execute("UPDATE obs SET tube_flavor = NULL")
     problems = survey.told()
     assert {one.code for one in problems} == {"detectors-unknown"}
-    assert "16 observations have" in problems[0].message
+    assert "which wafers and bands 16 observations would be mapped of" in problems[0].message
 
 
 # Runs.

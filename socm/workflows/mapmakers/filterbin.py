@@ -28,6 +28,7 @@ from socm.core.steps import (
     Shell,
 )
 from socm.diagnostics import Diagnostic, DiagnosticError
+from socm.diagnostics.amounts import counted
 from socm.formats.atomic_maps import FULL, HALVES
 from socm.formats.judgement_needs import HealpixSize, MapSize
 from socm.formats.layout import own_archive_config, own_atomic_config
@@ -239,9 +240,10 @@ class FilterBinMaps(Mapmaker):
         if unknown:
             raise DiagnosticError.of(
                 "detectors-unknown",
-                f"the database doesn't say which wafers and bands {len(unknown):,} observations have, like "
-                f"{unknown[0]}",
-                hint="each wafer and band has a map of its own; wafer_slots_list and tube_flavor name them",
+                f"the database doesn't say which wafers and bands {counted(len(unknown), 'observation')} "
+                f"would be mapped of, like {unknown[0]}",
+                hint="each wafer and band has a map of its own; fill in wafer_slots_list and tube_flavor, or "
+                "leave these observations out of the query",
             )
         pixels = {"area": self.area} if self.area is not None else {}
         option = f"--area={shlex.quote(self.area)}" if self.area is not None else f"--nside={self.nside}"

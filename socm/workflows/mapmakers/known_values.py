@@ -1,4 +1,4 @@
-"""Values of which a mapmaker (sotodlib 0.6.24) knows a few: most are read only when its job has run for long."""
+"""Values of which mapmakers (sotodlib 0.6.24) know a few, and which most read when jobs have run for long."""
 
 from __future__ import annotations
 
