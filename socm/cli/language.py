@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -34,7 +35,8 @@ def init(folder: Path) -> None:
     write_new(campaign, starter_text(folder.resolve().name or "campaign").encode())
     write_new(schema, json_text(campaign_schema(registered_workflows)).encode())
     echo(f"Wrote {campaign} and {schema}.")
-    echo("Next: put in your paths and say `socm check campaign.toml`; or try it with `socm simulate data`.")
+    data = str(folder / "data")
+    echo(f"Next: put in your paths and say `socm check {shlex.quote(str(campaign))}`, or try it with `socm simulate {shlex.quote(data)}`.")
 
 
 @click.command(cls=FormattedCommand)

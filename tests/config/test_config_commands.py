@@ -27,6 +27,7 @@ def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_init_writes_a_campaign_that_loads_and_its_schema(socm: Socm, tmp_path: Path) -> None:
     ran = socm("init", "my campaign")
     assert (ran.code, ran.err) == (0, "")
+    assert "say `socm check 'my campaign/campaign.toml'`" in ran.out
     folder = tmp_path / "my campaign"
     assert sorted(path.name for path in folder.iterdir()) == ["campaign.schema.json", "campaign.toml"]
     text = (folder / "campaign.toml").read_text(encoding="utf-8")
