@@ -35,8 +35,11 @@ def init(folder: Path) -> None:
     write_new(campaign, starter_text(folder.resolve().name or "campaign").encode())
     write_new(schema, json_text(campaign_schema(registered_workflows)).encode())
     echo(f"Wrote {campaign} and {schema}.")
-    data = str(folder / "data")
-    echo(f"Next: put in your paths and say `socm check {shlex.quote(str(campaign))}`, or try it with `socm simulate {shlex.quote(data)}`.")
+    check, simulate = (
+        shlex.join(("socm", *words))
+        for words in (("check", str(campaign)), ("simulate", str(folder / "data")))
+    )
+    echo(f"Next: put in your paths and say `{check}`; or try it with `{simulate}`.")
 
 
 @click.command(cls=FormattedCommand)

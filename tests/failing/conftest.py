@@ -11,6 +11,12 @@ import pytest
 START_S = 1_700_000_000
 DAY_S = 86_400
 
+PREPROCESS = """context_file: data/context.yaml
+subobs: {use: [wafer_slot, wafer.bandpass], label: wafer_slot}
+archive: {index: index.sqlite, policy: {type: simple, filename: archive.h5}}
+process_pipe: []
+"""
+
 
 @pytest.fixture(scope="session")
 def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -37,7 +43,7 @@ def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             )
     (folder / "context.yaml").write_text("obsdb: obsdb.sqlite\n", encoding="utf-8")
     (folder / "area.fits").write_bytes(b"SIMPLE")
-    (folder / "preprocess.yaml").write_text("process_pipe: []\n", encoding="utf-8")
+    (folder / "preprocess.yaml").write_text(PREPROCESS, encoding="utf-8")
     program = folder / "bin" / "so-site-pipeline"
     program.parent.mkdir()
     program.write_text("#!/bin/sh\n", encoding="utf-8")

@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from workflows_workspace import Workspace
+from workflows_workspace import PREPROCESS, Workspace
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def survey(workspace: Workspace) -> Workspace:
     """A folder with an observation database of sixteen observations, and nothing behind it."""
     data = workspace.folder / "data"
     data.mkdir()
-    for name, text in (("context", "obsdb: obsdb.sqlite\n"), ("preprocess", "process_pipe: []\n")):
+    for name, text in (("context", "obsdb: obsdb.sqlite\n"), ("preprocess", PREPROCESS)):
         (data / f"{name}.yaml").write_text(text)
     (data / "area.fits").write_text("area")
     with closing(sqlite3.connect(data / "obsdb.sqlite")) as database, database:

@@ -18,7 +18,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from programs import run_program
-from workflows_workspace import Run, Workspace
+from workflows_workspace import PREPROCESS, Run, Workspace
 
 from socm.core.models import Resources
 from socm.diagnostics import DiagnosticError
@@ -248,7 +248,7 @@ def survey(workspace: Workspace) -> Workspace:
     data.mkdir()
     (data / "context.yaml").write_text("obsdb: obsdb.sqlite\n")
     (data / "area.fits").write_text("area")
-    (workspace.folder / "preprocess.yaml").write_text("process_pipe: []\n")
+    (workspace.folder / "preprocess.yaml").write_text(PREPROCESS)
     add_observations(workspace, 0, 16)
     workspace.write(CAMPAIGN)
     return workspace
@@ -416,10 +416,12 @@ def test_other_splits_leave_all_maps_of_observations_alone(survey: Workspace) ->
     assert table(survey) == before
 
 
-SPLIT_FLAGS = """process_pipe:
+SPLIT_FLAGS = PREPROCESS.replace(
+    " []",
+    """
   - {name: flag_turnarounds, calc: {method: scanspeed}, save: true}
-  - {name: split_flags, calc: {}, save: true}
-"""
+  - {name: split_flags, calc: {}, save: true}""",
+)
 
 
 def halved(halving: str, text: str = CAMPAIGN) -> str:
@@ -601,7 +603,9 @@ def test_preprocessing_says_which_half_is_which(survey: Workspace) -> None:
         needed = [0, 1] if halving.startswith("scan") else [1]
         for number in (0, 1):
             steps = [{**one, "save": one["save"] and place != number} for place, one in enumerate(pipe)]
-            (survey.folder / "preprocess.yaml").write_text(yaml.safe_dump({"process_pipe": steps}))
+            (survey.folder / "preprocess.yaml").write_text(
+                yaml.safe_dump(yaml.safe_load(PREPROCESS) | {"process_pipe": steps})
+            )
             survey.write(halved(halving))
             if number not in needed:
                 survey.compile()
@@ -680,6 +684,55 @@ def test_what_the_mapmaker_cannot_do_is_reported(
     assert {one.code for one in problems} == {code}
     assert any(message in one.message for one in problems)
     assert all(one.place is not None for one in problems)
+
+
+def broken_configs() -> dict[str, str]:
+    """Return what is wrong with a preprocessing, and a configuration that has it."""
+    config = yaml.safe_load(PREPROCESS)
+    texts = {
+        f"has no `{name}`": yaml.safe_dump({key: value for key, value in config.items() if key != name})
+        for name in ("context_file", "subobs", "process_pipe")
+    }
+    texts |= {
+        f"has no `archive.{name}`": yaml.safe_dump(
+            config | {"archive": {key: value for key, value in config["archive"].items() if key != name}}
+        )
+        for name in ("index", "policy")
+    }
+    return texts | {
+        "is no YAML": PREPROCESS.replace("[]", "["),
+        "has no `context_file`": "text\n",
+        "can't be read": "a: \x07\n",
+        "a `process_pipe` that is no list of steps": PREPROCESS.replace("[]", "{name: detrend}"),
+        "the context_file nowhere.yaml of preprocess.yaml does not exist": PREPROCESS.replace(
+            "data/context", "nowhere"
+        ),
+    }
+
+
+@pytest.mark.parametrize("key", ["preprocess_config", "preprocess_proc_config"])
+@pytest.mark.parametrize("wrong", sorted(broken_configs()))
+def test_a_preprocessing_that_cannot_be_run_is_told(survey: Workspace, wrong: str, key: str) -> None:
+    """Each observation would fail in its turn, once its job has waited for the cluster."""
+    for own in ("preprocess_config", "preprocess_proc_config"):
+        text = broken_configs()[wrong] if own == key else PREPROCESS
+        (survey.folder / f"{own}.yaml").write_text(text)
+    files = "\n".join(f'{one} = "{one}.yaml"' for one in ("preprocess_config", "preprocess_proc_config"))
+    survey.write(CAMPAIGN.replace('preprocess_config = "preprocess.yaml"', files))
+    problems = survey.told()
+    assert {one.code for one in problems} <= {"bad-preprocess-config", "missing-file"}
+    assert all(wrong.replace("preprocess.yaml", f"{key}.yaml") in one.message for one in problems)
+    assert {one.key[-1] for one in problems if one.key} == {key}
+
+
+@pytest.mark.parametrize("is_same", [True, False])
+def test_time_streams_of_another_context_are_told(survey: Workspace, is_same: bool) -> None:
+    """The program reads the list of observations from one context and their data from the other."""
+    other = survey.folder / "other.yaml"
+    other.symlink_to("data/context.yaml") if is_same else other.write_text("obsdb: data/obsdb.sqlite\n")
+    (survey.folder / "preprocess.yaml").write_text(PREPROCESS.replace("data/context.yaml", "other.yaml"))
+    told = {one.code for one in survey.compile().diagnostics}
+    assert ("two-contexts" in told) is not is_same
 
 
 def test_the_options_are_those_of_the_program() -> None:

@@ -12,6 +12,13 @@ from programs import run_program
 from socm.compile import Compiled, compile_campaign, write
 from socm.diagnostics import Diagnostic, DiagnosticError
 
+PREPROCESS = """context_file: data/context.yaml
+subobs: {use: [wafer_slot, wafer.bandpass], label: wafer_slot}
+archive: {index: index.sqlite, policy: {type: simple, filename: archive.h5}}
+process_pipe: []
+"""
+"""The configuration of a preprocessing that does nothing."""
+
 
 @dataclass(frozen=True)
 class Run:

@@ -22,6 +22,7 @@ from socm.formats.layout import (
     own_atomic_config,
     own_preprocess_config,
 )
+from socm.formats.preprocess_config import read_preprocess_config
 
 OBSERVATION = "obs:obs_id"
 
@@ -95,23 +96,9 @@ def _write_own_config(
 
 def _read_config(path: Path) -> dict[str, Any]:
     try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise ValueError(f"the preprocessing configuration {path} can't be read: {error}") from None
-    found: Any = config
-    for keys in (
-        ("context_file",),
-        ("subobs",),
-        ("process_pipe",),
-        ("archive", "index"),
-        ("archive", "policy"),
-    ):
-        found = config
-        for key in keys:
-            found = found.get(key) if isinstance(found, dict) else None
-        if found is None:
-            raise ValueError(f"the preprocessing configuration {path} has no `{'.'.join(keys)}`")
-    return dict(config)
+        return read_preprocess_config(path)
+    except ValueError as error:
+        raise ValueError(f"the preprocessing configuration {path} {error}") from None
 
 
 def copy_index(source: Path, target: Path, observations: Collection[str]) -> None:

@@ -27,11 +27,12 @@ from socm.core.steps import (
     SUM_ATOMIC,
     Shell,
 )
-from socm.diagnostics import Diagnostic, DiagnosticError
+from socm.diagnostics import Diagnostic, DiagnosticError, Severity
 from socm.diagnostics.amounts import counted
 from socm.formats.atomic_maps import FULL, HALVES
 from socm.formats.judgement_needs import HealpixSize, MapSize
 from socm.formats.layout import own_archive_config, own_atomic_config
+from socm.formats.preprocess_config import read_preprocess_config
 from socm.observations.asked import Asked, id_end
 from socm.workflows.listed_options import listed_options
 from socm.workflows.mapmakers.atomic_chunks import (
@@ -165,6 +166,55 @@ class FilterBinMaps(Mapmaker):
         elif self.nside is not None and self.nside & (self.nside - 1):
             message = f"nside is a power of two, which {self.nside} isn't"
             yield Diagnostic("bad-pixels", message, key=("nside",), hint="most maps of SATs have nside = 512")
+
+    def file_problems(self, terms: Terms) -> Iterator[Diagnostic]:
+        """Yield besides a preprocessing that can't be run: each observation would fail in its turn."""
+        yield from super().file_problems(terms)
+        for key, path, context in self._preprocessing_of(terms):
+            if isinstance(context, ValueError):
+                yield Diagnostic(
+                    "bad-preprocess-config",
+                    f"the preprocessing configuration {path} {context}",
+                    key=(key,),
+                    hint="it is what preprocess-tod reads: context_file, subobs, process_pipe, archive",
+                )
+            elif not terms.makes(context) and not (terms.base / context).exists():
+                yield Diagnostic(
+                    "missing-file",
+                    f"the context_file {context} of {path} does not exist",
+                    key=(key,),
+                    hint="jobs run in the folder of the campaign file, from which its paths count",
+                )
+
+    def notes(self, terms: Terms, written: Iterable[str]) -> Iterator[Diagnostic]:
+        """Yield besides that time streams are those of another context than the observations."""
+        yield from super().notes(terms, written)
+        for key, path, context in self._preprocessing_of(terms):
+            if (
+                isinstance(context, str)
+                and (terms.base / context).exists()
+                and not self._is_context(context, terms)
+            ):
+                yield Diagnostic(
+                    "two-contexts",
+                    f"{path} reads time streams and metadata through {context}, not through {self.context}",
+                    severity=Severity.WARNING,
+                    key=(key,),
+                    hint="make-atomic-filterbin-map takes the list of observations alone from `context`",
+                )
+
+    def _is_context(self, path: str, terms: Terms) -> bool:
+        return (terms.base / path).resolve() == (terms.base / self.context).resolve()
+
+    def _preprocessing_of(self, terms: Terms) -> Iterator[tuple[str, str, str | ValueError]]:
+        """Yield each configuration that is there: its key, its path, its context or what is wrong with it."""
+        for key in ("preprocess_config", "preprocess_proc_config"):
+            path = getattr(self, key)
+            if path is not None and not terms.makes(path) and (terms.base / path).is_file():
+                try:
+                    yield key, path, str(read_preprocess_config(terms.base / path)["context_file"])
+                except ValueError as error:
+                    yield key, path, error
 
     def map_size(self, terms: Terms) -> MapSize | HealpixSize | None:
         """Return the size of the maps; None where it isn't known yet."""
