@@ -47,7 +47,10 @@ def load_campaign(
     read = read_workflows(found.tables, names, problems)
     problems.extend(circles(read.edges))
     joined = join_workflows(read.workflows, names, problems)
-    problems.diagnostics = _lift_missing_keys(problems.diagnostics, found.tables)
+    problems.diagnostics = [
+        _with_holder(problem, found.tables)
+        for problem in _lift_missing_keys(problems.diagnostics, found.tables)
+    ]
     document = replace(document, written=read.written, tables=tuple(table.path for table in found.tables))
     diagnostics = document.locate_all(problems.diagnostics)
     if settings is None or problems.has_errors:
@@ -90,3 +93,16 @@ def _lift_missing_keys(diagnostics: Sequence[Diagnostic], tables: Sequence[Table
             message = f"missing key `{key[-1]}` in {table_name(key[:-1])}"
             lifted.append(replace(found[0], message=message, key=key))
     return lifted
+
+
+def _with_holder(problem: Diagnostic, tables: Sequence[Table]) -> Diagnostic:
+    """Return a missing key with the hint that another workflow's table has it, and keeps it to itself."""
+    name = problem.key[-1] if problem.key else ""
+    if problem.code != "missing-key" or problem.hint or name == "output_dir":
+        return problem
+    layers = (layer for table in tables for layer in table.layers)
+    holder = next((layer for layer in layers if name in layer.table), None)
+    if holder is None:
+        return problem
+    there = table_name(holder.path)
+    return replace(problem, hint=f"{there} has it for itself; in [campaign.defaults] all workflows find it")
