@@ -140,6 +140,7 @@ class NullTest(Mapmaker, SplitOptions):
     def doubts(self, selection: Selection) -> Iterator[Diagnostic]:
         """Yield besides what can't be judged, and what would be judged under the name of another question."""
         splits = selection.splits
+        least = 4 if splits and len(splits.groups) == 1 else 2
         if splits and len(splits.groups) == 1 and splits.test.rule not in {"all", "coverage"}:
             yield Diagnostic(
                 "one-group",
@@ -148,9 +149,9 @@ class NullTest(Mapmaker, SplitOptions):
                 severity=Severity.WARNING,
                 key=(),
                 hint=f"leave {self.test} out, or widen the query",
+                notes=("and fewer than 4 splits of one group are never judged",) * (splits.nsplits < least),
             )
-        least = 4 if splits and len(splits.groups) == 1 else 2
-        if splits and splits.nsplits < least:
+        elif splits and splits.nsplits < least:
             groups = "one group" if len(splits.groups) == 1 else f"{len(splits.groups)} groups"
             yield Diagnostic(
                 "never-judged",

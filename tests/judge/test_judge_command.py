@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 from sky_maps import (
     FAST,
     car_geometry,
@@ -22,6 +25,8 @@ from sky_maps import (
 
 from socm.cli import main
 from socm.config.map_nulls import load_map_nulls
+from socm.formats.null_products import Summary
+from socm.nulls.report.table import make_difference_table
 
 
 @pytest.fixture(autouse=True)
@@ -288,6 +293,38 @@ def test_maps_may_have_any_name(tmp_path: Path, name: str) -> None:
     assert run("judge", str(tmp_path / "nulls.toml")) in (0, 3)
     assert str(nulls.specification("direction").splits[0].map).endswith(f"{name}/{name}.fits")
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(("unit", "scale"), [("K", 1e-6), ("mK", 1e-3), ("nK", 1e3)])
+def test_people_read_maps_in_kelvin_in_microkelvin(tmp_path: Path, unit: str, scale: float) -> None:
+    """SATs' maps are in K: an rms of 0.0000332 and a power of 4e-11 say little. What programs read stays."""
+    said, pages, rms = [], [], []
+    for name, size in (("uK", 1.0), (unit, scale)):
+        folder = tmp_path / name
+        folder.mkdir()
+        for number, one in enumerate(("r1", "r2", "s1", "s2")):
+            write_pair(folder, one, 1, seed=number, scale=size, unit=name)
+        (folder / "nulls.toml").write_text(toml(two_groups()), encoding="utf-8")
+        assert run("judge", str(folder / "nulls.toml")) in (0, 3)
+        pages.append((folder / "results/report.html").read_text(encoding="utf-8"))
+        summary = json.loads((folder / "results/direction/summary.json").read_text(encoding="utf-8"))
+        assert summary["unit"] == name
+        console = Console(width=200, record=True, markup=False, file=io.StringIO())
+        del summary["format"]
+        console.print(make_difference_table([Summary.model_validate(summary)]))
+        said.append(console.export_text())
+        rms.append(summary["differences"][0]["rms"]["T"]["measured"])
+    shown = "uK" if unit == "K" else unit
+    assert f"direction [{shown}]" in said[1]
+    assert f"l(l+1)C/2π in {shown}²" in pages[1]
+    assert rms[1] == pytest.approx(scale * rms[0], rel=1e-4)
+    table = [re.findall(r"#\d +([\d.e+-]+) ([\d.e+-]+)", text) for text in said]
+    factor = 1.0 if unit == "K" else scale
+    found, expected = (np.array(rows, dtype=float) for rows in (table[1], table[0]))
+    np.testing.assert_allclose(found, expected * factor, rtol=1e-2)
+    sizes = [re.findall(r"T rms ([\d.e+-]+) (\w+) ", page) for page in pages]
+    assert {one for _, one in sizes[1]} == {shown}
+    assert float(sizes[1][0][0]) == pytest.approx(float(sizes[0][0][0]) * factor, rel=1e-2)
 
 
 def test_keys_of_all_tests_and_of_one(tmp_path: Path) -> None:

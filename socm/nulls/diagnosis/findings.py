@@ -12,6 +12,7 @@ from socm.nulls.diagnosis.excess import Excess
 from socm.nulls.diagnosis.ground import Ground
 from socm.nulls.diagnosis.places import Place
 from socm.nulls.diagnosis.templates import Template
+from socm.nulls.pixels.units import shown_unit
 from socm.nulls.pixels.weights import Array
 
 TITLES = {
@@ -100,6 +101,8 @@ def say_bins(excess: Excess, edges: Array) -> Finding:
 
 def say_rms(excess: Excess, unit: str, sides: Sides) -> Finding:
     """Return how large an excess is: the rms of what one side would have alone."""
+    shown, factor = shown_unit(unit)
+    size = with_error(excess.rms * factor, excess.error * factor, shown)
     return Finding(
         name="rms",
         spectrum=excess.spectrum,
@@ -109,8 +112,8 @@ def say_rms(excess: Excess, unit: str, sides: Sides) -> Finding:
         significance=excess.significance,
         detected=True,
         sentence=f"{excess.spectrum}: as a {excess.shape} systematic in {sides.plus} or {sides.minus} alone "
-        f"it has an rms of {with_error(excess.rms, excess.error, unit)} over all bins; noise of a half "
-        f"difference: {f'{excess.noise:.3g} {unit}'.strip()}.",
+        f"it has an rms of {size} over all bins; noise of a half "
+        f"difference: {f'{excess.noise * factor:.3g} {shown}'.strip()}.",
     )
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from socm.formats.document import replace_file
 from socm.nulls.pixels.healpix import HealpixGeometry, picture_grid
 from socm.nulls.pixels.maps import Geometry, Pixelization
+from socm.nulls.pixels.units import shown_unit
 from socm.nulls.pixels.weights import Plane
 
 LARGEST_SIDE = 900
@@ -68,6 +69,7 @@ def draw_panels(
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+    unit, factor = shown_unit(unit)
     inside = weight > 0
     left, right, bottom, top = _extent_deg(geometry)
     height_deg, width_deg = abs(top - bottom), abs(right - left)
@@ -78,7 +80,7 @@ def draw_panels(
     colours = colormaps["RdBu_r"].with_extremes(bad="0.85")
     axes = figure.subplots(1, len(planes), squeeze=False, sharey=True)[0]
     for axis, (component, values) in zip(axes, planes.items(), strict=True):
-        drawn = np.where(inside, values, np.nan)
+        drawn = np.where(inside, values * factor, np.nan)
         sigma = float(np.sqrt(np.nansum(weight * drawn**2) / weight.sum()))
         limit = 3 * sigma if sigma > 0 else 1.0
         picture = axis.imshow(

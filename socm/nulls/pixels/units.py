@@ -29,6 +29,14 @@ class Unit:
         return self.name if self.power == 1 else f"{self.name}^{self.power}"
 
 
+def shown_unit(unit: str) -> tuple[str, float]:
+    """Return the unit in which values are shown to people, and the factor to it: uK for K.
+
+    Noise of CMB maps is some 1e-5 K, and its power 1e-10 K^2; what programs read keeps its unit.
+    """
+    return ("uK", 1e6) if unit == "K" else (unit, 1.0)
+
+
 def parse_unit(text: str) -> Unit | None:
     """Return the unit that a header spells, such as "uK_CMB", "K^-2", "1/uK^2", or None if it is no such.
 

@@ -12,6 +12,7 @@ from socm.formats.null_products import Finding, JudgedComparison, Ptes, SplitSum
 from socm.nulls.diagnosis.findings import TITLES, short, with_error
 from socm.nulls.judging.flags import is_remarkable
 from socm.nulls.judging.labels import LabelCorrelation
+from socm.nulls.pixels.units import shown_unit
 from socm.nulls.report.records import Products, TestPlace, iter_products
 from socm.nulls.report.verdict import Verdict
 
@@ -113,7 +114,8 @@ def _compare(mine: Finding, other: Finding, phi: float | None, name: str) -> str
     Of two tests that halve the same observations, a systematic of one is φ times as large in the other.
     """
     sizes = [(one.value or 0.0, one.error or 0.0) for one in (mine, other)]
-    texts = [with_error(*size, mine.unit) for size in sizes]
+    unit, factor = shown_unit(mine.unit)
+    texts = [with_error(value * factor, error * factor, unit) for value, error in sizes]
     said = f"{texts[1]} against {texts[0]} here in {mine.spectrum}: "
     (here, here_error), (there, there_error) = sizes
     if abs(there - here) <= AGREE * hypot(here_error, there_error):

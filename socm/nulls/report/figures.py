@@ -13,6 +13,7 @@ import numpy as np
 from socm.diagnostics import Collector
 from socm.formats.differences import file_name
 from socm.formats.new_file import check_free, write_new
+from socm.nulls.pixels.units import shown_unit
 from socm.nulls.report.records import Products, iter_products
 from socm.nulls.report.svg import HISTOGRAM_BINS
 from socm.nulls.report.verdict import Verdict
@@ -79,7 +80,8 @@ def draw_comparison(name: str, products: Products, number: int) -> Any:
     columns = min(3, len(judgements))
     rows = -(-len(judgements) // columns)
     figure = _figure(3.4 * columns, 2.5 * rows + 0.4)
-    scale = multipoles * (multipoles + 1) / (2 * np.pi)
+    unit, factor = shown_unit(products.summary.unit)
+    scale = multipoles * (multipoles + 1) / (2 * np.pi) * factor**2
     for index, judgement in enumerate(judgements):
         axis = figure.add_subplot(rows, columns, index + 1)
         power, sigma = (products.arrays[one][number, index] * scale for one in ("power", "sigma"))
@@ -91,7 +93,7 @@ def draw_comparison(name: str, products: Products, number: int) -> Any:
         axis.set_xlim(0, edges[-1] * 1.04)
         axis.set_title(judgement.spectrum, fontsize=10)
         axis.set_xlabel("multipole $\\ell$")
-        axis.set_ylabel(f"$\\ell(\\ell+1)C_\\ell/2\\pi$ [{products.summary.unit}²]")
+        axis.set_ylabel(f"$\\ell(\\ell+1)C_\\ell/2\\pi$ [{unit}²]")
         axis.legend(fontsize=8, loc="upper right")
     figure.suptitle(f"{name}: {comparison.label}", fontsize=11)
     return figure

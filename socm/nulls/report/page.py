@@ -17,6 +17,7 @@ from socm.formats.document import replace_file, write_document
 from socm.formats.null_products import JudgedComparison, Rms, SplitSummary
 from socm.nulls.judging.amplitude import SHAPES
 from socm.nulls.judging.flags import flag
+from socm.nulls.pixels.units import shown_unit
 from socm.nulls.report.diagnoses import Lines, as_lines, list_diagnoses
 from socm.nulls.report.provenance import read_provenance
 from socm.nulls.report.records import Products, TestPlace, TestRecord, iter_products
@@ -125,6 +126,7 @@ def _table_rows(record: TestRecord, spectra: Sequence[str]) -> list[dict[str, An
             }
         ]
     rows = []
+    unit, factor = shown_unit(record.products.summary.unit)
     rms = {
         row.comparison: row.rms["T"].ratio for row in record.products.summary.comparisons if "T" in row.rms
     }
@@ -146,7 +148,8 @@ def _table_rows(record: TestRecord, spectra: Sequence[str]) -> list[dict[str, An
                 "lowest": _cell(min(judgement.pte for judgement in comparison.judgements)),
                 "found": _number(
                     None if temperature is None else temperature.found_rms.get("red"),
-                    unit=record.products.summary.unit,
+                    unit=unit,
+                    factor=factor,
                 ),
                 "rms": _number(rms.get(comparison.name), ".2f"),
                 "lacks": "; ".join(record.lacks),
@@ -167,10 +170,10 @@ def _pte_text(pte: float) -> str:
     return f"{pte:.3f}" if pte >= 0.001 else f"{pte:.1e}"
 
 
-def _number(value: float | None, form: str = ".3g", unit: str = "") -> dict[str, Any]:
+def _number(value: float | None, form: str = ".3g", unit: str = "", factor: float = 1.0) -> dict[str, Any]:
     if value is None:
         return {"text": "–", "value": -1.0}
-    return {"text": f"{value:{form}} {unit}".rstrip(), "value": value}
+    return {"text": f"{value * factor:{form}} {unit}".rstrip(), "value": value}
 
 
 def _strip_rows(
@@ -193,10 +196,11 @@ def _show_test(
     diagnoses: Mapping[tuple[str, str], Lines],
 ) -> dict[str, Any]:
     summary, name = products.summary, record.place.name
+    unit, factor = shown_unit(summary.unit)
     return {
         "name": name,
         "anchor": _anchor(name),
-        "unit": summary.unit,
+        "unit": unit,
         "lacks": record.lacks,
         "support": summary.support,
         "ptes": products.ptes,
@@ -209,7 +213,9 @@ def _show_test(
             {
                 "source": pictures.show(record.place.folder, row.picture),
                 "text": f"{row.label}, mean of the half differences: "
-                + ", ".join(f"{component} rms {_ratio(rms)}" for component, rms in row.rms.items()),
+                + ", ".join(
+                    f"{component} rms {_ratio(rms, factor, unit)}" for component, rms in row.rms.items()
+                ),
             }
             for row in summary.comparisons
         ],
@@ -220,16 +226,16 @@ def _show_test(
     }
 
 
-def _ratio(rms: Rms) -> str:
+def _ratio(rms: Rms, factor: float, unit: str) -> str:
     if rms.measured is None or rms.ratio is None:
         return "–"
-    return f"{rms.measured:.3g} ({rms.ratio:.2f} × expected)"
+    return f"{rms.measured * factor:.3g} {unit} ({rms.ratio:.2f} × expected)"
 
 
 def _show_comparison(
     test: str, products: Products, number: int, comparison: JudgedComparison
 ) -> dict[str, Any]:
-    arrays, unit = products.arrays, products.summary.unit
+    arrays, (unit, factor) = products.arrays, shown_unit(products.summary.unit)
     edges, multipoles = arrays["edges"], arrays["multipoles"]
     panels = []
     for index, one in enumerate(comparison.judgements):
@@ -241,8 +247,8 @@ def _show_comparison(
                 "spectrum": draw_spectrum(
                     edges,
                     multipoles,
-                    arrays["power"][number, index],
-                    arrays["sigma"][number, index],
+                    arrays["power"][number, index] * factor**2,
+                    arrays["sigma"][number, index] * factor**2,
                     words,
                     f"Null spectrum {one.spectrum} of {where} in {unit}², multiplied by l(l+1)/2π",
                 ),
@@ -253,7 +259,10 @@ def _show_comparison(
         )
     judgements = [
         one.model_dump()
-        | {"flag": flag(one.pte), "found": [_number(one.found_rms.get(shape))["text"] for shape in SHAPES]}
+        | {
+            "flag": flag(one.pte),
+            "found": [_number(one.found_rms.get(shape), factor=factor)["text"] for shape in SHAPES],
+        }
         for one in comparison.judgements
     ]
     return {"label": comparison.label, "panels": panels, "judgements": judgements}

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from socm.formats.null_products import Rms, Summary
+from socm.nulls.pixels.units import shown_unit
 
 
 def make_split_table(summaries: Sequence[Summary]) -> Table:
@@ -45,11 +46,12 @@ def make_difference_table(summaries: Sequence[Summary]) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     for summary in summaries:
         rows = summary.differences
+        unit, factor = shown_unit(summary.unit)
         for number, row in enumerate(rows):
             table.add_row(
-                f"{summary.test} [{summary.unit}]" if number == 0 else "",
+                f"{summary.test} [{unit}]" if number == 0 else "",
                 f"{row.comparison} #{row.number}",
-                *(_rms(row.rms.get(component)) for component in "TQU"),
+                *(_rms(row.rms.get(component), factor) for component in "TQU"),
                 end_section=number == len(rows) - 1,
             )
     return table
@@ -59,7 +61,7 @@ def _count(value: float | None) -> str:
     return "–" if value is None else f"{value:,.0f}"
 
 
-def _rms(rms: Rms | None) -> str:
+def _rms(rms: Rms | None, factor: float) -> str:
     if rms is None or rms.measured is None or rms.expected is None or rms.ratio is None:
         return "–"
-    return f"{rms.measured:#.3g} {rms.expected:#.3g} {rms.ratio:.2f}"
+    return f"{rms.measured * factor:#.3g} {rms.expected * factor:#.3g} {rms.ratio:.2f}"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from socm.diagnostics.amounts import counted
 from socm.formats.verdict import (
     CorrelatedTests,
     FamilyNumbers,
@@ -109,7 +110,7 @@ def _judge_if_finite(members: Sequence[FamilyMember], rate: float) -> FamilyResu
 
 
 def _say(status: Status, family: FamilyResult | None, count: int, lacking: int) -> str:
-    tests = "1 null test" if count == 1 else f"{count} null tests"
+    tests = counted(count, "null test")
     if family is None:
         return (
             f"Incomplete: none of {tests} could be judged."
@@ -117,7 +118,7 @@ def _say(status: Status, family: FamilyResult | None, count: int, lacking: int) 
             else "Incomplete: there are no null tests."
         )
     parts = (
-        f"{len(family.ptes)} PTEs of {tests}: smallest {max(family.smallest, SMALLEST_SAID):.2g} "
+        f"{counted(len(family.ptes), 'PTE')} of {tests}: smallest {max(family.smallest, SMALLEST_SAID):.2g} "
         f"(below {family.level:.2g} in {family.rate:.0%} of clean campaigns), "
         f"uniformity p-value {family.probabilities[1]:.2f}, "
         f"total χ² p-value {family.probabilities[2]:.2f}; "
