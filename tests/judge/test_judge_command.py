@@ -26,6 +26,7 @@ from sky_maps import (
 from socm.cli import main
 from socm.config.map_nulls import load_map_nulls
 from socm.formats.null_products import Summary
+from socm.nulls.report.page import show_balance
 from socm.nulls.report.table import make_difference_table
 
 
@@ -298,7 +299,7 @@ def test_maps_may_have_any_name(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(("unit", "scale"), [("K", 1e-6), ("mK", 1e-3), ("nK", 1e3)])
 def test_people_read_maps_in_kelvin_in_microkelvin(tmp_path: Path, unit: str, scale: float) -> None:
     """SATs' maps are in K: an rms of 0.0000332 and a power of 4e-11 say little. What programs read stays."""
-    said, pages, rms = [], [], []
+    said, pages, rms, summaries = [], [], [], []
     for name, size in (("uK", 1.0), (unit, scale)):
         folder = tmp_path / name
         folder.mkdir()
@@ -311,7 +312,8 @@ def test_people_read_maps_in_kelvin_in_microkelvin(tmp_path: Path, unit: str, sc
         assert summary["unit"] == name
         console = Console(width=200, record=True, markup=False, file=io.StringIO())
         del summary["format"]
-        console.print(make_difference_table([Summary.model_validate(summary)]))
+        summaries.append(Summary.model_validate(summary))
+        console.print(make_difference_table(summaries[-1:]))
         said.append(console.export_text())
         rms.append(summary["differences"][0]["rms"]["T"]["measured"])
     shown = "uK" if unit == "K" else unit
@@ -322,6 +324,10 @@ def test_people_read_maps_in_kelvin_in_microkelvin(tmp_path: Path, unit: str, sc
     factor = 1.0 if unit == "K" else scale
     found, expected = (np.array(rows, dtype=float) for rows in (table[1], table[0]))
     np.testing.assert_allclose(found, expected * factor, rtol=1e-2)
+    weights = [show_balance(one.splits, one.unit) for one in summaries]
+    column = weights[1]["columns"].index(f"weight [deg²/{shown}²]")
+    one, other = (float(one["rows"][0]["values"][column].replace(",", "")) for one in weights)
+    assert other == pytest.approx(one / factor**2, rel=1e-3)
     sizes = [re.findall(r"T rms ([\d.e+-]+) (\w+) ", page) for page in pages]
     assert {one for _, one in sizes[1]} == {shown}
     assert float(sizes[1][0][0]) == pytest.approx(float(sizes[0][0][0]) * factor, rel=1e-2)

@@ -28,7 +28,7 @@ BALANCE = {
     "asked": "observations asked",
     "used": "observations used",
     "hits": "hits [samples]",
-    "weight": "weight [deg²/unit²]",
+    "weight": "weight [deg²/{unit}²]",
     "hours": "hours",
     "mean_time_unix_s": "mean time [UTC]",
     "pwv_mm": "pwv [mm]",
@@ -219,7 +219,7 @@ def _show_test(
             }
             for row in summary.comparisons
         ],
-        "balance": show_balance(summary.splits),
+        "balance": show_balance(summary.splits, summary.unit),
         "skipped": [
             (split.name, row.observation, row.reason) for split in summary.splits for row in split.skipped
         ],
@@ -268,11 +268,15 @@ def _show_comparison(
     return {"label": comparison.label, "panels": panels, "judgements": judgements}
 
 
-def show_balance(splits: Sequence[SplitSummary]) -> dict[str, Any]:
+def show_balance(splits: Sequence[SplitSummary], unit: str) -> dict[str, Any]:
     """Return the table of a test's balance: columns, a row a split, and a row a side if there are sides."""
     values: list[dict[str, float | None]] = [
         {**split.balance, "asked": split.asked, "used": split.used, "hits": split.hits} for split in splits
     ]
+    shown, factor = shown_unit(unit)
+    for row in values:
+        if (weight := row.get("weight")) is not None:
+            row["weight"] = weight / factor**2
     present = {key for row in values for key, value in row.items() if value is not None}
     columns = [*(key for key in BALANCE if key in present), *sorted(present - set(BALANCE))]
     rows = [
@@ -295,7 +299,7 @@ def show_balance(splits: Sequence[SplitSummary]) -> dict[str, Any]:
                 "values": [_plain(key, _together(key, members)) for key in columns],
             }
         )
-    return {"columns": [BALANCE.get(key, key) for key in columns], "rows": rows}
+    return {"columns": [BALANCE.get(key, key).replace("{unit}", shown) for key in columns], "rows": rows}
 
 
 def _together(key: str, members: Sequence[Mapping[str, float | None]]) -> float | None:
