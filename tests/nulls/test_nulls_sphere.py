@@ -113,7 +113,7 @@ def test_noise_has_uniform_ptes_and_a_systematic_is_found(whole_sky: Geometry) -
     from pixell import curvedsky
 
     found = []
-    for seed in range(25):
+    for seed in range(15):
         maps, ivar = observe(whole_sky, np.random.default_rng([11, seed]))
         found.append(ptes(maps, ivar, whole_sky, seed))
     table = np.array(found)
@@ -127,7 +127,7 @@ def test_noise_has_uniform_ptes_and_a_systematic_is_found(whole_sky: Geometry) -
     maps[:2, 0] += pattern
     assert ptes(maps, ivar, whole_sky, 0)[0] < 0.001
     maps[2:, 0] += pattern
-    np.testing.assert_allclose(ptes(maps, ivar, whole_sky, 24), table[24], atol=1e-6)
+    np.testing.assert_allclose(ptes(maps, ivar, whole_sky, 14), table[14], atol=1e-6)
 
 
 def test_a_large_map_goes_through_harmonics_from_file_to_pte(write_test: Callable[..., Path]) -> None:
