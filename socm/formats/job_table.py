@@ -30,6 +30,7 @@ class JobRow(BaseModel):
     model_config = ConfigDict(frozen=True, allow_inf_nan=False, defer_build=True)
 
     command: str
+    prepare: str | None = None
     setup: str | None = None
     inputs: dict[str, str | tuple[str, ...]]
     outputs: dict[str, str]
@@ -43,6 +44,17 @@ class JobRow(BaseModel):
     """Digest of the ids in the query file."""
     min_coverage: float | None = None
     facts: JobFacts | None = None
+
+    @property
+    def params(self) -> dict[str, str]:
+        """The parameters by which Snakemake knows that the job changed, as the rule names them."""
+        named = {
+            "command": self.command,
+            "prepare": self.prepare,
+            "observations": self.observations,
+            "setup": self.setup,
+        }
+        return {name: value for name, value in named.items() if value is not None}
 
 
 _ROWS = TypeAdapter(dict[str, JobRow])

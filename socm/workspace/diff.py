@@ -142,7 +142,7 @@ def _explained(
         if reason.kind in ("missing", "cut-off"):
             yield Why(reason.kind, removed=reason.paths)
             yield from _compiled_otherwise(job, before, read_old, read_new) if before else ()
-        elif reason.kind in ("command", "setup"):
+        elif reason.kind in ("command", "prepare", "setup"):
             text = (before.params.get(reason.kind) if before else None) or ""
             if repr(text) not in ran_with:
                 text = _nearest_text(job.params.get(reason.kind, ""), ran_with)
@@ -165,7 +165,7 @@ def _explained(
 
 def _compiled_otherwise(job: Job, before: Job, read_old: Read, read_new: Read) -> Iterator[Why]:
     """Yield what differs from the last compile of a job that has not been made yet."""
-    kinds: tuple[Literal["command", "setup"], ...] = ("command", "setup")
+    kinds: tuple[Literal["command", "prepare", "setup"], ...] = ("command", "prepare", "setup")
     for kind in kinds:
         if before.params.get(kind) != job.params.get(kind):
             yield _changed_words(kind, before.params.get(kind, ""), job.params.get(kind, ""))

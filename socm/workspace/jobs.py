@@ -99,12 +99,11 @@ def _jobs_of_rule(
     if conda in digests:
         environment["conda file"] = digests[conda]
     for name, row in table.items():
-        params = {"command": row.command, "observations": row.observations, "setup": row.setup}
         query = row.inputs.get("query")
         yield Job(
             rule=rule,
             name=name,
-            params={key: value for key, value in params.items() if value is not None},
+            params=row.params,
             inputs=tuple(path for value in row.inputs.values() for path in paths_in(value)),
             products=row.outputs,
             outputs=tuple(path for key, path in row.outputs.items() if key not in row.temporary),

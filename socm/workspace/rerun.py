@@ -23,6 +23,7 @@ Kind = Literal[
     "missing",
     "cut-off",
     "command",
+    "prepare",
     "setup",
     "observations",
     "inputs",
@@ -153,9 +154,9 @@ class Prospect:
 
 
 def _changed_params(job: Job, before: set[str]) -> Iterator[Reason]:
-    kinds: tuple[Literal["command", "observations", "setup"], ...] = ("command", "observations", "setup")
+    kinds: tuple[Kind, ...] = ("command", "prepare", "observations", "setup")
     changed = [Reason(kind) for kind in kinds if kind in job.params and repr(job.params[kind]) not in before]
-    # A parameter that is no more is the setup: the others are always there.
+    # A parameter that is no more is the setup: the others belong to the kind of job.
     yield from changed or (Reason("setup"),)
 
 

@@ -215,6 +215,7 @@ def _text(reason: Reason) -> str:
         "missing": f"{paths} is missing",
         "cut-off": "it was cut off",
         "command": "its command changed",
+        "prepare": "the command before it changed",
         "setup": "its setup changed",
         "observations": "its observations changed",
         "inputs": f"it has other inputs: {paths}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sqlite3
 from contextlib import closing
@@ -15,6 +16,7 @@ from workflows_workspace import Workspace
 
 from socm.workflows import Mapmaker, MapProducts, null_tests_of, registered_workflows
 from socm.workflows.null_tests import NullTests
+from socm.workspace.jobs import read_jobs
 
 HOLDERS = {name: kind for name, kind in registered_workflows.items() if issubclass(kind, NullTests)}
 PLUGINS = ("binned_maps.py", "bin_map.py")
@@ -52,6 +54,19 @@ def test_a_null_test_splits_alike_whoever_makes_its_maps(survey: Workspace, kind
         found.append(queries(survey))
     assert found[0] == found[1]
     assert len(found[0]) == 5
+
+
+@pytest.mark.parametrize("kind", sorted(HOLDERS))
+def test_what_snakemake_compares_is_what_status_and_verdict_compare(survey: Workspace, kind: str) -> None:
+    """A parameter that only Snakemake knew made each job of depth-1 maps stale for ever, and no test passed."""
+    survey.write(campaign(kind))
+    survey.compile()
+    rules = {path.stem: path.read_text() for path in (survey.folder / "workflow/rules").glob("*.smk")}
+    jobs = read_jobs(lambda path: (survey.folder / path).read_bytes(), survey.folder)
+    assert {job.rule for job in jobs} == set(rules)
+    for job in jobs:
+        params = rules[job.rule].partition("    params:\n")[2].partition("    message:\n")[0]
+        assert set(job.params) == set(re.findall(r"^ +(\w+)=", params, re.MULTILINE))
 
 
 @pytest.mark.parametrize(("value", "hint"), [("so_sat_1", "so_sat1"), ("SAT1", "so_sat1"), ("sat", None)])
