@@ -108,7 +108,7 @@ def _why_line(why: Why) -> str:
         return f"observations: {_observations(why)}"
     if why.kind in ("input content", "inputs"):
         parts = [*why.added, *(f"no more {path}" for path in why.removed)]
-        return f"{why.kind}: {', '.join(parts)}"
+        return f"{why.kind}: {', '.join(parts) if len(parts) <= FIRST else _more_and_fewer(why)}"
     if why.kind == "cut-off":
         return "was cut off while it ran"
     if why.kind in ("missing", "follows"):
@@ -122,6 +122,10 @@ def _why_line(why: Why) -> str:
 def _observations(why: Why) -> str:
     if not why.added and not why.removed:
         return "changed since it ran"
+    return _more_and_fewer(why)
+
+
+def _more_and_fewer(why: Why) -> str:
     parts = []
     for values, word in ((why.added, "more"), (why.removed, "fewer")):
         if values:

@@ -8,7 +8,7 @@ import json
 import os
 import posixpath
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -152,11 +152,7 @@ def _explained(
             yield _changed_observations(before if known else None, job, read_old, read_new)
         elif reason.kind == "inputs":
             now = set(job.inputs)
-            yield Why(
-                "inputs",
-                tuple(path for path in reason.paths if path in now),
-                tuple(path for path in reason.paths if path not in now),
-            )
+            yield _changed_inputs(now.intersection(reason.paths), set(reason.paths) - now)
         elif reason.kind == "environment":
             yield _changed_environment(before, job)
         else:
@@ -171,10 +167,16 @@ def _compiled_otherwise(job: Job, before: Job, read_old: Read, read_new: Read) -
             yield _changed_words(kind, before.params.get(kind, ""), job.params.get(kind, ""))
     if before.params.get("observations") != job.params.get("observations"):
         yield _changed_observations(before, job, read_old, read_new)
+    if added_or_gone := set(before.inputs) ^ set(job.inputs):
+        yield _changed_inputs(added_or_gone.difference(before.inputs), added_or_gone.difference(job.inputs))
     if before.shell != job.shell:
         yield Why("rule text")
     if before.environment != job.environment:
         yield _changed_environment(before, job)
+
+
+def _changed_inputs(added: Iterable[str], removed: Iterable[str]) -> Why:
+    return Why("inputs", tuple(sorted(added)), tuple(sorted(removed)))
 
 
 def _params_of_record(job: Job, records: Records) -> frozenset[str]:

@@ -95,6 +95,24 @@ def test_another_input_is_told(workspace):
     assert why_of(found, "settings")["inputs"]["added"] == ["more.txt"]
 
 
+@pytest.mark.parametrize("count", [1, 3, 9])
+def test_a_job_with_other_outputs_and_inputs_has_changed(workspace, count):
+    """As the judgement of a test that gets more splits: its outputs aren't there yet, and it isn't as it was."""
+    made = [f"more_{number}" for number in range(count)]
+    for name in made:
+        (workspace.folder / f"{name}.txt").write_text("more\n")
+    inputs = "".join(f', {name} = "{name}.txt"' for name in made)
+    workspace.edit('inputs = { source = "settings.txt" }', f'inputs = {{ source = "settings.txt"{inputs} }}')
+    workspace.edit(
+        'outputs = { made = "results/settings.txt" }',
+        'outputs = { made = "results/settings.txt", other = "results/other.txt" }',
+    )
+    found = difference(workspace)
+    assert "settings" in jobs_of(found, "changed")
+    assert why_of(found, "settings")["inputs"]["added"] == sorted(f"{name}.txt" for name in made)
+    assert not jobs_of(found, "unfinished")
+
+
 def test_a_setup_file_is_told(workspace):
     (workspace.folder / "env.sh").write_text("export ANSWER=42\n")
     workspace.edit("maxiter = 5", 'environment = { setup = "env.sh", CMB = "yes" }\nmaxiter = 5')
