@@ -7,6 +7,7 @@ none, so that `check`, `diff` and `splits` are the same story, stopped earlier.
 from __future__ import annotations
 
 import hashlib
+import os
 import posixpath
 import shlex
 from collections import Counter
@@ -47,6 +48,7 @@ from socm.workflows.program import rules_of
 from socm.workflows.requirements import check_programs
 from socm.workflows.selecting import Reader, doubts_about_run
 from socm.workflows.verdict import verdict_rules
+from socm.workspace.ways import obstacles_in
 
 LAUNCHERS = frozenset[str]().union(*(executor.launchers for executor in EXECUTORS.values()))
 
@@ -113,7 +115,12 @@ def compile_campaign(
         rules += [(spec, ("campaign",)) for spec in verdict_rules([spec for spec, _ in rules])]
         specs = _bring_environments(group_jobs(rules), file.parent, problems)
         plan = _fit_to_cluster(specs, cluster, Learning(file.parent, workspace), problems)
-        found = check_plan(plan, lambda path: (file.parent / path).exists(), _places_in(workspace))
+        found = check_plan(
+            plan,
+            lambda path: os.path.exists(file.parent / path),  # noqa: PTH110 -- False for what can't be named
+            _places_in(workspace),
+            _lasting_obstacles(workspace),
+        )
         problems.extend(_as_known(found, planned))
         problems.raise_if_errors()
         plan = in_order(plan, cluster)
@@ -312,6 +319,17 @@ def _places_in(workspace: Path) -> Callable[[str], str]:
     """Return the function that says where a path of the workspace leads, whatever links are on the way."""
     real_folder = cache(lambda folder: real_path(workspace / folder))
     return lambda path: posixpath.join(real_folder(posixpath.dirname(path)), posixpath.basename(path))
+
+
+def _lasting_obstacles(workspace: Path) -> Callable[[str], str | None]:
+    """Return the function that says what is in the way of a path, whoever runs the campaign."""
+    obstacle_of = obstacles_in(workspace)
+
+    def obstacle(path: str) -> str | None:
+        found = obstacle_of(path)
+        return None if found is None or found.is_closed else str(found)
+
+    return obstacle
 
 
 def _digests(selections: Sequence[Selection]) -> list[ObservationsRead]:

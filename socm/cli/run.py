@@ -180,7 +180,7 @@ def _look_before(compiled: Compiled, profile: str) -> None:
         written = sorted(path.parent.name for path in compiled.workspace.glob("*/config.yaml"))
         raise click.UsageError(f"there is no profile {profile!r}; the compile wrote {' and '.join(written)}")
     problems = check_before_run(compiled.plan, compiled.workspace, profile, compiled.diagnostics)
-    report(problems, written=True)
+    report(compiled.loaded.document.locate_all(problems), written=True)
     if not is_ready(problems):
         echo("Nothing was run.", err=True)
         raise click.exceptions.Exit(2)

@@ -35,7 +35,7 @@ LINE_COLUMNS = 120
 def status_command(
     folder: Path, failed: bool, watch: bool, interval: float, product: Path | None, form: str
 ) -> None:
-    """Show the state of each job: done, running, waiting, failed, stale or missing.
+    """Show the state of each job: done, running, queued, failed, stale, missing or unknown.
 
     FOLDER is the workspace, by default the current folder. Works during a run, after a crash, and
     without Slurm. The exit status is 3 if a job failed.

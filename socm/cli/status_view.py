@@ -17,6 +17,7 @@ from socm.workspace.status import STATES, CampaignStatus, JobStatus, State
 
 STYLES: dict[State, str] = {
     "done": "green",
+    "unknown": "magenta",
     "running": "cyan",
     "queued": "blue",
     "failed": "bold red",
@@ -30,7 +31,9 @@ def status_table(status: CampaignStatus) -> Table:
     table = Table(title_justify="left", show_footer=len(status.rules) > 1)
     table.add_column("", footer="all", overflow="fold")
     table.add_column("jobs", justify="right", footer=str(len(status.jobs)))
-    for state in STATES:
+    # What is rare has no column where it isn't.
+    shown = [state for state in STATES if state != "unknown" or status.counts[state]]
+    for state in shown:
         count = status.counts[state]
         table.add_column(
             state, justify="right", footer=Text(str(count or "·"), STYLES[state] if count else "")
@@ -42,7 +45,7 @@ def status_table(status: CampaignStatus) -> Table:
     for rule in status.rules:
         counts = [
             Text(str(rule.counts[state] or "·"), STYLES[state] if rule.counts[state] else "dim")
-            for state in STATES
+            for state in shown
         ]
         hours = (_hours(rule.core_hours_used), _hours(rule.core_hours_left))
         table.add_row(rule.rule, str(rule.jobs), *counts, *hours)
@@ -60,6 +63,7 @@ def status_view(status: CampaignStatus, most: int = 20, only_failed: bool = Fals
         parts += _section(status, "running", most)
         parts += _section(status, "queued", most)
         parts += _section(status, "stale", most)
+        parts += _section(status, "unknown", most)
     parts += _section(status, "failed", len(status.jobs) if only_failed else most)
     parts += [Text(warning, "yellow") for warning in status.warnings]
     if only_failed and not status.counts["failed"]:

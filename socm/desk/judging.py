@@ -45,18 +45,17 @@ def find_doubts(workspace: Path) -> tuple[dict[Path, str], dict[Path, str]]:
 
     Each is absolute paths with the reason. Raises DiagnosticError for what can't be read of the workspace.
     """
-    from socm.workspace.snakemake import why_unknown
     from socm.workspace.status import read_status
 
     jobs = read_status(workspace).jobs
     unsettled: dict[Path, str] = {}
     unrecorded: dict[str, str] = {}
     for job in jobs:
-        if job.state != "done":
+        if job.state == "unknown":
+            unrecorded |= dict.fromkeys(job.makes, f"{job.title}: {job.why}")
+        elif job.state != "done":
             reason = f"{job.title} is {job.state}" + (f": {job.why}" if job.why else "")
             unsettled |= {(workspace / path).absolute(): reason for path in job.makes}
-        elif job.makes and (why := why_unknown(workspace, job.makes[0])):
-            unrecorded |= dict.fromkeys(job.makes, f"{job.title}: {why}")
     unknown = {(workspace / path).absolute(): why for path, why in _spread(unrecorded, jobs).items()}
     return unsettled, unknown
 

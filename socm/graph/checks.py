@@ -21,17 +21,22 @@ _LIKE_A_WILDCARD = re.compile(r"\{\s*[.\w]+\s*(,[^{}]*(\{\d+(,\d+)?\}[^{}]*)*)?\
 
 
 def check_plan(
-    plan: Plan, exists: Callable[[str], bool], place: Callable[[str], str] = posixpath.normpath
+    plan: Plan,
+    exists: Callable[[str], bool],
+    place: Callable[[str], str] = posixpath.normpath,
+    obstacle: Callable[[str], str | None] = lambda _: None,
 ) -> tuple[Diagnostic, ...]:
     """Return what keeps the plan from running.
 
-    `place` says where a path leads, because one file may have several: absolute, relative, through a link.
-    Problems are outputs that two jobs claim or that lie in each other, inputs that nothing makes, paths
-    that Snakemake can't name, jobs that wait for themselves, temporary outputs that would never be
-    made, and patterns of temporary files that reach too far.
+    `place` says where a path leads, because one file may have several: absolute, relative, through a link;
+    `obstacle` says in words what keeps a file from being made there. Problems are outputs that can't be made,
+    that two jobs claim or that lie in each other, inputs that nothing makes, paths that Snakemake can't name,
+    jobs that wait for themselves, temporary outputs that would never be made, and patterns of temporary files
+    that reach too far.
     """
     problems = Collector()
     makers = _check_outputs(plan, place, problems)
+    _check_ways(plan, obstacle, problems)
     _check_braces(plan, problems)
     _check_inputs(plan, makers, cache(exists), problems)
     _check_circles(plan, makers, problems)
@@ -51,7 +56,8 @@ def _key(rule: Rule, name: str) -> KeyPath:
     return (*rule.key, *rule.spec.keys.get(name, (name,)))
 
 
-def _output_key(rule: Rule, name: str) -> KeyPath:
+def output_key(rule: Rule, name: str) -> KeyPath:
+    """Return the key of the campaign that says where an output of a rule's jobs goes."""
     return (*rule.key, *rule.spec.keys.get(name, ("output_dir",)))
 
 
@@ -67,11 +73,23 @@ def _check_outputs(plan: Plan, place: Callable[[str], str], problems: Collector)
             if normal.split("/")[0] in WORKSPACE_FOLDERS:
                 message = f"{title_of(rule, job)} makes {path}, in a folder that socm and Snakemake fill"
                 hint = f"results go elsewhere; not into {', '.join(WORKSPACE_FOLDERS)}"
-                problems.error("bad-output", message, key=_output_key(rule, name), hint=hint)
+                problems.error("bad-output", message, key=output_key(rule, name), hint=hint)
             if other[1] is not job or list(job.outputs.values()).count(path) > 1:
                 _report_shared(rule, job, name, other, reported, problems)
     _check_nested(plan, makers, problems)
     return makers
+
+
+def _check_ways(plan: Plan, obstacle: Callable[[str], str | None], problems: Collector) -> None:
+    reported: set[tuple[KeyPath, str]] = set()
+    for rule, job in plan.jobs():
+        for name, path in job.outputs.items():
+            found, key = obstacle(path), output_key(rule, name)
+            if found is not None and (key, found) not in reported:
+                reported.add((key, found))
+                message = f"{title_of(rule, job)} can't make {path}: {found}"
+                hint = "put that right, or choose another folder"
+                problems.error("blocked-output", message, key=key, hint=hint)
 
 
 def _report_shared(
@@ -90,7 +108,7 @@ def _report_shared(
     hint = "give one of them a different path"
     if rule.spec.workflow == other[0].spec.workflow and other[1] is not job:
         hint = "make the path differ between jobs, for example with ${self.output_dir}"
-    problems.error("duplicate-output", message, key=_output_key(rule, name), hint=hint)
+    problems.error("duplicate-output", message, key=output_key(rule, name), hint=hint)
 
 
 def _check_nested(plan: Plan, makers: Mapping[str, Job], problems: Collector) -> None:
@@ -105,14 +123,14 @@ def _check_nested(plan: Plan, makers: Mapping[str, Job], problems: Collector) ->
                         f"{title_of(rule, job)} makes {path}, inside {above} of {title_of(*makers[above])}"
                     )
                     hint = "an output can't lie inside another one"
-                    problems.error("output-in-output", message, key=_output_key(rule, name), hint=hint)
+                    problems.error("output-in-output", message, key=output_key(rule, name), hint=hint)
                 above = posixpath.dirname(above)
 
 
 def _check_braces(plan: Plan, problems: Collector) -> None:
     reported: set[tuple[str, str]] = set()
     for rule, job in plan.jobs():
-        for key_of, files in ((_key, job.inputs), (_output_key, job.outputs)):
+        for key_of, files in ((_key, job.inputs), (output_key, job.outputs)):
             for name, value in files.items():
                 found = next(filter(None, map(_LIKE_A_WILDCARD.search, paths_in(value))), None)
                 if found is None or (rule.name, name) in reported:

@@ -99,6 +99,14 @@ def read_made(note: Path) -> Made | None:
     return _replay(_read_moments(note))
 
 
+def left_by_success(note: Path) -> Mapping[str, Seen]:
+    """Return the outputs of a job as its last attempt left them; none unless it is known to have worked."""
+    moments = _read_moments(note)
+    if not moments or moments[-1].what != "E0" or not moments[-1].is_whole:
+        return {}
+    return {path: seen for path, (_, seen) in moments[-1].outputs.items()}
+
+
 def made_until_now(note: Path) -> Made | None:
     """Return what a job that is about to end has made, as its folders are now; None if it isn't known."""
     moments = _read_moments(note)

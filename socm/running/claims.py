@@ -12,7 +12,7 @@ import os
 import random
 import stat
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +82,8 @@ class Claims:
     unclaimed: tuple[OSError, ...]
     unseen: tuple[OSError, ...]
     """Why claims of others couldn't be read."""
+    closed: tuple[Path, ...] = ()
+    """Folders of claims of others that are closed to some who may use what is made beside them."""
 
 
 def claim_outputs(workspace: Path, attempts: int = 5) -> Claims:
@@ -99,7 +101,7 @@ def claim_outputs(workspace: Path, attempts: int = 5) -> Claims:
             other, unseen = _other(wanted, workspace)
             if other is None:
                 written.pop_all()
-                return Claims(tuple(files), tuple(unclaimed), tuple(unseen))
+                return Claims(tuple(files), tuple(unclaimed), tuple(unseen), tuple(_closed(wanted)))
         attempts -= 1
         if not attempts or not _is_younger(other.file, MOMENT_SECONDS):
             raise AlreadyRunningError(
@@ -120,6 +122,13 @@ def _claim(
         except OSError as error:
             unclaimed.append(error)
     return files, unclaimed
+
+
+def _closed(roots: Iterable[Path]) -> Iterator[Path]:
+    for root in roots:
+        with suppress(OSError):
+            if _is_closed((root / FOLDER).lstat(), root.stat()):
+                yield root / FOLDER
 
 
 def _is_younger(file: Path, seconds: float) -> bool:
@@ -152,9 +161,8 @@ def _write(root: Path, folders: frozenset[str], workspace: Path) -> Path:
     root.mkdir(parents=True, exist_ok=True)
     shared = root.stat()
     permissions = stat.S_IMODE(shared.st_mode)
-    with suppress(FileExistsError):
-        file.parent.mkdir()
-        _permit(file.parent, shared.st_gid, permissions)
+    file.parent.mkdir(exist_ok=True)
+    _open_up(file.parent, shared)
     record = {
         "workspace": os.path.realpath(workspace),
         **Process.current().record(),
@@ -164,6 +172,27 @@ def _write(root: Path, folders: frozenset[str], workspace: Path) -> Path:
     replace_file(file, (json.dumps(record, indent=1) + "\n").encode())
     _permit(file, shared.st_gid, permissions & 0o666 | 0o600)
     return file
+
+
+def _open_up(folder: Path, shared: os.stat_result) -> None:
+    """Give a folder of claims the group and permissions of the one it is in, where it is this user's."""
+    with suppress(OSError):
+        # Whoever can write there could have put a link in its place.
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            found = os.fstat(descriptor)
+            if found.st_uid == os.geteuid() and _is_closed(found, shared):
+                with suppress(OSError):
+                    os.fchown(descriptor, -1, shared.st_gid)
+                os.fchmod(descriptor, stat.S_IMODE(found.st_mode | shared.st_mode))
+        finally:
+            os.close(descriptor)
+
+
+def _is_closed(folder: os.stat_result, shared: os.stat_result) -> bool:
+    """Return whether some who may use a shared folder can't use the folder of claims in it as much."""
+    of_group = bool(shared.st_mode & stat.S_IRWXG) and folder.st_gid != shared.st_gid
+    return of_group or bool(stat.S_IMODE(shared.st_mode) & 0o777 & ~folder.st_mode)
 
 
 def _permit(path: Path, gid: int, permissions: int) -> None:

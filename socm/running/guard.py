@@ -10,8 +10,10 @@ import os
 import shlex
 import sys
 from pathlib import Path
+from typing import Any
 
 from socm.core.shells import is_plain, is_program_path
+from socm.diagnostics.amounts import counted
 from socm.diagnostics.terminal import echo
 from socm.formats.layout import WORKFLOW
 from socm.workspace import lock
@@ -77,19 +79,21 @@ def check_folder(folder: Path, python: str) -> None:
         raise FolderForShellsError(f"{python!r}, the Python that runs Snakemake, {RENAME_HINT}")
 
 
-def start(executor: str = "") -> None:
+def start(executor: str = "", run: Any = None) -> None:
     """Take the turn to run this workspace with an executor, once nothing of an earlier run is left.
 
-    What ended meanwhile may have made outputs, so Snakemake then starts over and sees them. Raises
+    What ended meanwhile may have made outputs, so Snakemake then starts over and sees them. `run` is its
+    `Workflow`, which records what jobs of a killed run made. Raises
     AlreadyRunningError, ExecutorSilentError and FolderForShellsError before any job is submitted, and
     KeyboardInterrupt.
     """
     here = Path()
     if submits(executor):
         check_folder(here.absolute(), sys.executable)
+    earlier = lock.read_holder(here)
     lock.take_turn(here, _inside(executor))
     try:
-        _prepare(here, executor)
+        _prepare(here, executor, None if earlier is None else run)
     except BaseException:
         end()
         raise
@@ -115,12 +119,13 @@ def _inside(executor: str) -> str | None:
     return None if job is None else f"{executor} {job}"
 
 
-def _prepare(here: Path, executor: str) -> None:
+def _prepare(here: Path, executor: str, run: Any) -> None:
     from socm.executors.local import mark
     from socm.executors.registry import EXECUTORS
     from socm.executors.used import record_use, used_in
     from socm.running.claims import claim_outputs
     from socm.running.orphans import wait_for_orphans
+    from socm.running.outlived import record_outlived
 
     # An executor that is new here has no jobs of an earlier run: it isn't asked.
     earlier = used_in(here)
@@ -131,8 +136,22 @@ def _prepare(here: Path, executor: str) -> None:
         _say(f"Nobody is kept from writing the same outputs from another folder: {error}")
     for error in claims.unseen:
         _say(f"Whether the same outputs are being written from another folder can't be seen: {error}")
-    if wait_for_orphans(here, _say, earlier):
+    for folder in claims.closed:
+        _say(
+            f"Not everybody who may write beside {folder} sees in it that this campaign runs. "
+            f"Its owner can mend that: chgrp --reference={folder.parent} {folder}; "
+            f"chmod --reference={folder.parent} {folder}"
+        )
+    waited = wait_for_orphans(here, _say, earlier)
+    # Whoever starts over has a record of its own, and it is gone: so this happens once.
+    recorded = [] if run is None else record_outlived(here, run)
+    if recorded:
+        _say(
+            f"Recorded what {counted(len(recorded), 'job')} made after the Snakemake that started them ended."
+        )
+    if waited:
         _say("They have ended. Starting over, to see what they made.")
+    if waited or recorded:
         _start_over(here)
     mark(here)
     known = EXECUTORS.get(executor)

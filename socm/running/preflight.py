@@ -13,8 +13,10 @@ from socm.diagnostics import Diagnostic, Severity
 from socm.diagnostics.amounts import size_text
 from socm.executors.registry import EXECUTORS
 from socm.formats.layout import user_cache
+from socm.graph.checks import output_key
 from socm.graph.plan import Plan, Rule
 from socm.workspace.snakemake import written_folders
+from socm.workspace.ways import Obstacle, is_there, obstacles_in
 
 LEAST_FREE_BYTES = 1_000_000_000
 
@@ -30,6 +32,7 @@ def check_before_run(
     found = [
         *check_cache(),
         *_check_records(workspace),
+        *_check_ways(plan, workspace),
         *_check_disks(plan, workspace),
         *_check_environments(plan, workspace),
     ]
@@ -67,6 +70,20 @@ def _check_records(workspace: Path) -> Iterator[Diagnostic]:
         )
 
 
+def _check_ways(plan: Plan, workspace: Path) -> Iterator[Diagnostic]:
+    """Yield a problem where something keeps what is still to be made from being written."""
+    obstacle_of = obstacles_in(workspace)
+    reported: set[Obstacle] = set()
+    for rule, job in plan.jobs():
+        if all(is_there(workspace / path) for path in job.outputs.values()):
+            continue
+        for name, path in job.outputs.items():
+            if (obstacle := obstacle_of(path)) is not None and obstacle not in reported:
+                reported.add(obstacle)
+                code = "not-writable" if obstacle.is_closed else "blocked-output"
+                yield Diagnostic(code, f"{obstacle}, and {path} goes there", key=output_key(rule, name))
+
+
 def _check_disks(plan: Plan, workspace: Path) -> Iterator[Diagnostic]:
     """Yield a problem for each file system that can't take what is still to be made.
 
@@ -75,17 +92,14 @@ def _check_disks(plan: Plan, workspace: Path) -> Iterator[Diagnostic]:
     needed: dict[Path, float] = {}
     for rule in plan.rules:
         outputs = [[workspace / path for path in job.outputs.values()] for job in rule.spec.jobs]
-        made = [sum(_bytes(path) for path in paths) for paths in outputs if all(p.exists() for p in paths)]
+        made = [sum(_bytes(path) for path in paths) for paths in outputs if all(map(is_there, paths))]
         each = sum(made) / len(made) if made else 0.0
         for paths in outputs:
-            if not all(path.exists() for path in paths):
+            if not all(map(is_there, paths)):
                 folder = _nearest_folder(paths[0]) if paths else workspace
                 needed[folder] = needed.get(folder, 0.0) + each
     by_device: dict[int, tuple[Path, float]] = {}
     for folder, amount in needed.items():
-        if not os.access(folder, os.W_OK):
-            yield Diagnostic("not-writable", f"{folder} can't be written to, and outputs go there")
-            continue
         device = folder.stat().st_dev
         first, before = by_device.get(device, (folder, 0.0))
         by_device[device] = (first, before + amount)
@@ -110,7 +124,7 @@ def _bytes(path: Path) -> int:
 
 def _nearest_folder(path: Path) -> Path:
     folder = path.parent
-    while not folder.exists():
+    while not is_there(folder):
         folder = folder.parent
     return folder
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from socm.executors.base import Reason
 from socm.executors.tail import read_tail
 from socm.executors.used import used_in
+from socm.workspace.ways import is_there
 
 REASON_TEXTS: Mapping[Reason, str] = {
     "time": "ran out of time",
@@ -42,9 +43,9 @@ def find_failure(workspace: Path, log: Path, rule: str, job: str, lines: int = 5
     tail = read_tail(log, lines)
     for executor in used_in(workspace):
         tried = executor.failed_try(workspace, rule, job)
-        if tried is None or (tried.reason == "start" and (tail or not log.exists())):
+        if tried is None or (tried.reason == "start" and (tail or not is_there(log))):
             continue
         words = tried.words[-lines:]
         shown = words if tried.reason == "refused" else tail or words
         return Failure(tried.reason, shown, executor.name, tried.id, tried.node)
-    return Failure("program", tail) if log.exists() else None
+    return Failure("program", tail) if is_there(log) else None

@@ -10,7 +10,7 @@ from pathlib import Path
 from socm.formats.foreign import SnakemakeRecord
 from socm.formats.layout import benchmark_file
 from socm.formats.manifest import Manifest, read_manifest
-from socm.workspace.snakemake import is_incomplete, read_record
+from socm.workspace.snakemake import is_incomplete, look_at, read_record, why_unknown
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,17 @@ class Records:
         return is_incomplete(self.workspace, output)
 
     def exists(self, path: str) -> bool:
-        """Return whether a path of the campaign is there."""
-        return (self.workspace / path).exists()
+        """Return whether a path of the campaign is seen to be there."""
+        return look_at(self.workspace / path)[0]
+
+    def why_unseen(self, path: str) -> str | None:
+        """Return why it can't be seen whether a path of the campaign is there, in words."""
+        unseen = look_at(self.workspace / path)[1]
+        return unseen and f"{path} can't be seen: {unseen}"
+
+    def why_unknown(self, output: str) -> str | None:
+        """Return why it isn't known how an output was made, in words; None if the records say it."""
+        return why_unknown(self.workspace, output)
 
     def seconds(self, stem: str) -> float | None:
         """Return how long a job ran when it last succeeded, from its benchmark."""

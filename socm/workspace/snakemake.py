@@ -32,13 +32,16 @@ def read_record(workspace: Path, output: str) -> SnakemakeRecord | None:
 
 
 def why_unknown(workspace: Path, output: str) -> str | None:
-    """Return why it isn't known how an output was made, in words; None if Snakemake's record says it."""
+    """Return why it isn't known how an output was made, in words; None if Snakemake's records say it."""
+    _, unseen = look_at(_place(workspace / INCOMPLETE, output))
+    if unseen is not None:
+        return f"whether it was cut off can't be seen: {unseen}"
     if read_record(workspace, output) is not None:
         return None
     try:
         content = _place(workspace / RECORDS, output).read_bytes()
-    except FileNotFoundError:
-        if (workspace / RECORDS_DATABASE).exists():
+    except (FileNotFoundError, NotADirectoryError):
+        if look_at(workspace / RECORDS_DATABASE)[0]:
             return (
                 f"no file says how it was made, and {RECORDS_DATABASE} isn't read (--persistence-backend db)"
             )
@@ -53,8 +56,19 @@ def why_unknown(workspace: Path, output: str) -> str | None:
 
 
 def is_incomplete(workspace: Path, output: str) -> bool:
-    """Return whether an output is being made, or was cut off while it was."""
-    return _place(workspace / INCOMPLETE, output).exists()
+    """Return whether an output is seen to be being made, or to have been cut off while it was."""
+    return look_at(_place(workspace / INCOMPLETE, output))[0]
+
+
+def look_at(path: Path) -> tuple[bool, str | None]:
+    """Return whether something is at a path, and why that can't be seen; None where it can."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False, None
+    except OSError as error:
+        return False, error.strerror
+    return True, None
 
 
 def read_all_records(workspace: Path) -> Iterator[tuple[str, SnakemakeRecord]]:

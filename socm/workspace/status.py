@@ -1,4 +1,4 @@
-"""How far a campaign is: every job done, running, queued, failed, stale or missing, and why.
+"""How far a campaign is: every job done, running, queued, failed, stale, missing or unknown, and why.
 
 It reads what the compile, Snakemake, the jobs and Slurm wrote, and asks nobody who has to be alive: it
 works while Snakemake runs, after it died, and without Slurm.
@@ -25,9 +25,12 @@ from socm.workspace.lock import Holder, is_locked, read_holder
 from socm.workspace.prediction import LeftOver, PredictedEnd, expected_run_times, predict_end
 from socm.workspace.records import Records
 from socm.workspace.rerun import Prospect, Reason, read_file
+from socm.workspace.ways import is_there
 
-State = Literal["done", "running", "queued", "failed", "stale", "missing"]
-STATES: tuple[State, ...] = ("done", "running", "queued", "failed", "stale", "missing")
+State = Literal["done", "unknown", "running", "queued", "failed", "stale", "missing"]
+STATES: tuple[State, ...] = ("done", "unknown", "running", "queued", "failed", "stale", "missing")
+SETTLED: tuple[State, ...] = ("done", "unknown")
+"""Where a run has nothing to make, though it may not be known how what is there was made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class JobStatus:
     job: str
     state: State
     why: str | None = None
-    """Why it is stale, in a few words."""
+    """Why it is stale or unknown, in a few words."""
     queued: QueuedJob | None = None
     failure: Failure | None = None
     log: str | None = None
@@ -93,7 +96,7 @@ class CampaignStatus:
     @property
     def is_done(self) -> bool:
         """Whether nothing is left to do."""
-        return self.counts["done"] == len(self.jobs)
+        return sum(self.counts[state] for state in SETTLED) == len(self.jobs)
 
 
 def read_status(workspace: Path) -> CampaignStatus:
@@ -122,10 +125,10 @@ def read_status(workspace: Path) -> CampaignStatus:
         )
         queued = next(filter(None, in_queues), None)
         jobs.append(_job_status(job, why, records, queued, holder is not None))
-    to_do = [pair for pair in zip(planned, jobs, strict=True) if pair[1].state != "done"]
+    to_do = [pair for pair in zip(planned, jobs, strict=True) if pair[1].state not in SETTLED]
     took = {
         (job.rule, job.name): None
-        if status.state not in ("done", "stale") or status.core_seconds is None
+        if status.state not in (*SETTLED, "stale") or status.core_seconds is None
         else status.core_seconds / max(job.cores, 1)
         for job, status in zip(planned, jobs, strict=True)
     }
@@ -185,7 +188,7 @@ def _job_status(
     log = records.workspace / log_file(job.stem)
 
     def status(state: State, **more: object) -> JobStatus:
-        shown = str(log.relative_to(records.workspace)) if log.exists() else None
+        shown = str(log.relative_to(records.workspace)) if is_there(log) else None
         paths: dict[str, tuple[str, ...]] = {"makes": job.makes, "reads": job.inputs}
         return JobStatus(job.rule, job.name, state, log=shown, **paths, **more)  # type: ignore[arg-type]
 
@@ -198,14 +201,18 @@ def _job_status(
     if not started and all(records.exists(output) for output in job.outputs):
         seconds = records.seconds(job.stem)
         taken = None if seconds is None else seconds * job.cores
-        why = ", ".join(_text(reason) for reason in reasons)
-        return status("stale" if why else "done", why=why or None, core_seconds=taken)
+        if reasons:
+            why: str | None = ", ".join(_text(reason) for reason in reasons)
+            return status("stale", why=why, core_seconds=taken)
+        why = records.why_unknown(job.makes[0]) if job.makes else None
+        return status("unknown" if why else "done", why=why, core_seconds=taken)
     failure = find_failure(records.workspace, log, identifier(job.rule), job.name)
     if failure is None and started:
         failure = Failure("start", ())
     if failure is not None:
         return status("failed", failure=failure)
-    return status("missing")
+    unseen = next(filter(None, map(records.why_unseen, job.outputs)), None)
+    return status("unknown", why=unseen) if unseen else status("missing")
 
 
 def _text(reason: Reason) -> str:

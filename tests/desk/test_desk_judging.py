@@ -11,11 +11,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from programs import run_program
 
+from socm.cli.main import cli
 from socm.desk.judging import find_doubts
 from socm.formats.document import format_document
 from socm.formats.manifest import Manifest, RuleFacts
+from socm.workspace.status import read_status
 
 SPOILT = {
     "{}": "is of an older Snakemake and doesn't tell all",
@@ -92,6 +95,104 @@ def test_all_that_was_made_of_a_file_without_a_record_is_unknown_and_nothing_els
         assert any(reason.startswith(f"{job}: ") and str(spoilt[job]) in reason for job in roots[path.name])
 
 
+def spoil(workspace: Path, what: str) -> tuple[set[str], str]:
+    """Spoil what tells how the files of three jobs in a row were made; return of which, and what is said then."""
+    snakemake = workspace / ".snakemake"
+    record = record_of(workspace, "results/job1")
+    match what:
+        case "no folder":
+            shutil.rmtree(snakemake)
+        case "a file for the folder":
+            shutil.rmtree(snakemake)
+            snakemake.touch()
+        case "a file for the records":
+            shutil.rmtree(snakemake / "metadata")
+            (snakemake / "metadata").touch()
+        case "a link that is no more":
+            shutil.rmtree(snakemake)
+            snakemake.symlink_to("elsewhere")
+        case "a database":
+            shutil.rmtree(snakemake / "metadata")
+            (snakemake / "metadata.db").touch()
+            return {"job0", "job1", "job2"}, "isn't read (--persistence-backend db)"
+        case "records loop":
+            shutil.rmtree(snakemake / "metadata")
+            (snakemake / "metadata").symlink_to("metadata")
+            return {"job0", "job1", "job2"}, "can't be read: Too many levels of symbolic links"
+        case "markers loop":
+            (snakemake / "incomplete").symlink_to("incomplete")
+            return {"job0", "job1", "job2"}, "whether it was cut off can't be seen: Too many levels"
+        case "a record is a folder":
+            record.unlink()
+            record.mkdir()
+            return {"job1"}, "can't be read: Is a directory"
+        case "a record loops":
+            record.unlink()
+            record.symlink_to(record.name)
+            return {"job1"}, "can't be read: Too many levels of symbolic links"
+        case "an output loops":
+            (workspace / "results/job2").unlink()
+            (workspace / "results/job2").symlink_to("job2")
+            return {"job2"}, "results/job2 can't be seen: Too many levels of symbolic links"
+        case "a newer kind of text":
+            record.write_bytes(b"\xff\xfe{}")
+            return {"job1"}, "is damaged"
+    return {"job0", "job1", "job2"}, "has no record of how it was made"
+
+
+WAYS = (
+    "no folder",
+    "a file for the folder",
+    "a file for the records",
+    "a link that is no more",
+    "a database",
+    "records loop",
+    "markers loop",
+    "a record is a folder",
+    "a record loops",
+    "an output loops",
+    "a newer kind of text",
+)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_status_calls_done_what_a_judgement_believes_and_nothing_else(tmp_path, way):
+    workspace = write_workspace(tmp_path / "ws", {"job0": set(), "job1": {"job0"}, "job2": {"job1"}})
+    assert {job.state for job in read_status(workspace).jobs} == {"done"}
+    spoilt, reason = spoil(workspace, way)
+    status = read_status(workspace)
+    assert {job.rule for job in status.jobs if job.state == "unknown"} == spoilt
+    assert {job.rule for job in status.jobs if job.state == "done"} == {"job0", "job1", "job2"} - spoilt
+    assert all(reason in job.why for job in status.jobs if job.state == "unknown")
+    assert status.is_done, "nothing is left to run"
+    shown = CliRunner().invoke(cli, ["status", str(workspace)]).output
+    assert f"c: {3 - len(spoilt)} of 3 jobs done" in shown
+    assert reason[:20] in " ".join(shown.split())
+    unsettled, unknown = find_doubts(workspace)
+    assert not unsettled
+    assert spoilt <= {path.name for path in unknown}
+    assert all(reason in why for why in unknown.values())
+
+
+def test_what_another_user_can_not_see_is_unknown(open_path):
+    if (uid := os.geteuid()) != 0:
+        pytest.skip("only root can become another user")
+    workspace = write_workspace(open_path / "ws", {"job0": set(), "job1": {"job0"}})
+    assert read_status(workspace).is_done, "and all is imported"
+    for closed in (".snakemake", ".snakemake/metadata", "results"):
+        (workspace / closed).chmod(0o700)
+        os.seteuid(7001)
+        try:
+            jobs, (unsettled, unknown) = read_status(workspace).jobs, find_doubts(workspace)
+        finally:
+            os.seteuid(uid)
+        (workspace / closed).chmod(0o755)
+        assert {job.state for job in jobs} == {"unknown"}, closed
+        assert all("Permission denied" in str(job.why) for job in jobs)
+        assert {path.name for path in unknown} == {"job0", "job1"}
+        assert not unsettled
+
+
 CHAIN = """\
 [campaign]
 name = "chain"
@@ -113,7 +214,7 @@ inputs = { text = "${first.made}" }
 
 
 @pytest.mark.snakemake
-def test_records_in_a_database_are_named_and_a_touch_writes_them_to_files(tmp_path):
+def test_a_touch_writes_records_where_there_are_none(tmp_path):
     def snakemake(*arguments: str) -> None:
         run_program("snakemake", "--profile", "local", *arguments, folder=tmp_path)
 
@@ -123,8 +224,7 @@ def test_records_in_a_database_are_named_and_a_touch_writes_them_to_files(tmp_pa
     assert find_doubts(tmp_path) == ({}, {}), "a file that is temporary keeps its record"
 
     shutil.rmtree(tmp_path / ".snakemake")
-    snakemake("--forceall", "--persistence-backend", "db")
-    reason = "no file says how it was made, and .snakemake/metadata.db isn't read (--persistence-backend db)"
+    reason = "Snakemake has no record of how it was made"
     assert find_doubts(tmp_path)[1][tmp_path / "results/second.txt"] in (
         f"first: {reason}",
         f"second: {reason}",

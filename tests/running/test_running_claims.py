@@ -180,6 +180,46 @@ def test_users_of_one_group_take_turns_whatever_their_umask(no_slurm, open_path,
     assert after.communicate() == (b"", b"")
 
 
+@pytest.mark.parametrize("owner", [7001, 7002])
+@pytest.mark.parametrize(("gid", "mode"), [(7001, 0o770), (7000, 0o750), (7001, 0o755), (7000, 0o700)])
+def test_a_folder_of_claims_that_the_group_cannot_use_is_opened_by_its_owner(
+    no_slurm, open_path, owner, gid, mode
+):
+    """As those are that an earlier version made; anybody else is told of it."""
+    shared = open_path / "shared"
+    (shared / FOLDER).mkdir(parents=True)
+    os.chown(shared, 0, 7000)
+    shared.chmod(0o770)
+    os.chown(shared / FOLDER, owner, gid)
+    (shared / FOLDER).chmod(mode)
+    paths = [f"{shared}/{n}/map.fits" for n in (1, 2)]
+    made = workspace(open_path / "ada", maps=paths)
+    script = CLAIM.replace("claim_outputs(Path())", "print(*claim_outputs(Path()).closed)")
+    said, errors = start_as(7001, 0o022, made, script).communicate()
+    found = (shared / FOLDER).stat()
+    if owner == 7001:
+        assert (said, errors) == (b"\n", b"")
+        assert (found.st_gid, found.st_mode & 0o070) == (7000, 0o070)
+    else:
+        assert said.decode() == f"{shared / FOLDER}\n", errors
+        assert (found.st_gid, found.st_mode & 0o777) == (gid, mode)
+
+
+@pytest.mark.parametrize("place", ["private", "private/file"])
+def test_a_link_in_the_place_of_claims_opens_nothing(no_slurm, open_path, place):
+    shared, private = open_path / "shared", open_path / "private"
+    for folder, mode in ((shared, 0o770), (private, 0o700)):
+        folder.mkdir()
+        os.chown(folder, 7001, 7000)
+        folder.chmod(mode)
+    (private / "file").touch(mode=0o600)
+    (shared / FOLDER).symlink_to(open_path / place)
+    made = workspace(open_path / "ada", maps=[f"{shared}/{n}/map.fits" for n in (1, 2)])
+    start_as(7001, 0o022, made, CLAIM).communicate()
+    assert private.stat().st_mode & 0o777 == 0o700
+    assert (private / "file").stat().st_mode & 0o777 == 0o600
+
+
 def test_where_no_claim_can_be_written_those_of_others_count(no_slurm, open_path):
     paths = [f"{open_path}/shared/{n}/map.fits" for n in (1, 2)]
     first, second = (workspace(open_path / name, maps=paths) for name in ("ada", "ben"))

@@ -402,6 +402,8 @@ JobAcctGatherParams=OverMemoryKill
 KillWait=5
 MinJobAge=600
 SchedulerType=sched/backfill
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
 SchedulerParameters=batch_sched_delay=0,bf_interval=3,sched_interval=5
 EnforcePartLimits=ALL
 DefMemPerCPU=500

@@ -77,7 +77,11 @@ def test_the_command_tells_it_as_text_and_as_json(ran):
     assert "small: 2 of 4 jobs done" in text.output
     assert "bad  its program failed, log: logs/bad.log\n    | it is broken" in text.output
     document = json.loads(CliRunner().invoke(cli, ["status", str(ran), "--format", "json"]).output)
-    assert document["counts"] == {"done": 2, "running": 0, "queued": 0, "failed": 1, "stale": 0, "missing": 1}
+    assert {state: count for state, count in document["counts"].items() if count} == {
+        "done": 2,
+        "failed": 1,
+        "missing": 1,
+    }
     only_failed = CliRunner().invoke(cli, ["status", str(ran), "--failed"]).output
     assert "it is broken" in only_failed
     assert "jobs done" not in only_failed

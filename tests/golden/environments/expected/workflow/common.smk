@@ -1,6 +1,7 @@
 # What the rules of this campaign share, written by socm.
 
 import functools
+import hashlib
 import json
 import math
 import os
@@ -27,13 +28,27 @@ if workflow.is_main_process:
     guard.check_workspace(workflow.main_snakefile)
     guard.release_dead_lock()
 
+
+@functools.cache
+def check_run():
+    """Stops a run that isn't safe or can't succeed, as soon as Snakemake knows its options."""
+    if workflow.is_main_process:
+        from socm.running import refusals
+
+        refusals.check_run(workflow)
+
+
+# The compile that this process takes its jobs from: read before any of its tables.
+MANIFEST = hashlib.sha256(Path(workflow.basedir, "manifest.json").read_bytes()).hexdigest()
+
 # What the shell of a job knows is in common.sh; socm's own programs run with the Python that runs Snakemake.
 PYTHON = shlex.quote(sys.executable)
 USAGE = shlex.quote(str(Path(socm.__file__).with_name("jobs") / "usage.py"))
 
 shell.prefix(
     "set -euo pipefail; "
-    "socm_python={PYTHON} socm_usage={USAGE} socm_version={socm_version} snakemake_version={snakemake_version}; "
+    "socm_python={PYTHON} socm_usage={USAGE} socm_version={socm_version} snakemake_version={snakemake_version} "
+    "socm_manifest={MANIFEST}; "
     ". workflow/common.sh\n"
 )
 shell.suffix("\nend_of_job $?")
@@ -61,6 +76,7 @@ def of_job(name, *keys):
     """What the table of `name` says of a job: its command, its inputs, its observations."""
 
     def look_up(wildcards):
+        check_run()
         rows = JOBS[name]
         text = rows[wildcards.job] if wildcards else next(iter(rows.values()))
         found = read_row(text)
@@ -73,6 +89,7 @@ def of_job(name, *keys):
 
 def everything(wildcards):
     """What the jobs make, but for what only other jobs need."""
+    check_run()
     return [
         path
         for rows in JOBS.values()
