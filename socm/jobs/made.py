@@ -14,7 +14,7 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from pathlib import Path
 
 NOTE_SUFFIX = ".made"
@@ -97,6 +97,17 @@ class Made:
 def read_made(note: Path) -> Made | None:
     """Return what a job's note says; None where there is none that can be understood."""
     return _replay(_read_moments(note))
+
+
+def has_succeeded(note: Path) -> bool | None:
+    """Return whether the last attempt of a job succeeded, by its note; None where there is none."""
+    try:
+        texts = note.read_bytes().split(b"\0")
+    except OSError:
+        return None
+    # A moment stands after an empty text.
+    moments = [text for before, text in pairwise(texts) if not before and text]
+    return moments[-1] == b"E0" if moments else None
 
 
 def left_by_success(note: Path) -> Mapping[str, Seen]:

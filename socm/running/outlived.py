@@ -52,7 +52,7 @@ def _unrecorded(workspace: Path) -> Iterator[Job]:
         is_recorded = records.why_unknown(job.makes[0]) is None if job.makes else True
         if is_recorded and not any(reason.kind in _FROM_RECORDS for reason in reasons):
             continue
-        if _was_made_by(manifest, job, workspace) and not any(map(records.is_incomplete, job.makes)):
+        if _was_made_by(manifest, job, workspace) and not records.is_cut_off(job):
             yield job
 
 

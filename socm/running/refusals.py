@@ -14,8 +14,9 @@ from typing import Any
 from socm.diagnostics.amounts import some_of
 from socm.diagnostics.terminal import echo
 from socm.workspace.jobs import Job, read_jobs
+from socm.workspace.records import Records
 from socm.workspace.rerun import read_file
-from socm.workspace.snakemake import is_incomplete
+from socm.workspace.snakemake import mark_incomplete
 from socm.workspace.ways import Obstacle, is_there, obstacles_in
 
 REFUSED: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
@@ -72,26 +73,33 @@ REFUSED: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
 
 HERE = Path()
 """The workspace: Snakemake runs in it."""
+FIRST = "run without --touch first"
 HINT = "leave it out, at the command line or in the profile that gives it"
 
 
 def check_run(run: Any) -> None:
     """End a run of Snakemake's `Workflow` with exit status 2 where it isn't safe or can't succeed.
 
-    A dry run, and what runs no jobs, may have any option.
+    A dry run, and what runs no jobs, may have any option. What was cut off without Snakemake's knowledge is
+    marked, so that it is made again.
     """
     if run.execution_settings is None or run.dryrun:
         return
     found = [f"{option} can't be used: {why}\n  {HINT}" for option, is_given, why in REFUSED if is_given(run)]
     found += _missing_conda(run)
     jobs = read_jobs(lambda path: read_file(HERE / path))
-    found += _cut_off(jobs) if run.touch else _blocked(jobs)
+    cut_off = list(_cut_off(jobs))
+    if run.touch and cut_off:
+        found.append(f"--touch would record as whole what was cut off: {some_of(cut_off)}\n  {FIRST}")
+    found += () if run.touch else _blocked(jobs)
     if found:
         for problem in found:
             echo(f"error: {problem}", err=True)
         echo("Nothing was run.", err=True)
         # An exception would come with the traceback of Snakemake's that led here.
         raise SystemExit(2)
+    for path in cut_off:
+        mark_incomplete(HERE, path)
 
 
 def _name(value: Any) -> str:
@@ -112,10 +120,11 @@ def _missing_conda(run: Any) -> Iterator[str]:
 
 
 def _cut_off(jobs: Sequence[Job]) -> Iterator[str]:
-    """Yield a problem where files would be recorded as whole that were cut off while they were made."""
-    made = (path for job in jobs for path in job.makes if is_there(path) and is_incomplete(HERE, path))
-    if paths := list(made):
-        yield f"--touch would record as whole what was cut off: {some_of(paths)}\n  run without --touch first"
+    """Yield files that were cut off while they were made, or are being made."""
+    records = Records(HERE)
+    for job in jobs:
+        if there := [path for path in job.makes if is_there(path)]:
+            yield from there if records.is_cut_off(job) else ()
 
 
 def _blocked(jobs: Sequence[Job]) -> Iterator[str]:

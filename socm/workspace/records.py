@@ -8,8 +8,10 @@ from functools import cached_property
 from pathlib import Path
 
 from socm.formats.foreign import SnakemakeRecord
-from socm.formats.layout import benchmark_file
+from socm.formats.layout import LOGS, benchmark_file
 from socm.formats.manifest import Manifest, read_manifest
+from socm.jobs.made import NOTE_SUFFIX, has_succeeded
+from socm.workspace.jobs import Job
 from socm.workspace.snakemake import is_incomplete, look_at, read_record, why_unknown
 
 
@@ -31,6 +33,21 @@ class Records:
     def is_incomplete(self, output: str) -> bool:
         """Return whether an output is being made, or was cut off while it was."""
         return is_incomplete(self.workspace, output)
+
+    def is_cut_off(self, job: Job) -> bool:
+        """Return whether what a job makes is being made, or was cut off, which Snakemake may not know.
+
+        A job's own Snakemake takes its mark away before it removes what a failed job left, and may be killed
+        in between. The job's shell notes when an attempt begins and how it ends; a later record knows more.
+        """
+        if any(map(self.is_incomplete, job.makes)):
+            return True
+        note = self.workspace / LOGS / f"{job.stem}{NOTE_SUFFIX}"
+        if has_succeeded(note) is not False:
+            return False
+        record = self.metadata(job.makes[0]) if job.makes else None
+        noted_s = note.stat().st_mtime
+        return record is None or (record.endtime or 0.0) < noted_s
 
     def exists(self, path: str) -> bool:
         """Return whether a path of the campaign is seen to be there."""

@@ -93,7 +93,7 @@ class Prospect:
         if missing:
             yield Reason("missing", missing)
             return
-        if any(self.records.is_incomplete(path) for path in job.makes):
+        if self.records.is_cut_off(job):
             yield Reason("cut-off")
             return
         record = self.records.metadata(job.makes[0]) if job.makes else None

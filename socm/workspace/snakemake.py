@@ -60,6 +60,13 @@ def is_incomplete(workspace: Path, output: str) -> bool:
     return look_at(_place(workspace / INCOMPLETE, output))[0]
 
 
+def mark_incomplete(workspace: Path, output: str) -> None:
+    """Mark an output as cut off, as Snakemake does, so that it makes it again. Raises OSError."""
+    place = _place(workspace / INCOMPLETE, output)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text('{"external_jobid": null}')
+
+
 def look_at(path: Path) -> tuple[bool, str | None]:
     """Return whether something is at a path, and why that can't be seen; None where it can."""
     try:

@@ -198,7 +198,8 @@ def _job_status(
     started = any(records.is_incomplete(output) for output in job.makes)
     if started and is_run:
         return status("running")
-    if not started and all(records.exists(output) for output in job.outputs):
+    is_cut_off = records.is_cut_off(job)
+    if not is_cut_off and all(records.exists(output) for output in job.outputs):
         seconds = records.seconds(job.stem)
         taken = None if seconds is None else seconds * job.cores
         if reasons:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 from pathlib import Path
 
 import pytest
 from programs import run_program
 
+from socm.desk.judging import find_doubts
 from socm.running.refusals import REFUSED
 from socm.workspace.status import read_status
 
@@ -62,6 +64,11 @@ def files_of(folder: Path) -> dict[Path, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.relative_to(folder).parts[:2] not in {(".snakemake", "log")}
     }
+
+
+def key_of(output: str) -> str:
+    """Return the name of the file in which Snakemake keeps what it knows of an output."""
+    return base64.urlsafe_b64encode(output.encode()).decode()
 
 
 def words_of(option: str) -> list[str]:
@@ -122,8 +129,7 @@ def test_what_was_cut_off_can_not_be_touched_into_being_whole(workspace):
     assert not (workspace / "results/first.txt").exists(), "what a failed job leaves behind is removed"
     (workspace / "whole").touch()
     assert snakemake(workspace).returncode == 0
-    name = next((workspace / ".snakemake/metadata").iterdir()).name
-    (workspace / ".snakemake/incomplete" / name).write_text('{"external_jobid": null}')
+    (workspace / ".snakemake/incomplete" / key_of("results/first.txt")).write_text('{"external_jobid": null}')
     (workspace / "results/first.txt").write_text("half\n")
     for words in (["--touch"], ["--touch", "--forceall", "--rerun-incomplete"]):
         done = snakemake(workspace, *words)
@@ -134,6 +140,28 @@ def test_what_was_cut_off_can_not_be_touched_into_being_whole(workspace):
     assert (workspace / "results/first.txt").read_text() == "whole\n"
     assert snakemake(workspace, "--touch", "--forceall").returncode == 0
     assert read_status(workspace).is_done
+
+
+@pytest.mark.parametrize("ending", ["", "E1", "E143"])
+@pytest.mark.parametrize("recorded", [True, False])
+def test_what_was_cut_off_after_its_mark_was_taken_away_is_made_again(workspace, ending, recorded):
+    """A job's own Snakemake takes the mark away, then removes what is half made; it may be killed in between."""
+    (workspace / "whole").touch()
+    assert snakemake(workspace).returncode == 0
+    assert read_status(workspace).is_done
+    made = workspace / "results/first.txt"
+    if not recorded:
+        (workspace / ".snakemake/metadata" / key_of("results/first.txt")).unlink()
+    made.write_text("half\n")
+    with (workspace / "logs/first.made").open("a") as note:
+        note.write(f"\0B0\0W{workspace}\0X\0" + (f"\0{ending}\0X\0" if ending else ""))
+    states = {job.rule: job.state for job in read_status(workspace).jobs}
+    assert states["first"] == "failed"
+    assert find_doubts(workspace)[0][made].startswith("first is failed")
+    assert snakemake(workspace, "--profile", "local").returncode == 0
+    assert made.read_text() == "whole\n"
+    assert read_status(workspace).is_done
+    assert "Nothing to be done" in snakemake(workspace, "--profile", "local").stderr
 
 
 def test_jobs_are_not_run_without_the_conda_environment_of_the_campaign(workspace):
