@@ -14,7 +14,7 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from itertools import pairwise, takewhile
+from itertools import takewhile
 from pathlib import Path
 
 NOTE_SUFFIX = ".made"
@@ -105,8 +105,7 @@ def has_succeeded(note: Path) -> bool | None:
         texts = note.read_bytes().split(b"\0")
     except OSError:
         return None
-    # A moment stands after an empty text.
-    moments = [text for before, text in pairwise(texts) if not before and text]
+    moments = [text for text in texts if text.startswith((b"B", b"E"))]
     return moments[-1] == b"E0" if moments else None
 
 
