@@ -66,6 +66,7 @@ def test_a_job_that_is_queued_again_is_made_anew_and_never_taken_for_made(
     process = workspace.start()
     output = workspace.folder / RESULTS / "work/one.txt"
     wait_until(output.exists, 200, "the job does not begin")
+    wait_until(lambda: len(workspace.slurm.queue()) == 1, 100, "the other job does not end")
     (first,) = workspace.runs("one")
     number = first.slurm_id.partition(".")[0]
     event(workspace, number)
