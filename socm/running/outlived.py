@@ -22,7 +22,9 @@ from socm.workspace.rerun import Kind, Prospect, read_file
 
 TOUCHED_WITHIN_NS = 600 * 10**9
 """A job's own Snakemake touches its outputs when the job has ended, once it sees them."""
-_FROM_RECORDS: frozenset[Kind] = frozenset({"command", "setup", "observations", "inputs", "rule text"})
+_FROM_RECORDS: frozenset[Kind] = frozenset(
+    {"command", "prepare", "setup", "observations", "inputs", "rule text"}
+)
 """Reasons to run a job again that an older record gives."""
 
 
