@@ -113,7 +113,7 @@ def test_profiles_are_read_as_the_command_line_is(workspace, tmp_path, way):
         "variable": (home / "snakemake/theirs", [], {"SNAKEMAKE_PROFILE": "theirs"}),
         "workflow": ("theirs", ["--workflow-profile", "theirs"], {}),
         "default": ("profiles/default", ["--profile", "local"], {}),
-        "last of two": ("theirs", ["--profile", "local", "theirs"], {}),
+        "last of two": ("theirs", ["--profile", "local", "--profile", "theirs"], {}),
     }[way]
     (workspace / folder).mkdir(parents=True)
     (workspace / folder / "config.yaml").write_text("drop-metadata: true\npersistence-backend: db\n")
