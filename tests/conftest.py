@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -88,12 +90,11 @@ def _no_cluster(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch,
 
 
 @pytest.fixture
-def open_path(tmp_path: Path) -> Path:
-    """A test's own folder, which every user reaches: pytest keeps those above it to itself."""
-    for folder in (tmp_path, *tmp_path.parents):
-        if (mode := folder.stat().st_mode) & 0o055 != 0o055:
-            folder.chmod(mode | 0o055)
-    return tmp_path
+def open_path() -> Iterator[Path]:
+    """A test's own folder, which every user reaches: pytest shuts its own, each time that it starts."""
+    with tempfile.TemporaryDirectory(prefix="socm-", ignore_cleanup_errors=True) as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
 
 
 @pytest.fixture(scope="session")
