@@ -18,26 +18,37 @@ from socm.formats.new_file import check_free, write_new
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), metavar="[DIR]", default=Path(), required=False)
-def init(folder: Path) -> None:
+@click.option(
+    "--telescope",
+    type=click.Choice(("lat", "sat")),
+    default="lat",
+    show_default=True,
+    help="lat: maximum-likelihood maps; sat: filter-and-bin maps, and their preprocessing.",
+)
+def init(folder: Path, telescope: str) -> None:
     """Write a commented starter campaign and the JSON schema for editors.
 
-    Never overwrites a campaign that is there already.
+    Never overwrites a file that is there already.
     """
     from socm.config.schema import campaign_schema
-    from socm.config.starter import FILE, SCHEMA_FILE, starter_text
+    from socm.config.starter import SCHEMA_FILE, SIMULATED, starter_files
     from socm.workflows import registered_workflows
 
-    campaign, schema = folder / FILE, folder / SCHEMA_FILE
-    check_free(campaign)
-    check_free(schema)
+    texts = dict(starter_files(telescope, folder.resolve().name or "campaign"))
+    texts[SCHEMA_FILE] = json_text(campaign_schema(registered_workflows))
+    for file in texts:
+        check_free(folder / file)
     with naming(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    write_new(campaign, starter_text(folder.resolve().name or "campaign").encode())
-    write_new(schema, json_text(campaign_schema(registered_workflows)).encode())
-    echo(f"Wrote {campaign} and {schema}.")
+    for file, text in texts.items():
+        write_new(folder / file, text.encode())
+    echo(f"Wrote {', '.join(str(folder / file) for file in texts)}.")
     check, simulate = (
         shlex.join(("socm", *words))
-        for words in (("check", str(campaign)), ("simulate", str(folder / "data")))
+        for words in (
+            ("check", str(folder / "campaign.toml")),
+            ("simulate", str(folder / "data"), *SIMULATED[telescope]),
+        )
     )
     echo(f"Next: put in your paths and say `{check}`; or try it with `{simulate}`.")
 

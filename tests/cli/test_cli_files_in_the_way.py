@@ -15,6 +15,7 @@ STAGES = "stages:\n  beams:\n    script: beams.py\n"
 COMMANDS = {
     "init": (["init", "."], "campaign.toml"),
     "init, the schema": (["init", "."], "campaign.schema.json"),
+    "init, the preprocessing": (["init", "--telescope", "sat", "."], "preprocess.yaml"),
     "graph": (["graph", "c.toml", "-o", "out"], "out"),
     "import": (["import", "stages.yaml", "-o", "out"], "out"),
 }

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import tomli
-from programs import Socm
+from programs import Socm, run_program
 
 from socm.config import load_campaign
 from socm.config.schema import campaign_schema
@@ -38,6 +39,29 @@ def test_init_writes_a_campaign_that_loads_and_its_schema(socm: Socm, tmp_path: 
     assert [w.name for w in loaded.campaign.workflows] == ["ml-mapmaking", "mission-tests", "wafer-tests"]
     schema = json.loads((folder / "campaign.schema.json").read_text(encoding="utf-8"))
     assert schema == campaign_schema(registered_workflows)
+
+
+def test_init_for_a_sat_writes_the_preprocessing_too(socm: Socm, tmp_path: Path, checkout: Path) -> None:
+    ran = socm("init", "--telescope", "sat", "sat")
+    assert (ran.code, ran.err) == (0, "")
+    assert "try it with `socm simulate sat/data --hwp-hz 2`" in ran.out
+    loaded = load_campaign(tmp_path / "sat/campaign.toml", registered_workflows)
+    assert loaded.diagnostics == ()
+    assert loaded.campaign.name == "sat"
+    assert loaded.campaign.workflows[0].name == "filterbin-mapmaking"
+    example = checkout / "examples/filterbin/preprocess.yaml"
+    assert (tmp_path / "sat/preprocess.yaml").read_text() == example.read_text()
+
+
+@pytest.mark.parametrize("telescope", ["lat", "sat"])
+@pytest.mark.slow
+def test_the_campaign_of_init_is_good_with_the_data_that_it_names(tmp_path: Path, telescope: str) -> None:
+    pytest.importorskip("so3g", reason="the mapmaking extra is not installed")
+    said = run_program("socm", "init", "--telescope", telescope, folder=tmp_path).stdout
+    simulate = shlex.split(said.rpartition("try it with `")[2].partition("`")[0])
+    run_program(*simulate, "--observations", "16", folder=tmp_path)
+    checked = run_program("socm", "check", "campaign.toml", folder=tmp_path)
+    assert checked.stderr == ""
 
 
 def test_what_init_has_commented_out_is_good_too(socm: Socm, tmp_path: Path) -> None:
