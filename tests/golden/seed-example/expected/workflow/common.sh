@@ -79,7 +79,7 @@ note_environment() {
       "slurm_id=${SLURM_JOB_ID:-}" \
       "socm=$socm_version" \
       "snakemake=$snakemake_version" \
-      "manifest_sha256=$socm_manifest" \
+      "manifest_sha256=${socm_manifest:-}" \
       "modules=${LOADEDMODULES:-}" \
       "conda_prefix=${CONDA_PREFIX:-}" \
       "setup_sha256=${setup_digest%% *}" \
