@@ -29,7 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "status": (
         "socm.cli.status:status_command",
-        "Show the state of each job: done, running, waiting, failed, stale or missing.",
+        "Show the state of each job: done, running, queued, failed, stale, missing or unknown.",
     ),
     "diff": (
         "socm.cli.diff:diff_command",

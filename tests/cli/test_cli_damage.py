@@ -194,7 +194,8 @@ def workspace(tmp_path_factory) -> Path:
     (folder / "conda.yaml").write_text("dependencies: [python]\n")
     (folder / "cluster.toml").write_text(CLUSTER)
     (folder / "kinds.py").write_text(PLUGIN)
-    (folder / "campaign.toml").write_text(CAMPAIGN)
+    # Jobs run without conda here, so what makes one of them asks for none.
+    (folder / "campaign.toml").write_text(CAMPAIGN.replace('environment = { conda = "conda.yaml" }\n', ""))
     with closing(sqlite3.connect(folder / "data/obsdb.sqlite")) as connection:
         ids = [row[0] for row in connection.execute("select obs_id from obs")]
     (folder / "ids.txt").write_text("\n".join(ids[:5]) + "\n")
@@ -204,6 +205,9 @@ def workspace(tmp_path_factory) -> Path:
     words = [snakemake, "-c1", "--keep-going"]
     subprocess.run(words, cwd=folder, capture_output=True, check=False)
     assert (folder / "results/settings.txt").exists()
+    (folder / "campaign.toml").write_text(CAMPAIGN)
+    done = run(folder, "compile campaign.toml")
+    assert done.status == 0, done.said
     return folder
 
 

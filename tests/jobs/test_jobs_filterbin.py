@@ -316,7 +316,7 @@ def test_an_archive_is_accounted_for_by_its_index(tmp_path: Path) -> None:
             "{context_file: c, subobs: {use: d}, process_pipe: [], archive: {index: i}}",
             "has no `archive.policy`",
         ),
-        ("a: [", "can't be read"),
+        ("a: [", "is no YAML"),
     ],
 )
 def test_a_file_that_is_no_preprocessing_configuration_is_named(

@@ -39,7 +39,9 @@ def check_run():
 
 
 # The compile that this process takes its jobs from: read before any of its tables.
-MANIFEST = hashlib.sha256(Path(workflow.basedir, "manifest.json").read_bytes()).hexdigest()
+MANIFEST = hashlib.sha256(
+    Path(workflow.basedir, "manifest.json").read_bytes()
+).hexdigest()
 
 # What the shell of a job knows is in common.sh; socm's own programs run with the Python that runs Snakemake.
 PYTHON = shlex.quote(sys.executable)
