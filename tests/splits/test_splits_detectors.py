@@ -131,7 +131,7 @@ def test_observations_that_may_have_the_wafer_are_not_left_out_without_a_word() 
         split_observations(columns(), NULL_TESTS["mission-tests"], SplitOptions(nsplits=1), wafers=["ws0"])
     (told,) = caught.value.diagnostics
     assert told.code == "missing-values"
-    assert told.message.endswith("1 of the 6 observations have no `wafer_slots_list`")
+    assert told.message.endswith("1 of the 6 observations has no `wafer_slots_list`")
 
 
 def test_tubes_need_their_column() -> None:
