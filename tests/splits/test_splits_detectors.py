@@ -159,4 +159,6 @@ def test_the_text_among_numbers_is_shown() -> None:
     made = {**columns(), "pwv_mean": as_text(["1.2", "", "0.9", "bad", "1.1", "2"])}
     with pytest.raises(DiagnosticError) as caught:
         split_observations(made, NULL_TESTS["pwv-tests"], SplitOptions(nsplits=1))
-    assert caught.value.diagnostics[0].message.endswith("holds text in 1 of the 6 observations, such as 'bad'")
+    assert caught.value.diagnostics[0].message.endswith(
+        "holds text in 1 of the 6 observations, such as 'bad'"
+    )
